@@ -1,0 +1,61 @@
+"""Who a backbone is: its canonical name and the digest of its checkpoint.
+
+The digest is over the names, shapes and values of the checkpoint's own tensors, before any cast and
+however they are cut into files (`tensorfile.checkpoint_digest`). Once computed it is kept beside the
+weights, with the sizes and times of the files it was computed from.
+"""
+
+from pathlib import Path
+
+from adapterkit.errors import FolderError
+from adapterkit.files import read_json, write_json
+from adapterkit.tensorfile import checkpoint_digest
+
+DIGEST_FILE = "adapterkit-digest.json"
+
+ALIASES = {
+    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
+    "xlm-roberta-large": "FacebookAI/xlm-roberta-large",
+    "roberta-base": "FacebookAI/roberta-base",
+    "roberta-large": "FacebookAI/roberta-large",
+    "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",
+    "bert-base-multilingual-uncased": "google-bert/bert-base-multilingual-uncased",
+    "bert-base-uncased": "google-bert/bert-base-uncased",
+    "bert-base-cased": "google-bert/bert-base-cased",
+    "distilbert-base-multilingual-cased": "distilbert/distilbert-base-multilingual-cased",
+}
+
+
+def canonical(name: str) -> str:
+    """The one name of a backbone that is known under several."""
+    return ALIASES.get(name, name)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The weight files of a checkpoint: all safetensors files, or else all ``.bin`` files.
+
+    Raises:
+        FolderError: If there is neither.
+    """
+    for pattern in ("model*.safetensors", "pytorch_model*.bin"):
+        files = sorted(folder.glob(pattern))
+        if files:
+            return files
+    raise FolderError(f"{folder}: holds no weights (model.safetensors or pytorch_model.bin)")
+
+
+def digest_of(folder: Path) -> str:
+    """Digest of the checkpoint in ``folder``, from beside the weights if it still fits them."""
+    files = weight_files(folder)
+    stamp = {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
+    kept = folder / DIGEST_FILE
+    if kept.is_file():
+        record = read_json(kept)
+        if record.get("files") == stamp and isinstance(record.get("digest"), str):
+            return str(record["digest"])
+    value = checkpoint_digest(files)
+    try:
+        write_json(kept, {"digest": value, "files": stamp})
+    except OSError:
+        pass  # a folder that cannot be written to: computed again next time
+    return value

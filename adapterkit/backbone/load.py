@@ -1,0 +1,311 @@
+"""Loading a backbone, frozen, and the few things the rest of the house asks of it."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.backbone.architectures import Architecture, architecture, module_at
+from adapterkit.backbone.identity import canonical, digest_of
+from adapterkit.config import BackboneFacts
+from adapterkit.errors import ConfigError, FolderError
+from adapterkit.hub import fetch_backbone, is_folder
+from adapterkit.nn.twin import twin
+from adapterkit.tensorfile import digest_of_tensors
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+MINI = "adapterkit/mini@1"
+_MINI_NAMES = ("mini", "mini@1", "adapterkit/mini", MINI)
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+_TIED = ("decoder.weight", "decoder.bias", "vocab_projector.weight")
+logger = logging.getLogger("adapterkit")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen masked language model and its tokenizer. Never hooked: models hook their own twin.
+
+    Attributes:
+        model: transformers' masked-LM model (or its bare base, where no such class exists).
+        tokenizer: Its fast tokenizer.
+        architecture: Where adapters attach.
+        facts: Name, digest, type, width and depth.
+        untrained_head: Keys of the masked-LM head that the checkpoint did not bring; empty where
+            it brought a trained head.
+        max_length: Tokens the backbone can read at once, special tokens counted.
+    """
+
+    model: nn.Module
+    tokenizer: "PreTrainedTokenizerFast"
+    architecture: Architecture
+    facts: BackboneFacts
+    untrained_head: tuple[str, ...]
+    max_length: int
+
+    @property
+    def name(self) -> str:
+        """Canonical name, e.g. ``adapterkit/mini@1``."""
+        return self.facts.name
+
+    @property
+    def width(self) -> int:
+        """Hidden size."""
+        return self.facts.width
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return self.facts.layers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the weights."""
+        return next(self.model.parameters()).dtype
+
+    @property
+    def adapter_dtype(self) -> torch.dtype:
+        """The dtype of adapters over this backbone: float32, or float64 over float64."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens, the size of masked-LM logits."""
+        return int(self.embedding_matrix().shape[0])
+
+    @property
+    def norm_epsilon(self) -> float:
+        """Epsilon of the backbone's norms."""
+        return float(getattr(self.config, "layer_norm_eps", 1e-12))
+
+    @property
+    def config(self) -> Any:
+        """transformers' configuration."""
+        return self.model.config
+
+    @property
+    def unk_id(self) -> int | None:
+        """Id of the token for what cannot be read."""
+        value: int | None = self.tokenizer.unk_token_id
+        return value
+
+    def to(self, device: str | torch.device) -> "Backbone":
+        """Move all tensors, and with them every twin, to ``device``."""
+        self.model.to(device)
+        return self
+
+    def twin(self) -> nn.Module:
+        """A new tree of modules over the same tensors, without hooks, in evaluation mode."""
+        return twin(self.model)
+
+    def embedding_matrix(self) -> Tensor:
+        """Input embeddings. Shape ``(vocabulary, width)``."""
+        embeddings = base_of(self.model, self.architecture).get_input_embeddings()
+        weight: Tensor = embeddings.weight
+        return weight
+
+    def digest_in_memory(self) -> str:
+        """Digest of the tensors as they are now: the same before and after any training."""
+        return digest_of_tensors(dict(self.model.state_dict()))
+
+    def pieces(self, lines: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """Token ids and character spans of each line, without special tokens."""
+        if not lines:
+            return []
+        encoded = self.tokenizer(
+            list(lines), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))
+
+    def word_pieces(self, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """Token ids of each word of each sentence; a word that vanishes becomes one UNK."""
+        return [list(self._words(sentence)) for sentence in sentences]
+
+    def _words(self, sentence: Sequence[str]) -> Iterator[list[int]]:
+        if not sentence:
+            return
+        encoded = self.tokenizer(
+            list(sentence), is_split_into_words=True, add_special_tokens=False, verbose=False
+        )
+        words: list[list[int]] = [[] for _ in sentence]
+        for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+            if word is not None:
+                words[word].append(token)
+        missing = self.tokenizer.unk_token_id
+        for word_tokens in words:
+            yield word_tokens or [missing if missing is not None else self.tokenizer.pad_token_id]
+
+    def require_trained_head(self) -> None:
+        """Refuse masked language modelling through a head that was never trained.
+
+        Raises:
+            ConfigError: If the checkpoint brought no trained masked-LM head.
+        """
+        if self.untrained_head:
+            raise ConfigError(
+                f"backbone {self.name!r} has no trained masked-LM head, so no language adapter can be "
+                f"trained through it\n  missing from the checkpoint: {', '.join(self.untrained_head)}\n"
+                "Use the checkpoint that was saved with its head (the pre-trained model itself, "
+                "not an encoder cut out of it)."
+            )
+
+
+def load_backbone(
+    name_or_folder: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+) -> Backbone:
+    """Load a backbone, frozen and in evaluation mode.
+
+    Args:
+        name_or_folder: ``mini`` (ships with the package), a local folder, or a Hub repository id.
+        revision: Branch, tag or commit of a Hub repository.
+        dtype: ``float32`` (the default on a CPU, whatever the checkpoint is stored in),
+            ``bfloat16`` or ``float64``.
+        device: E.g. ``cpu`` or ``cuda``; by default a GPU if there is one.
+
+    Raises:
+        ConfigError: If the architecture is not in the table, or dtype or device make no sense.
+        FolderError: If the folder is incomplete.
+        HubError: If the Hub does not give it.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = _dtype(dtype, place)
+    name, folder = _locate(name_or_folder, revision)
+    with _quiet_transformers():
+        return _load(name, folder, kind).to(place)
+
+
+def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    kind = _DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if kind == torch.float16 and device.type != "cpu":
+        return torch.float16
+    if kind not in _DTYPES.values():
+        raise ConfigError(f"dtype {dtype!r} is not supported on {device.type}; use one of {', '.join(_DTYPES)}")
+    return kind
+
+
+def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path]:
+    text = str(name_or_folder)
+    if text in _MINI_NAMES:
+        return MINI, Path(str(resources.files("adapterkit") / "mini"))
+    if text.startswith(("mini@", "adapterkit/mini@")):
+        raise ConfigError(f"backbone {text!r} is not packaged here; this version of adapterkit has {MINI}")
+    if is_folder(name_or_folder):
+        folder = Path(text).expanduser()
+        logger.info("backbone: the folder %s", folder)
+        return folder.resolve().name, folder
+    return canonical(text.removeprefix("hub:")), fetch_backbone(text.removeprefix("hub:"), revision=revision)
+
+
+def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
+    from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+
+    if not (folder / "config.json").is_file():
+        raise FolderError(f"{folder}: is no backbone, it has no config.json")
+    config = AutoConfig.from_pretrained(folder)
+    row = architecture(config.model_type)
+    digest = digest_of(folder)
+    options: dict[str, Any] = {"attn_implementation": "sdpa"}
+    if config.model_type == "modernbert" and hasattr(config, "reference_compile"):
+        config.reference_compile = False  # 4.57 would compile, and unpad before the embeddings
+    if row.prefix == "deberta":
+        options = {}  # it has its own attention
+    config.chunk_size_feed_forward = 0
+    model, info = AutoModelForMaskedLM.from_pretrained(
+        folder, config=config, dtype=dtype, output_loading_info=True, **options
+    )
+    model.to(dtype).requires_grad_(False).eval()
+    _check_keys(folder, row, info)
+    tokenizer = _tokenizer(AutoTokenizer, folder, config.model_type)
+    facts = BackboneFacts(name, digest, config.model_type, config.hidden_size, config.num_hidden_layers)
+    return Backbone(
+        model=model,
+        tokenizer=tokenizer,
+        architecture=row,
+        facts=facts,
+        untrained_head=_untrained(row, info),
+        max_length=_max_length(config, tokenizer, row),
+    )
+
+
+def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:
+    """The encoder itself must be complete; only a masked-LM head or a pooler may be missing."""
+    lost = sorted(key for key in info["missing_keys"] if key.startswith(f"{row.prefix}.") and ".pooler." not in key)
+    lost += sorted(str(key) for key in info["mismatched_keys"])
+    if lost:
+        raise FolderError(
+            f"{folder}: the checkpoint lacks {len(lost)} of the encoder's own tensors, e.g. {', '.join(lost[:3])}; "
+            "is it complete, and of this architecture?"
+        )
+
+
+def _untrained(row: Architecture, info: dict[str, Any]) -> tuple[str, ...]:
+    # Tied output matrices are missing from many good checkpoints: they are the embeddings.
+    return tuple(
+        sorted(
+            key
+            for key in info["missing_keys"]
+            if not key.startswith(f"{row.prefix}.") and not key.endswith(_TIED)
+        )
+    )
+
+
+def _tokenizer(auto: Any, folder: Path, model_type: str) -> "PreTrainedTokenizerFast":
+    options = {"add_prefix_space": True} if model_type in ("roberta", "deberta") else {}
+    has_files = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json"))
+    tokenizer: PreTrainedTokenizerFast | None = auto.from_pretrained(folder, **options) if has_files else None
+    if tokenizer is not None and not tokenizer.is_fast:
+        raise ConfigError(f"{folder}: its tokenizer has no fast version; adapterkit needs one for word alignment")
+    return tokenizer  # type: ignore[return-value] # a folder of weights alone can encode ids, not text
+
+
+def _max_length(config: Any, tokenizer: Any, row: Architecture) -> int:
+    positions = int(getattr(config, "max_position_embeddings", 512))
+    if row.offset_positions:
+        positions -= int(config.pad_token_id) + 1
+    return min(positions, int(getattr(tokenizer, "model_max_length", positions)))
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep transformers' own progress bars and notes off the terminal while loading."""
+    from transformers.utils import logging as noise
+
+    level = noise.get_verbosity()
+    noise.set_verbosity_error()
+    noise.disable_progress_bar()
+    try:
+        yield
+    finally:
+        noise.set_verbosity(level)
+        noise.enable_progress_bar()
+
+
+def base_of(model: nn.Module, row: Architecture) -> Any:
+    """The base model inside a masked-LM model (or a twin of one)."""
+    base = module_at(model, row.prefix)
+    return model if base is None else base
+
+
+def as_output(hidden: Tensor) -> Any:
+    """A last hidden state in the form that transformers' heads read."""
+    from transformers.modeling_outputs import BaseModelOutput
+
+    return BaseModelOutput(last_hidden_state=hidden)

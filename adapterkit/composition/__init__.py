@@ -1,0 +1,1 @@
+"""Adapters and how they are composed: values, never a global state."""

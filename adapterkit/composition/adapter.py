@@ -1,0 +1,161 @@
+"""One adapter: its weights, what it is for, and where it came from. Reading and writing is in `formats`."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig
+from adapterkit.errors import AdapterMismatch, found
+from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
+from adapterkit.nn.heads import Head
+from adapterkit.tensorfile import digest_of_tensors
+
+
+class Adapter(nn.Module):
+    """A trained (or just made) adapter. Build one with `new_adapter` or load one.
+
+    Attributes:
+        name: What its files call it, e.g. ``cym``.
+        kind: ``language``, ``domain`` or ``task``; empty where a folder does not say.
+        language: ISO 639-3 code of the text it was trained on, or empty.
+        config: Shape of its bottlenecks.
+        backbone: The backbone it was made for, as far as known.
+        provenance: How it was made (plain JSON values), as its folder tells.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: BottleneckConfig,
+        *,
+        backbone: BackboneFacts,
+        kind: str = "",
+        language: str = "",
+        head: Head | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.kind = kind
+        self.language = language
+        self.config = config
+        self.backbone = backbone
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self.blocks = nn.ModuleDict({str(i): _block(config, backbone.width, i) for i in layers_of(config, backbone)})
+        self.invertible = _coupling(config, backbone.width) if config.invertible else None
+        self.head = head
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names of its head, in the order of the outputs; empty without a head."""
+        return self.head.config.labels if self.head is not None else ()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every weight by its plain name (``blocks.0.down.weight``), without a copy."""
+        return dict(self.state_dict())
+
+    def digest(self) -> str:
+        """sha256 over names, shapes and values of its weights, independent of its name and folder."""
+        return digest_of_tensors(self.tensors())
+
+    def parameter_count(self) -> int:
+        """Numbers in its bottlenecks, coupling and head."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def placed(self, device: torch.device, dtype: torch.dtype) -> "Adapter":
+        """This adapter if it is there already, else a copy in another place or precision."""
+        sample = next(self.parameters())
+        if sample.device == device and sample.dtype == dtype:
+            return self
+        return copy.deepcopy(self).to(device=device, dtype=dtype)
+
+    def without_layers(self, layers: tuple[int, ...]) -> "Adapter":
+        """A copy without the bottlenecks of ``layers`` (the others are shared)."""
+        clone = copy.copy(self)
+        clone.__dict__ = {**self.__dict__, "_modules": dict(self._modules)}
+        keep = {name: block for name, block in self.blocks.items() if int(name) not in layers}
+        clone.blocks = nn.ModuleDict(keep)
+        clone.config = replace(self.config, leave_out=tuple(sorted({*self.config.leave_out, *layers})))
+        return clone
+
+    def check_fits(self, facts: BackboneFacts, *, allow_backbone: str | None = None) -> None:
+        """Compare type, width, depth and identity with a backbone's.
+
+        Args:
+            facts: The backbone it shall be stacked on.
+            allow_backbone: Name of a derived backbone that is accepted although the identity
+                differs; shapes must still fit.
+
+        Raises:
+            AdapterMismatch: With every difference at once.
+        """
+        theirs = self.backbone
+        problems = [
+            f"{what}: the adapter has {mine}, the backbone has {other}"
+            for what, mine, other in (
+                ("type", theirs.model_type, facts.model_type),
+                ("width", theirs.width, facts.width),
+                ("layers", theirs.layers, facts.layers),
+            )
+            if mine and mine != other
+        ]
+        if not problems and allow_backbone != facts.name:
+            problems += self._identity_problem(facts)
+        if problems:
+            origin = f"It was made for {theirs.name!r}. " if theirs.name else ""
+            raise AdapterMismatch(
+                f"adapter {self.name!r} does not fit backbone {facts.name!r}:{found(problems)}\n"
+                f"{origin}Load that backbone, or train an adapter for this one."
+            )
+
+    def _identity_problem(self, facts: BackboneFacts) -> list[str]:
+        mine = self.backbone
+        if mine.digest and facts.digest:
+            if mine.digest == facts.digest:
+                return []
+            return [
+                f"weights: it was made for {mine.name!r} (sha256 {mine.digest[:12]}), this backbone is "
+                f"{facts.name!r} (sha256 {facts.digest[:12]}); allow_backbone={facts.name!r} accepts a derived one"
+            ]
+        return []
+
+
+def new_adapter(
+    name: str,
+    config: BottleneckConfig,
+    *,
+    backbone: BackboneFacts,
+    kind: str,
+    language: str = "",
+    head: HeadConfig | None = None,
+    seed: int = 0,
+) -> Adapter:
+    """Make an adapter with fresh weights, drawn from ``seed`` alone."""
+    made = Head(head, backbone.width) if head is not None else None
+    adapter = Adapter(name, config, backbone=backbone, kind=kind, language=language, head=made)
+    initialise(adapter, seed)
+    return adapter
+
+
+def layers_of(config: BottleneckConfig, backbone: BackboneFacts) -> list[int]:
+    """Numbers of the layers that carry a bottleneck."""
+    return [layer for layer in range(backbone.layers) if layer not in config.leave_out]
+
+
+def _block(config: BottleneckConfig, width: int, layer: int) -> Bottleneck:
+    return Bottleneck(
+        width,
+        config.bottleneck_width(width, layer),
+        non_linearity=config.non_linearity,
+        scaling=config.scaling,
+        dropout=config.dropout,
+    )
+
+
+def _coupling(config: BottleneckConfig, width: int) -> Nice:
+    inside = max(1, int((width // 2) // config.invertible_reduction_factor))
+    return Nice(width, inside, non_linearity=config.non_linearity)

@@ -1,0 +1,212 @@
+"""Settings as frozen dataclasses: the shape of an adapter, a language training, a task training.
+
+Only facts and their checks live here; what they mean in numbers is in `nn`, what they do in `training`.
+Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (2021) "UNKs Everywhere"
+(the last layer dropped); Parovic et al. (2023) (steps and learning rates); `docs/log.md` (what we measured).
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from adapterkit.errors import ConfigError, found
+
+Precision = Literal["float32", "bfloat16"]
+
+SMALL_CORPUS_BYTES = 1_000_000
+"""Below about this much text a narrow bottleneck (reduction factor 16) is preferred."""
+
+
+@dataclass(frozen=True)
+class BottleneckConfig:
+    """The shape of a bottleneck adapter, in the field's (AdapterHub's) names.
+
+    Attributes:
+        reduction_factor: Width of the backbone over width of the bottleneck; a number, or a
+            number by layer (``{"0": 8, "default": 16}``).
+        non_linearity: Name of the activation inside the bottleneck.
+        invertible: Whether a NICE coupling stands on the embeddings (and its inverse before the
+            vocabulary matrix).
+        invertible_reduction_factor: Half the width over the width inside the couplings.
+        leave_out: Layers without a bottleneck, counted from 0.
+        dropout: Dropout on the bottleneck's output while training.
+        scaling: Factor on the bottleneck's output.
+    """
+
+    reduction_factor: float | dict[str, float] = 16
+    non_linearity: str = "relu"
+    invertible: bool = False
+    invertible_reduction_factor: float = 2
+    leave_out: tuple[int, ...] = ()
+    dropout: float = 0.0
+    scaling: float = 1.0
+
+    def bottleneck_width(self, width: int, layer: int) -> int:
+        """Width of layer ``layer``'s bottleneck over a backbone of ``width`` units (at least 1).
+
+        Raises:
+            ConfigError: If the reduction factors name neither the layer nor a default.
+        """
+        factor = self.reduction_factor
+        if isinstance(factor, dict):
+            if str(layer) not in factor and "default" not in factor:
+                raise ConfigError(
+                    f"reduction_factor names layers {sorted(factor)} and no default; layer {layer} is missing"
+                )
+            factor = factor.get(str(layer), factor.get("default", 0))
+        return max(1, int(width // factor))
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """How a language adapter is trained. ``None`` means: decided from the corpus or the backbone.
+
+    Attributes:
+        reduction_factor: 2, or 16 under about 1 MB of text.
+        invertible: Train a NICE coupling with it.
+        drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        steps: Optimizer steps; by default by the size of the corpus.
+        max_minutes: Stop after this much training time (added over resumed runs).
+        batch_size: Blocks a step.
+        block_length: Tokens a block.
+        learning_rate: Peak of AdamW; by default by tokens a step and by width.
+        warmup: Share of the steps with a rising learning rate; then linear to zero.
+        weight_decay: Of AdamW.
+        masking: Share of tokens to predict; of these 80 % masked, 10 % random, 10 % kept.
+        evaluate_every: Steps between looks at the held-out loss (a checkpoint each).
+        patience: Looks without a new best before stopping.
+        heldout_blocks: At most so many blocks in the held-out loss.
+        precision: Arithmetic of the frozen backbone while training; adapters are always float32.
+        seed: Of everything random.
+    """
+
+    reduction_factor: float | None = None
+    invertible: bool = True
+    drop_last_layer: bool = True
+    steps: int | None = None
+    max_minutes: float | None = None
+    batch_size: int = 32
+    block_length: int | None = None
+    learning_rate: float | None = None
+    warmup: float = 0.06
+    weight_decay: float = 0.0
+    masking: float = 0.15
+    evaluate_every: int | None = None
+    patience: int = 5
+    heldout_blocks: int = 128
+    precision: Precision | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            positive=("reduction_factor", "steps", "max_minutes", "batch_size", "block_length")
+            + ("learning_rate", "evaluate_every", "patience", "heldout_blocks"),
+            shares=("warmup", "masking"),
+        )
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """How a task adapter is trained.
+
+    Attributes:
+        reduction_factor: Of the task adapter's bottlenecks.
+        drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        epochs: Passes over the training examples.
+        steps: Optimizer steps instead of epochs.
+        max_minutes: Stop after this much training time.
+        batch_size: Examples a step.
+        max_length: Tokens an input window; by default 128 or what the backbone can read.
+        learning_rate: Peak of AdamW for adapter and head; by default by the width of the backbone.
+        warmup: Share of the steps with a rising learning rate; then linear to zero.
+        weight_decay: Of AdamW.
+        evaluate_every: Steps between looks at the dev set; by default ten looks a run.
+        patience: Looks without a new best before stopping.
+        seed: Of everything random.
+        precision: Arithmetic of the frozen backbone while training.
+    """
+
+    reduction_factor: float = 16
+    drop_last_layer: bool = True
+    epochs: float = 10
+    steps: int | None = None
+    max_minutes: float | None = None
+    batch_size: int = 16
+    max_length: int | None = None
+    learning_rate: float | None = None
+    warmup: float = 0.06
+    weight_decay: float = 0.0
+    evaluate_every: int | None = None
+    patience: int = 5
+    seed: int = 0
+    precision: Precision | None = None
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            positive=("reduction_factor", "epochs", "steps", "max_minutes", "batch_size")
+            + ("max_length", "learning_rate", "evaluate_every", "patience"),
+            shares=("warmup",),
+        )
+
+
+@dataclass(frozen=True)
+class BackboneFacts:
+    """What an adapter remembers of the backbone it was made for; empty or 0 means unknown.
+
+    Attributes:
+        name: Canonical name, e.g. ``FacebookAI/xlm-roberta-base`` or ``adapterkit/mini@1``.
+        digest: sha256 over the checkpoint's tensors (`tensorfile.digest`).
+        model_type: transformers' name of the architecture, e.g. ``xlm-roberta``.
+        width: Hidden size.
+        layers: Number of layers.
+    """
+
+    name: str = ""
+    digest: str = ""
+    model_type: str = ""
+    width: int = 0
+    layers: int = 0
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """A prediction head, in AdapterHub's names.
+
+    Attributes:
+        head_type: ``tagging``, ``classification`` or ``masked_lm``.
+        labels: Names of the labels in the order of the outputs; empty for ``masked_lm``.
+        layers: Linear layers.
+        activation: Between them.
+        bias: Whether the last layer has a bias.
+        vocabulary: Outputs of a ``masked_lm`` head, else 0.
+        dropout: While training.
+    """
+
+    head_type: str
+    labels: tuple[str, ...] = ()
+    layers: int = 1
+    activation: str = "tanh"
+    bias: bool = True
+    vocabulary: int = 0
+    dropout: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict, compare=False)
+
+
+def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
+    """The settings as plain JSON values, by name."""
+    return asdict(config)
+
+
+def _check(config: Any, *, positive: tuple[str, ...], shares: tuple[str, ...]) -> None:
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    problems = [
+        f"{name} = {values[name]}: must be above 0"
+        for name in positive
+        if values[name] is not None and values[name] <= 0
+    ]
+    problems += [
+        f"{name} = {values[name]}: must be between 0 and 1" for name in shares if not 0 <= values[name] <= 1
+    ]
+    if problems:
+        raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

@@ -1,0 +1,40 @@
+"""Every error adapterkit raises on purpose, as one tree.
+
+    AdapterkitError
+    ├── ConfigError        a setting, an option or an argument that cannot be right
+    ├── CorpusError        raw or labelled text that cannot be used
+    ├── AdapterMismatch    an adapter that does not fit a backbone or a composition
+    ├── FolderError        an adapter or backbone folder that is wrong, cut or altered
+    └── HubError           the Hub said no, or could not be reached
+
+A message says what was asked, all that was found, and what to do next.
+"""
+
+
+class AdapterkitError(Exception):
+    """Base of all errors below; catching it catches only what adapterkit means to raise."""
+
+
+class ConfigError(AdapterkitError):
+    """A setting, an option or an argument that cannot be right."""
+
+
+class CorpusError(AdapterkitError):
+    """Raw or labelled text that cannot be used."""
+
+
+class AdapterMismatch(AdapterkitError):  # noqa: N818 - a public name fixed by the design
+    """An adapter that does not fit a backbone or a composition."""
+
+
+class FolderError(AdapterkitError):
+    """An adapter or backbone folder that is incomplete, altered or not what it says."""
+
+
+class HubError(AdapterkitError):
+    """The Hub refused, or could not be reached."""
+
+
+def found(problems: list[str]) -> str:
+    """Indent ``problems`` one a line, as they stand under an error's first line."""
+    return "".join(f"\n  {problem}" for problem in problems)

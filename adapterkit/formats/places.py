@@ -1,0 +1,42 @@
+"""From what a user wrote to a folder: a path, a starter's name, or a Hub id. No torch."""
+
+import logging
+from importlib import resources
+from pathlib import Path
+
+from adapterkit.errors import FolderError
+from adapterkit.hub import fetch_adapter, is_folder
+
+STARTER = "mini:"
+logger = logging.getLogger("adapterkit")
+
+
+def starters() -> dict[str, Path]:
+    """The adapters that ship with `mini`, by name."""
+    folder = Path(str(resources.files("adapterkit") / "mini" / "starters"))
+    if not folder.is_dir():
+        return {}
+    return {place.name: place for place in sorted(folder.iterdir()) if (place / "adapter_config.json").is_file()}
+
+
+def folder_of(reference: str | Path, *, revision: str | None = None) -> Path:
+    """The folder that ``reference`` means.
+
+    Raises:
+        FolderError: If it can only mean a folder or a starter, and there is none.
+        HubError: If the Hub does not give it.
+    """
+    text = str(reference)
+    if text.startswith(STARTER):
+        shipped = starters()
+        if text.removeprefix(STARTER) not in shipped:
+            names = ", ".join(f"{STARTER}{name}" for name in shipped) or "none"
+            raise FolderError(f"{text!r}: there is no such starter adapter; there are: {names}")
+        return shipped[text.removeprefix(STARTER)]
+    if is_folder(reference):
+        logger.info("adapter: the folder %s", text)
+        return Path(text).expanduser()
+    if "/" not in text.removeprefix("hub:"):
+        raise FolderError(f"{text}: there is no such folder (and a Hub id looks like owner/name)")
+    logger.info("adapter: the Hub repository %s", text)
+    return fetch_adapter(text.removeprefix("hub:"), revision=revision)

@@ -1,0 +1,1 @@
+"""What has weights, and how it meets a frozen layer. This room knows torch only."""

@@ -1,0 +1,87 @@
+"""Prediction heads: tagging, classification and masked language modelling.
+
+A head is a chain of linear layers whose indices are AdapterHub's, so that its weights need no renaming:
+dropouts and activations count as places in the chain.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from adapterkit.config import HeadConfig
+from adapterkit.errors import ConfigError
+from adapterkit.nn.activations import activation
+from adapterkit.nn.bottleneck import Nice
+
+
+class Head(nn.Module):
+    """A head over the backbone's last hidden state.
+
+    Args:
+        config: Its kind, labels and layers.
+        width: Width of the backbone.
+    """
+
+    def __init__(self, config: HeadConfig, width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.act = activation(config.activation)
+        build = {"tagging": _task_layers, "classification": _task_layers, "masked_lm": _lm_layers}
+        if config.head_type not in build:
+            raise ConfigError(f"head type {config.head_type!r} is not supported; there are: {', '.join(build)}")
+        self.chain = build[config.head_type](config, width)
+
+    def forward(self, hidden: Tensor, invertible: Nice | None = None, *, epsilon: float = 1e-12) -> Tensor:
+        """Compute logits.
+
+        Args:
+            hidden: Last hidden state. Shape ``(batch, length, width)``; for ``masked_lm`` any
+                ``(..., width)``.
+            invertible: The stack's coupling; a ``masked_lm`` head applies its inverse right
+                before the vocabulary matrix, other heads ignore it.
+            epsilon: Of the norm inside a ``masked_lm`` head: the backbone's own, which the
+                head's files do not tell.
+
+        Returns:
+            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification,
+            ``(..., vocabulary)`` for masked language modelling.
+        """
+        if self.config.head_type == "masked_lm":
+            return self._vocabulary_logits(hidden, invertible, epsilon)
+        x = hidden[:, 0] if self.config.head_type == "classification" else hidden
+        dtype = x.dtype
+        *inner, last = self.chain.values()
+        x = x.to(last.weight.dtype)
+        for layer in inner:
+            x = self.act(layer(self._drop(x)))
+        out: Tensor = last(self._drop(x))
+        return out if out.dtype.itemsize > dtype.itemsize else out.to(dtype)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
+
+    def _vocabulary_logits(self, x: Tensor, invertible: Nice | None, epsilon: float) -> Tensor:
+        *inner, last = self.chain.values()
+        for layer in inner:
+            if isinstance(layer, nn.LayerNorm):
+                x = functional.layer_norm(x, layer.normalized_shape, layer.weight, layer.bias, epsilon)
+            else:
+                x = self.act(layer(x))
+        out: Tensor = last(invertible.inverse(x) if invertible is not None else x)
+        return out
+
+
+def _task_layers(config: HeadConfig, width: int) -> nn.ModuleDict:
+    # The chain is [dropout, linear, activation] * (layers - 1) + [dropout, linear].
+    chain = {str(3 * i + 1): nn.Linear(width, width) for i in range(config.layers - 1)}
+    chain[str(3 * config.layers - 2)] = nn.Linear(width, len(config.labels), bias=config.bias)
+    return nn.ModuleDict(chain)
+
+
+def _lm_layers(config: HeadConfig, width: int) -> nn.ModuleDict:
+    # The chain is [linear, activation, norm] * (layers - 1) + [linear].
+    chain: dict[str, nn.Module] = {}
+    for i in range(config.layers - 1):
+        chain[str(3 * i)] = nn.Linear(width, width)
+        chain[str(3 * i + 2)] = nn.LayerNorm(width)
+    chain[str(3 * (config.layers - 1))] = nn.Linear(width, config.vocabulary, bias=config.bias)
+    return nn.ModuleDict(chain)

@@ -1,0 +1,42 @@
+"""A twin: the same tensors in a second tree of modules, for hooks that nobody else shall see.
+
+Parameters and buffers are shared by sharing each module's own dictionaries of them, so a twin follows
+when the original moves to another device or dtype. Only the modules and their hooks are new.
+"""
+
+import copy
+from collections import OrderedDict
+
+from torch import nn
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+def twin(module: nn.Module) -> nn.Module:
+    """Clone a tree of modules over the same tensors, without its hooks.
+
+    Modules that occur twice in the tree occur twice, as one, in the twin.
+    """
+    return _twin(module, {})
+
+
+def _twin(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
+    if id(module) in done:
+        return done[id(module)]
+    clone = copy.copy(module)
+    clone.__dict__ = dict(module.__dict__)
+    done[id(module)] = clone
+    for name in _HOOKS:
+        clone.__dict__[name] = OrderedDict()
+    clone.__dict__["_modules"] = {
+        name: None if child is None else _twin(child, done) for name, child in module._modules.items()
+    }
+    return clone
