@@ -129,6 +129,12 @@ class Backbone:
         )
         return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))
 
+    def token_ids(self, lines: Sequence[str]) -> list[list[int]]:
+        """Token ids of each line, without special tokens."""
+        encoded = self.tokenizer(list(lines), add_special_tokens=False, verbose=False)
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
     def word_pieces(self, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Token ids of each word of each sentence; a word that vanishes becomes one UNK."""
         return [list(self._words(sentence)) for sentence in sentences]

@@ -1,0 +1,92 @@
+"""adapterkit brings any NLP task to any language.
+
+A language adapter is trained from raw text, a task adapter from labelled data of another language; stacked
+on a frozen multilingual backbone they solve the task in a language without labels (Pfeiffer et al., 2020).
+
+Importing this package is quick: a name's room, and torch with it, is loaded when the name is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from adapterkit.errors import AdapterkitError, AdapterMismatch, ConfigError, CorpusError, FolderError, HubError
+
+if TYPE_CHECKING:
+    from adapterkit.backbone.load import Backbone, load_backbone
+    from adapterkit.composition.adapter import Adapter
+    from adapterkit.composition.stack import Stack
+    from adapterkit.config import LanguageConfig, TaskConfig
+    from adapterkit.data.corpus import Corpus
+    from adapterkit.evaluation import Scores, compare, evaluate
+    from adapterkit.formats.adapterhub import load_adapter, save_adapter
+    from adapterkit.model import AdaptedModel
+    from adapterkit.prediction import fill, predict
+    from adapterkit.tasks.classification import Classification
+    from adapterkit.tasks.tagging import Tagging
+    from adapterkit.training.language import train_language
+    from adapterkit.training.task import train_task
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Backbone": "backbone.load",
+    "load_backbone": "backbone.load",
+    "Adapter": "composition.adapter",
+    "Stack": "composition.stack",
+    "LanguageConfig": "config",
+    "TaskConfig": "config",
+    "Corpus": "data.corpus",
+    "Scores": "evaluation",
+    "compare": "evaluation",
+    "evaluate": "evaluation",
+    "load_adapter": "formats.adapterhub",
+    "save_adapter": "formats.adapterhub",
+    "AdaptedModel": "model",
+    "fill": "prediction",
+    "predict": "prediction",
+    "Classification": "tasks.classification",
+    "Tagging": "tasks.tagging",
+    "train_language": "training.language",
+    "train_task": "training.task",
+}
+
+__all__ = [
+    "AdaptedModel",
+    "Adapter",
+    "AdapterMismatch",
+    "AdapterkitError",
+    "Backbone",
+    "Classification",
+    "ConfigError",
+    "Corpus",
+    "CorpusError",
+    "FolderError",
+    "HubError",
+    "LanguageConfig",
+    "Scores",
+    "Stack",
+    "Tagging",
+    "TaskConfig",
+    "__version__",
+    "compare",
+    "evaluate",
+    "fill",
+    "load_adapter",
+    "load_backbone",
+    "predict",
+    "save_adapter",
+    "train_language",
+    "train_task",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'adapterkit' has no attribute {name!r}")
+    value = getattr(import_module(f"adapterkit.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

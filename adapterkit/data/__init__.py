@@ -1,0 +1,1 @@
+"""Reading text and labelled data, and writing predictions."""

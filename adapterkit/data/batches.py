@@ -1,0 +1,111 @@
+"""From labelled examples to padded batches: words aligned to their first pieces, long inputs in windows.
+
+A sentence longer than the backbone can read is cut between words into windows; every word stands in
+exactly one of them and is scored there, none is lost.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+WordPieces = Callable[[Sequence[Sequence[str]]], list[list[list[int]]]]
+
+
+@dataclass(frozen=True)
+class Special:
+    """Token ids around and beside a text: first, last, padding."""
+
+    start: int
+    end: int
+    padding: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """One input of the backbone.
+
+    Attributes:
+        tokens: Ids, special tokens included.
+        first_pieces: Place in ``tokens`` of each word's first piece (tagging), else empty.
+        example: Number of the example it belongs to.
+        first_word: Number, in the example, of the window's first word.
+    """
+
+    tokens: tuple[int, ...]
+    first_pieces: tuple[int, ...]
+    example: int
+    first_word: int = 0
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """Padded windows. ``input_ids`` and ``attention_mask`` are ``(batch, length)``; targets as the task has them."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    targets: Tensor
+
+    def to(self, device: torch.device) -> "TaskBatch":
+        """The same batch on ``device``."""
+        return TaskBatch(*(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets)))
+
+
+def word_windows(words: Sequence[Sequence[list[int]]], special: Special, *, limit: int) -> list[Window]:
+    """Cut sentences between words into windows of at most ``limit`` tokens.
+
+    Args:
+        words: Token ids of each word of each sentence.
+        special: Special tokens.
+        limit: Tokens a window, special tokens included. A single word with more pieces than fit
+            is cut; its first piece, which carries its label, stays.
+    """
+    windows = []
+    for number, sentence in enumerate(words):
+        first = 0
+        while first < len(sentence):
+            window, first = _window(sentence, first, special, limit, number)
+            windows.append(window)
+    return windows
+
+
+def _window(
+    sentence: Sequence[list[int]], first: int, special: Special, limit: int, number: int
+) -> tuple[Window, int]:
+    tokens, places, word = [special.start], [], first
+    while word < len(sentence):
+        pieces = sentence[word][: limit - 2]
+        if len(tokens) + len(pieces) + 1 > limit:
+            break
+        places.append(len(tokens))
+        tokens += pieces
+        word += 1
+    return Window((*tokens, special.end), tuple(places), number, first), word
+
+
+def text_windows(texts: Sequence[list[int]], special: Special, *, limit: int) -> list[Window]:
+    """One window for each text, several for a text of more than ``limit`` tokens (at least one)."""
+    room = limit - 2
+    return [
+        Window((special.start, *ids[first : first + room], special.end), (), number)
+        for number, ids in enumerate(texts)
+        for first in range(0, max(1, len(ids)), room)
+    ]
+
+
+def pad(windows: Sequence[Window], special: Special) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask of ``windows``. Both ``(batch, length)``, length the longest's."""
+    length = max(len(window.tokens) for window in windows)
+    ids = torch.full((len(windows), length), special.padding)
+    mask = torch.zeros((len(windows), length), dtype=torch.long)
+    for row, window in enumerate(windows):
+        ids[row, : len(window.tokens)] = torch.tensor(window.tokens)
+        mask[row, : len(window.tokens)] = 1
+    return ids, mask
+
+
+def by_length(windows: Sequence[Window], batch_size: int) -> list[list[int]]:
+    """Numbers of windows, grouped into batches of similar length (longest first)."""
+    order = sorted(range(len(windows)), key=lambda i: (-len(windows[i].tokens), i))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]

@@ -1,0 +1,105 @@
+"""Reading files of words and tags: one word a line, a blank line between sentences.
+
+The words stand first; tabs or spaces lie between. ``-DOCSTART-`` lines are skipped. Tags are taken
+as they are: whether they are BIO is not asked here.
+
+Source: the files of the CoNLL-2003 shared task and their many two-column descendants.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from adapterkit.data.examples import TaggedSentence
+from adapterkit.data.lines import at, read_blocks
+from adapterkit.errors import CorpusError
+
+_SPAN_TAG = re.compile(r"O|[BIES]-\S+")
+
+
+def read_columns(
+    path: Path, *, column: str | None = None, separator: str | None = None, language: str = ""
+) -> Iterator[TaggedSentence]:
+    """Yield the sentences of a file of words and tags.
+
+    A line that begins with ``#`` is a comment unless it reads as a word and its tag: it has as many
+    columns as a word needs, and, where spaces separate, a tag that other words have or a BIO tag.
+
+    Args:
+        path: The file, plain or ``.gz``.
+        column: The number of the column that holds the tags, from ``"2"`` on. ``None`` means that
+            there are two columns.
+        separator: What separates the columns. ``None`` means tabs if there are any in the file,
+            else spaces.
+        language: Noted in every sentence; the format itself does not tell.
+
+    Raises:
+        CorpusError: If a line does not have its word and its tag, or ``column`` is not a number.
+    """
+    tag_column = _number(path, column)
+    blocks = list(read_blocks(path))
+    separator = separator or _separator(line for block in blocks for _, line in block)
+    exact = column is None
+    known = {
+        fields[tag_column]
+        for block in blocks
+        for _, line in block
+        if not line.startswith("#") and len(fields := _fields(line, separator)) > tag_column
+    }
+    for block in blocks:
+        pairs = []
+        for number, line in block:
+            fields = _fields(line, separator)
+            fits = len(fields) == 2 if exact else len(fields) > tag_column
+            if _skipped(fields, fits, separator, known, tag_column):
+                continue
+            if not fits or not fields[0] or not fields[tag_column]:
+                raise CorpusError(_misfit(at(path, number), fields, column))
+            pairs.append((fields[0], fields[tag_column]))
+        if pairs:
+            words, tags = zip(*pairs, strict=True)
+            yield TaggedSentence(words, tags, language=language)
+
+
+def _number(path: Path, column: str | None) -> int:
+    if column is None:
+        return 1
+    if not column.isdecimal() or int(column) < 2:
+        raise CorpusError(
+            f"{path}: the column {column!r} was asked for, but the columns of a file of words and "
+            'tags have no names. Give the number of the tag column ("2" is the one after the '
+            "word), or no column if there are two; .conllu and .jsonl files have named columns."
+        )
+    return int(column) - 1
+
+
+def _separator(lines: Iterable[str]) -> str:
+    # A comment may hold a tab in a file of spaces; a word's line may not.
+    return "\t" if any("\t" in line for line in lines if not line.startswith("#")) else " "
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    fields = [field.strip(" ") for field in line.split(separator)]
+    return [field for field in fields if field] if separator == " " else fields
+
+
+def _skipped(
+    fields: list[str], fits: bool, separator: str, known: set[str], tag_column: int
+) -> bool:
+    if fields[0] == "-DOCSTART-":
+        return True
+    if not fields[0].startswith("#"):
+        return False
+    if not fits or separator != " ":
+        return not fits
+    return fields[tag_column] not in known and not _SPAN_TAG.fullmatch(fields[tag_column])
+
+
+def _misfit(place: str, fields: list[str], column: str | None) -> str:
+    if column is None and len(fields) > 2:
+        return (
+            f"{place}: has {len(fields)} columns, a word and its tag were expected. "
+            f'Say which column holds the tag, for example column="{len(fields)}".'
+        )
+    wanted = "a word and its tag" if column is None else f"a word and a tag in column {column}"
+    return f"{place}: {wanted} were expected, found {fields!r}"

@@ -1,0 +1,183 @@
+"""`evaluate`: scores with intervals, and the comparison that every honest result needs.
+
+Own language adapter / source adapter kept / language adapter removed at test time. A task adapter that was
+trained without a language adapter is the fairer third rival; recipes train it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.stack import Stack
+from adapterkit.data.writing import ScoredText, write_scored
+from adapterkit.errors import ConfigError
+from adapterkit.formats.adapterhub import load_adapter, read_own
+from adapterkit.formats.places import starters
+from adapterkit.metrics import Confusion, Score, confusion
+from adapterkit.model import AdaptedModel
+from adapterkit.prediction import answers
+from adapterkit.tasks.base import Answer, Task
+
+CONDITIONS = ("own", "source", "none")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of one model on one set of examples; all are fractions.
+
+    Attributes:
+        metrics: Value and 95 % bootstrap interval (over sentences) of each metric, by name.
+        main: Name of the metric that counts.
+        examples: How many sentences or texts.
+    """
+
+    metrics: dict[str, Score]
+    main: str
+    examples: int
+
+    @property
+    def value(self) -> float:
+        """The main metric."""
+        return self.metrics[self.main].value
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the main metric."""
+        score = self.metrics[self.main]
+        return (score.low, score.high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        values: dict[str, Any] = {name: score.value for name, score in self.metrics.items()}
+        intervals = {name: [score.low, score.high] for name, score in self.metrics.items()}
+        return {
+            **values,
+            "interval": list(self.interval),
+            "intervals": intervals,
+            "main": self.main,
+            "examples": self.examples,
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and every example's answer behind them."""
+
+    scores: Scores
+    examples: tuple[Any, ...]
+    answers: tuple[Answer, ...]
+    gold: tuple[tuple[str, ...], ...]
+
+    def confusion(self) -> Confusion:
+        """How often which label was taken for which, over words or texts."""
+        flat = [label for labels in self.gold for label in labels]
+        return confusion(flat, [label for answer in self.answers for label in answer.labels])
+
+    def write(self, path: Path) -> None:
+        """Write every example's gold and predicted labels as JSON lines."""
+        write_scored(
+            path,
+            (
+                ScoredText(
+                    text=getattr(e, "text", None) or " ".join(getattr(e, "words", ())),
+                    tokens=tuple(getattr(e, "words", ())),
+                    gold=gold,
+                    predicted=answer.labels,
+                    id=e.id,
+                    language=e.language,
+                )
+                for e, gold, answer in zip(self.examples, self.gold, self.answers, strict=True)
+            ),
+        )
+
+
+def evaluate(model: AdaptedModel, task: Task[Any], *, split: str = "test", seed: int = 0) -> Scores:
+    """Score ``model`` on a split of ``task``.
+
+    Args:
+        model: A backbone with a stack that ends in a task adapter.
+        task: The examples.
+        split: ``test`` or ``dev``.
+        seed: Of the bootstrap.
+
+    Raises:
+        ConfigError: If the stack's head does not fit the task.
+        CorpusError: If the task has no examples of this split.
+    """
+    return evaluation(model, task, split=split, seed=seed).scores
+
+
+def evaluation(model: AdaptedModel, task: Task[Any], *, split: str = "test", seed: int = 0) -> Evaluation:
+    """As `evaluate`, with the answers behind the scores."""
+    examples = task.examples(split)
+    said = answers(model, task, examples)
+    gold = tuple(task.gold(example) for example in examples)
+    _check_labels(model, gold)
+    scores = Scores(task.scores(examples, said, seed=seed), task.main_metric, len(examples))
+    return Evaluation(scores, examples, tuple(said), gold)
+
+
+def _check_labels(model: AdaptedModel, gold: Sequence[Sequence[str]]) -> None:
+    assert model.stack.head is not None
+    known = set(model.stack.head.config.labels)
+    there = {label for labels in gold for label in labels}
+    if not known & there:
+        raise ConfigError(
+            f"the task adapter {model.stack.adapters[-1].name!r} and the examples share no label\n"
+            f"  the adapter knows: {', '.join(sorted(known))}\n  the examples have: {', '.join(sorted(there)[:20])}"
+        )
+
+
+def compare(
+    backbone: Backbone, stack: Stack, task: Task[Any], *, source: Adapter, split: str = "test", seed: int = 0
+) -> dict[str, Evaluation]:
+    """The three conditions of a stack (language adapter ..., task adapter).
+
+    Args:
+        backbone: The backbone.
+        stack: Own language adapter first, task adapter last.
+        task: The examples, in the target language.
+        source: The language adapter that the task adapter was trained over.
+        split: ``test`` or ``dev``.
+        seed: Of the bootstrap.
+
+    Returns:
+        ``own``, ``source`` (the source adapter kept) and ``none`` (no language adapter).
+
+    Raises:
+        ConfigError: If the stack is shorter than two adapters.
+    """
+    if len(stack) < 2:
+        raise ConfigError(f"{stack!r}: a comparison needs a language adapter and a task adapter on it")
+    rest = stack.adapters[1:]
+    stacks = {"own": stack, "source": Stack(source, *rest), "none": Stack(stack.adapters[-1])}
+    return {
+        name: evaluation(AdaptedModel(backbone, made), task, split=split, seed=seed) for name, made in stacks.items()
+    }
+
+
+def find_source(task_adapter: Adapter, beside: Sequence[Path]) -> Adapter:
+    """The source adapter of a task adapter, found through its provenance.
+
+    Args:
+        task_adapter: The adapter; its provenance names what it was trained over, by digest.
+        beside: Folders in whose neighbourhood to look; starters are looked at as well.
+
+    Raises:
+        ConfigError: If the provenance names none, or it is nowhere to be found.
+    """
+    over = task_adapter.provenance.get("over") or []
+    wanted = {entry.get("digest"): entry.get("name") for entry in over if isinstance(entry, dict)}
+    if not wanted:
+        raise ConfigError(
+            f"task adapter {task_adapter.name!r} does not say over which language adapter it was trained; pass --source"
+        )
+    places = [place for folder in beside for place in sorted(folder.resolve().parent.glob("*/adapterkit.json"))]
+    for folder in [*(place.parent for place in places), *starters().values()]:
+        if read_own(folder).get("digest") in wanted:
+            return load_adapter(folder)
+    names = ", ".join(str(name) for name in wanted.values())
+    raise ConfigError(f"the source adapter {names!r} of {task_adapter.name!r} was not found beside it; pass --source")

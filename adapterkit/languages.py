@@ -1,0 +1,67 @@
+"""Language codes and names: what a user types, as one code and one English name.
+
+The table is ``languages.tsv`` beside this file: an ISO 639-3 code (or an ISO 639-2 one, for
+macrolanguages and families), its other codes (ISO 639-1, the bibliographic ISO 639-2, withdrawn
+ones), and an English name, for some 400 languages. It is a help for people, not a gate: a code
+that it does not know is used as it is. Full BCP 47 tags are not read here.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from adapterkit.errors import ConfigError
+
+_TABLE = Path(__file__).with_name("languages.tsv")
+_CODE = re.compile(r"[a-z]{2,8}")
+
+
+class _Known(NamedTuple):
+    """The table, read once."""
+
+    names: dict[str, str]  # code -> English name
+    aliases: dict[str, str]  # other code -> code
+
+
+@cache
+def _known() -> _Known:
+    names, aliases = {}, {}
+    for row in _TABLE.read_text(encoding="utf-8").splitlines()[1:]:
+        code, others, name = row.split("\t")
+        names[code] = name
+        aliases.update(dict.fromkeys(filter(None, others.split(",")), code))
+    return _Known(names, aliases)
+
+
+def normalise_code(code: str) -> str:
+    """Return the one code that adapterkit uses for the language ``code``.
+
+    Args:
+        code: An ISO 639 code of any length, in any case: ``"cy"``, ``"wel"``, ``"cym"``.
+
+    Returns:
+        The three-letter code in lower case, ``"cym"``. A code of 2 to 8 letters that the table
+        does not know comes back in lower case and otherwise unchanged.
+
+    Raises:
+        ConfigError: ``code`` is not 2 to 8 letters.
+    """
+    wanted = code.strip().lower()
+    if not _CODE.fullmatch(wanted):
+        raise ConfigError(
+            f"{code!r} is not a language code: one is 2 to 8 letters from a to z.\n"
+            "Give an ISO 639-3 code such as 'cym', or an ISO 639-1 code such as 'cy', "
+            "without a country or a script."
+        )
+    return _known().aliases.get(wanted, wanted)
+
+
+def language_name(code: str) -> str:
+    """Return the English name of the language ``code``, or the code itself if it is unknown.
+
+    Raises:
+        ConfigError: ``code`` is not 2 to 8 letters.
+    """
+    wanted = normalise_code(code)
+    return _known().names.get(wanted, wanted)

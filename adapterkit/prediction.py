@@ -1,0 +1,133 @@
+"""`predict`: labels for raw texts or texts already in words, with a score each; and `fill` for masks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adapterkit.data.batches import Window, by_length, pad
+from adapterkit.data.examples import LabelledText, TaggedSentence
+from adapterkit.data.writing import PredictedText
+from adapterkit.errors import ConfigError
+from adapterkit.model import AdaptedModel
+from adapterkit.tasks.base import Answer, Task, special_of
+from adapterkit.tasks.classification import Classification
+from adapterkit.tasks.tagging import Tagging
+from adapterkit.text.words import split_words
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Filling:
+    """One guess for a mask: the token as text, and its probability."""
+
+    token: str
+    score: float
+
+
+def window_logits(model: AdaptedModel, windows: Sequence[Window], *, batch_size: int = BATCH) -> list[Tensor]:
+    """Logits of each window, computed in batches of similar length.
+
+    Returns:
+        One tensor a window, on the CPU: ``(length, labels)`` or ``(labels,)``.
+    """
+    special, device = special_of(model.backbone), model.backbone.device
+    found: list[Tensor] = [torch.empty(0)] * len(windows)
+    with torch.inference_mode():
+        for numbers in by_length(windows, batch_size):
+            ids, mask = pad([windows[i] for i in numbers], special)
+            logits = model.logits(ids.to(device), mask.to(device)).float().cpu()
+            for row, number in enumerate(numbers):
+                found[number] = logits[row]
+    return found
+
+
+def answers(model: AdaptedModel, task: Task[Any], examples: Sequence[Any], *, limit: int | None = None) -> list[Answer]:
+    """What ``model`` says of ``examples``, one answer each.
+
+    Raises:
+        ConfigError: If the stack's head is not of the task's kind.
+    """
+    head = model.stack.head
+    if head is None or head.config.head_type != task.kind:
+        kind = "no head" if head is None else f"a {head.config.head_type} head"
+        raise ConfigError(f"the stack {model.stack!r} ends with {kind}, a {task.kind} head is needed; put its task adapter last")
+    limit = min(limit or model.backbone.max_length, model.backbone.max_length)
+    windows = task.windows(examples, model.backbone, limit=limit)
+    logits = window_logits(model, windows)
+    return task.answers(windows, logits, len(examples), head.config.labels)
+
+
+def predict(
+    model: AdaptedModel, texts: Sequence[str | Sequence[str]], *, language: str | None = None
+) -> list[PredictedText]:
+    """Predict labels with the head that the stack carries.
+
+    Args:
+        model: A backbone with a stack that ends in a task adapter.
+        texts: Raw texts, split at Unicode word boundaries where words are needed (scripts
+            without spaces too), or texts already in words.
+        language: Language code, which helps to split some scripts; by default the first
+            adapter's.
+
+    Returns:
+        One object a text: ``tokens``, ``labels``, ``scores`` (probabilities). A classified text
+        has no tokens and one label.
+
+    Raises:
+        ConfigError: If the stack carries no head, or a text is neither a string nor words.
+    """
+    head = model.stack.head
+    if isinstance(texts, str):
+        raise ConfigError("predict takes a list of texts; for one text write predict(model, [text])")
+    if head is not None and head.config.head_type == "classification":
+        return _classify(model, texts)
+    code = language or (model.stack.adapters[0].language if len(model.stack) else "")
+    sentences = [_in_words(text, code) for text in texts]
+    said = answers(model, Tagging({}), [TaggedSentence(words, ()) for _, words in sentences])
+    return [
+        PredictedText(text, words, answer.labels, answer.scores)
+        for (text, words), answer in zip(sentences, said, strict=True)
+    ]
+
+
+def _classify(model: AdaptedModel, texts: Sequence[str | Sequence[str]]) -> list[PredictedText]:
+    plain = [text if isinstance(text, str) else " ".join(text) for text in texts]
+    said = answers(model, Classification({}), [LabelledText(text, "") for text in plain])
+    return [PredictedText(text, (), answer.labels, answer.scores) for text, answer in zip(plain, said, strict=True)]
+
+
+def _in_words(text: str | Sequence[str], language: str) -> tuple[str, tuple[str, ...]]:
+    if isinstance(text, str):
+        return text, tuple(text[start:end] for start, end in split_words(text, language or None))
+    if not all(isinstance(word, str) for word in text):
+        raise ConfigError(f"a text must be a string or a sequence of words, found {text!r:.60}")
+    return " ".join(text), tuple(text)
+
+
+def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filling]]:
+    """What the model expects at each mask of ``text``.
+
+    Args:
+        model: A backbone, alone or with a language adapter.
+        text: Text with the backbone's mask token in it, written ``<mask>`` or as the tokenizer has it.
+        guesses: How many tokens for each mask, likeliest first.
+
+    Raises:
+        ConfigError: If the text holds no mask, or the backbone has no trained masked-LM head.
+    """
+    tokenizer = model.backbone.tokenizer
+    encoded = tokenizer(text.replace("<mask>", tokenizer.mask_token), truncation=True, max_length=model.backbone.max_length)
+    ids = torch.tensor([encoded["input_ids"]], device=model.backbone.device)
+    places = ids == tokenizer.mask_token_id
+    if not places.any():
+        raise ConfigError(f"there is no <mask> in {text!r}; write one where the model shall guess")
+    with torch.inference_mode():
+        best = torch.softmax(model.mlm_logits(ids, positions=places).float(), dim=-1).topk(guesses)
+    return [
+        [Filling(tokenizer.decode([token]).strip(), score) for token, score in zip(tokens, scores, strict=True)]
+        for tokens, scores in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Tasks: what is asked of a text, in one small protocol (`base.Task`)."""

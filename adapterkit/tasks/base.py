@@ -1,0 +1,121 @@
+"""The protocol of a task, and what tasks share. To add a task, write a class that has these members.
+
+A task holds its examples and says how they become windows and targets, how logits become labels, and how
+labels are scored. It knows no training loop and no files of adapters.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.config import HeadConfig
+from adapterkit.data.batches import Special, Window
+from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.metrics import Score
+
+E = TypeVar("E")
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one example.
+
+    Attributes:
+        labels: One a word (tagging), or one (classification).
+        scores: Probability of each label, in ``[0, 1]``.
+    """
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+class Task(Protocol[E]):
+    """A task over examples of type ``E``."""
+
+    @property
+    def kind(self) -> str:
+        """The head's kind, ``tagging`` or ``classification``."""
+
+    @property
+    def column(self) -> str:
+        """What is predicted, as files call it, e.g. ``upos``."""
+
+    @property
+    def main_metric(self) -> str:
+        """Name of the metric that counts."""
+
+    def examples(self, split: str) -> tuple[E, ...]:
+        """Examples of ``train``, ``dev`` or ``test``; CorpusError if there are none."""
+
+    def has(self, split: str) -> bool:
+        """Whether there are examples of this split."""
+
+    def labels(self) -> tuple[str, ...]:
+        """Every label of the training examples, sorted."""
+
+    def head(self, labels: tuple[str, ...]) -> HeadConfig:
+        """The head that a task adapter for these labels gets."""
+
+    def windows(self, examples: Sequence[E], backbone: Backbone, *, limit: int) -> list[Window]:
+        """Inputs of the backbone, at most ``limit`` tokens each."""
+
+    def targets(self, windows: Sequence[Window], examples: Sequence[E], labels: Mapping[str, int], length: int) -> Tensor:
+        """Label numbers: ``(batch, length)`` with -100 where none, or ``(batch,)``."""
+
+    def answers(self, windows: Sequence[Window], logits: Sequence[Tensor], count: int, labels: Sequence[str]) -> list[Answer]:
+        """One answer for each of ``count`` examples, from the logits of each window."""
+
+    def gold(self, example: E) -> tuple[str, ...]:
+        """The right labels of an example."""
+
+    def scores(self, examples: Sequence[E], answers: Sequence[Answer], *, seed: int) -> dict[str, Score]:
+        """Every metric of the task, with intervals."""
+
+
+def read_splits(files: Mapping[str, str | Path | Sequence[str | Path] | None]) -> dict[str, list[Path]]:
+    """The files given for each split, as lists.
+
+    Raises:
+        ConfigError: If no file is given at all.
+    """
+    given = {split: value for split, value in files.items() if value is not None}
+    if not given:
+        raise ConfigError("no file was given; pass at least one of train=, dev=, test=")
+    return {
+        split: [Path(value)] if isinstance(value, str | Path) else [Path(item) for item in value]
+        for split, value in given.items()
+    }
+
+
+def examples_of(splits: Mapping[str, tuple[E, ...]], split: str, what: str) -> tuple[E, ...]:
+    """The examples of a split.
+
+    Raises:
+        ConfigError: If ``split`` is no split's name.
+        CorpusError: If the task holds none.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
+    found = splits.get(split, ())
+    if not found:
+        have = ", ".join(name for name in SPLITS if splits.get(name)) or "none"
+        raise CorpusError(f"the {what} task has no {split} examples (it has: {have}); pass {split}=")
+    return found
+
+
+def special_of(backbone: Backbone) -> Special:
+    """The special tokens of a backbone's inputs."""
+    t = backbone.tokenizer
+    padding = t.pad_token_id if t.pad_token_id is not None else 0
+    return Special(t.cls_token_id, t.sep_token_id, padding)
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Softmax over the last axis in float32."""
+    return torch.softmax(logits.float(), dim=-1)

@@ -1,0 +1,1 @@
+"""Training adapters: one loop, two things to train in it."""

@@ -1,0 +1,327 @@
+"""`train_language`: a language (or domain) adapter from raw text, by masked language modelling.
+
+The loss runs through the backbone's own masked-LM head at the masked positions only, with the coupling's
+inverse before the vocabulary matrix. Source: Pfeiffer et al. (2020), "MAD-X", section 4.1.
+"""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.stack import Stack
+from adapterkit.config import SMALL_CORPUS_BYTES, BottleneckConfig, LanguageConfig, as_record
+from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
+from adapterkit.data.corpus import Corpus
+from adapterkit.errors import ConfigError
+from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.model import AdaptedModel
+from adapterkit.seeds import derive
+from adapterkit.training.checkpoint import Progress, kept
+from adapterkit.training.loop import Settings, choose_precision, train
+from adapterkit.training.progress import reporter
+
+WORK = ".training"
+_EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
+
+
+@dataclass(frozen=True)
+class MaskedLanguageModelling:
+    """The loop's problem: predict masked tokens of the corpus.
+
+    Attributes:
+        model: Backbone with the stack that is trained.
+        adapter: The part that is trained.
+        training: Blocks to train on.
+        heldout: Blocks to look at.
+        config: Batch size, masking, seed.
+    """
+
+    model: AdaptedModel
+    adapter: Adapter
+    training: Blocks
+    heldout: Blocks
+    config: LanguageConfig
+
+    @property
+    def trained(self) -> nn.Module:
+        """The adapter."""
+        return self.adapter
+
+    def loss(self, step: int) -> tuple[Tensor, int]:
+        """Masked-LM loss of step ``step``, a scalar, and the tokens it read."""
+        seed, size = self.config.seed, self.config.batch_size
+        rows = self.training.indices(step, size, seed=seed)
+        batch = self.training.masked(rows, share=self.config.masking, seed=derive(seed, "mask", step))
+        return self.model(batch.to(self.model.backbone.device)), batch.input_ids.numel()
+
+    def look(self) -> float:
+        """Held-out loss in nats a masked token; the masks are always the same."""
+        return heldout_loss(self.model, self.heldout, self.config)
+
+
+def heldout_loss(model: AdaptedModel, blocks: Blocks, config: LanguageConfig) -> float:
+    """Mean masked-LM loss over ``blocks`` in nats a masked token, under fixed masks."""
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(blocks), config.batch_size):
+            rows = range(start, min(start + config.batch_size, len(blocks)))
+            # Fixed seed: losses of different runs over the same corpus can be compared.
+            batch = blocks.masked(rows, share=config.masking, seed=derive(0, "heldout", start))
+            asked = int((batch.targets != -100).sum())
+            total += float(model(batch.to(model.backbone.device))) * asked
+            count += asked
+    return total / count
+
+
+def train_language(
+    backbone: Backbone,
+    corpus: Corpus,
+    *,
+    out: str | Path,
+    config: LanguageConfig | None = None,
+    over: Adapter | None = None,
+    init: Adapter | None = None,
+    name: str | None = None,
+    fresh: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Adapter:
+    """Train a language adapter on raw text and write its folder.
+
+    Killed and called again with the same arguments, it goes on from its last checkpoint; a run by
+    steps ends with the same bytes as one that was never interrupted.
+
+    Args:
+        backbone: The frozen backbone; it must bring a trained masked-LM head.
+        corpus: Raw text of one language.
+        out: Folder of the adapter; checkpoints stand in ``.training`` inside it until it is done.
+        config: How to train; everything left open is decided from the corpus and the backbone.
+        over: A frozen language adapter under the new one, which then is a domain adapter.
+        init: An adapter to start from instead of random weights (the source language's, or a
+            relative's); its shape is taken over.
+        name: What its files call it; by default the language's code.
+        fresh: Ignore a checkpoint that is there.
+        overwrite: Replace an adapter that is already in ``out``.
+        progress: Show a progress bar; by default if stderr is a terminal.
+
+    Returns:
+        The adapter with the lowest held-out loss seen.
+
+    Raises:
+        ConfigError: If the backbone has no trained head, ``out`` already holds an adapter, or a
+            checkpoint there belongs to another run.
+        CorpusError: If the text cannot be used.
+        AdapterMismatch: If ``over`` or ``init`` do not fit.
+    """
+    config = config or LanguageConfig()
+    backbone.require_trained_head()
+    folder = Path(out)
+    with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
+        config = _decide(config, backbone, corpus, work, init)
+        training, heldout, tokens = pack_corpus(
+            corpus.lines(),
+            backbone.token_ids,
+            vocabulary_of(backbone),
+            length=config.block_length or 0,
+            folder=work,
+            heldout_blocks=config.heldout_blocks,
+        )
+        config = _decide_steps(config, tokens)
+        adapter = _start(backbone, corpus, config, init, name or corpus.language, kind="domain" if over else "language")
+        lower = (over,) if over is not None else ()
+        model = AdaptedModel(backbone, Stack(*lower, adapter))
+        problem = MaskedLanguageModelling(model, adapter, training, heldout, config)
+        before = _bare_loss(backbone, heldout, config, lower)
+        same = {**as_record(config), "text": fingerprint(work), **surroundings(backbone), "tensors": shapes(adapter)}
+        same |= {"over": over.digest() if over else None, "init": init.digest() if init else None}
+        with reporter(f"language adapter {adapter.name}", "held-out loss", progress) as report:
+            run = train(problem, settings_of(config), work=work, same=same, report=report)
+        adapter.provenance = _provenance(corpus, backbone, config, run, before, over, init)
+        save_adapter(adapter, folder)
+    return adapter.eval()
+
+
+def _bare_loss(backbone: Backbone, heldout: Blocks, config: LanguageConfig, lower: tuple[Adapter, ...]) -> float:
+    with torch.autocast(backbone.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        return heldout_loss(AdaptedModel(backbone, Stack(*lower)), heldout, config)
+
+
+def _decide(
+    config: LanguageConfig, backbone: Backbone, corpus: Corpus, work: Path, init: Adapter | None
+) -> LanguageConfig:
+    length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
+    if length > backbone.max_length:
+        raise ConfigError(f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens")
+    if init is not None and isinstance(init.config.reduction_factor, float | int):
+        factor = float(init.config.reduction_factor)
+    else:
+        small = corpus.counts().bytes < SMALL_CORPUS_BYTES
+        factor = config.reduction_factor or (16 if small else 2)
+    precision = config.precision or kept(work, "precision")
+    return replace(
+        config,
+        reduction_factor=factor,
+        block_length=length,
+        precision=choose_precision(backbone.device, precision, backbone.dtype),
+        learning_rate=config.learning_rate or learning_rate(backbone.width, config.batch_size * length),
+    )
+
+
+DEFAULT_BLOCK = 128
+
+
+def learning_rate(width: int, tokens_a_step: int) -> float:
+    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below, for a backbone of width 768.
+
+    Narrower backbones take more, in inverse proportion squared (``docs/log.md``).
+    """
+    base = 1e-4 if tokens_a_step >= 16_384 else 5e-5
+    return base * max(1.0, (768 / width) ** 2)
+
+
+def _decide_steps(config: LanguageConfig, tokens: int) -> LanguageConfig:
+    per_step = config.batch_size * (config.block_length or 1)
+    by_size = min(_MOST_STEPS, max(_FEWEST_STEPS, round(_EPOCHS * tokens / per_step)))
+    steps = config.steps or by_size
+    every = config.evaluate_every or max(10, min(1000, steps // 10))
+    return replace(config, steps=steps, evaluate_every=min(every, steps))
+
+
+def settings_of(config: LanguageConfig) -> Settings:
+    """The loop's numbers of a configuration in which everything is decided."""
+    assert config.steps and config.learning_rate and config.evaluate_every
+    return Settings(
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup=config.warmup,
+        weight_decay=config.weight_decay,
+        evaluate_every=config.evaluate_every,
+        patience=config.patience,
+        max_minutes=config.max_minutes,
+        seed=config.seed,
+        precision=str(config.precision),
+    )
+
+
+def vocabulary_of(backbone: Backbone) -> Vocabulary:
+    """The special tokens that packing and masking need.
+
+    Raises:
+        ConfigError: If the tokenizer lacks one of them.
+    """
+    t = backbone.tokenizer
+    ids = {"cls_token": t.cls_token_id, "sep_token": t.sep_token_id, "mask_token": t.mask_token_id}
+    missing = [name for name, value in ids.items() if value is None]
+    if missing:
+        raise ConfigError(f"the tokenizer of {backbone.name!r} has no {', '.join(missing)}; masked-LM training needs them")
+    special = tuple(sorted(set(t.all_special_ids)))
+    return Vocabulary(backbone.vocabulary, ids["cls_token"], ids["sep_token"], ids["mask_token"], special)
+
+
+def _start(
+    backbone: Backbone, corpus: Corpus, config: LanguageConfig, init: Adapter | None, name: str, *, kind: str
+) -> Adapter:
+    shape = BottleneckConfig(
+        reduction_factor=float(config.reduction_factor or 2),
+        invertible=config.invertible and kind == "language",
+        leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
+    )
+    if init is not None:
+        init.check_fits(backbone.facts)
+        shape = init.config
+    adapter = new_adapter(
+        name, shape, backbone=backbone.facts, kind=kind, language=corpus.language, seed=derive(config.seed, "init")
+    )
+    adapter = adapter.placed(backbone.device, backbone.adapter_dtype)
+    if init is not None:
+        adapter.load_state_dict({k: v for k, v in init.tensors().items() if not k.startswith("head.")})
+    return adapter
+
+
+@contextmanager
+def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]:
+    """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
+
+    Raises:
+        ConfigError: If ``folder`` already holds an adapter and ``overwrite`` is off.
+    """
+    if (folder / "adapter_config.json").exists() and not overwrite:
+        raise ConfigError(f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)")
+    work = folder / WORK
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    yield work
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def surroundings(backbone: Backbone) -> dict[str, Any]:
+    """What must be the same again for a resumed run to end with the same bytes."""
+    return {
+        "backbone": backbone.facts.digest,
+        "device": backbone.device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def shapes(adapter: Adapter) -> list[list[Any]]:
+    """Names and shapes of an adapter's tensors."""
+    return [[name, list(tensor.shape)] for name, tensor in sorted(adapter.tensors().items())]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed an adapter."""
+    from importlib.metadata import version
+
+    names = ("adapterkit", "torch", "transformers", "tokenizers")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def reference_to(adapter: Adapter | None) -> dict[str, str] | None:
+    """How a provenance names another adapter: by name and digest, never by path."""
+    return None if adapter is None else {"name": adapter.name, "digest": adapter.digest()}
+
+
+def run_record(run: Progress) -> dict[str, Any]:
+    """A run as its adapter's provenance tells it."""
+    return {
+        "steps": run.step,
+        "best_step": run.best_step,
+        "tokens": run.tokens,
+        "seconds": round(run.seconds, 1),
+        "started_at_steps": run.starts,
+        "looks": [[step, round(value, 5)] for step, value in run.looks],
+        "training_losses": [[step, round(value, 5)] for step, value in run.losses],
+    }
+
+
+def _provenance(
+    corpus: Corpus,
+    backbone: Backbone,
+    config: LanguageConfig,
+    run: Progress,
+    before: float,
+    over: Adapter | None,
+    init: Adapter | None,
+) -> dict[str, Any]:
+    profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
+    return {
+        "task": "masked-lm",
+        "corpus": {"fingerprint": corpus.fingerprint(), "licence": corpus.licence, "coverage": profile.as_dict()},
+        "heldout_loss": {"backbone": round(before, 5), "adapter": round(run.best, 5)},
+        "config": as_record(config),
+        "run": run_record(run),
+        "over": reference_to(over),
+        "init": reference_to(init),
+        "versions": versions(),
+    }

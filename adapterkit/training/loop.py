@@ -1,0 +1,224 @@
+"""The one training loop: AdamW on an adapter's parameters, looks at a held-out value, the best kept, resume.
+
+What is trained comes in as a `Problem`; language and task training differ only in that. Killed at any moment
+and started again with the same settings, a run by steps ends with the same bytes.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.errors import ConfigError
+from adapterkit.seeds import derive
+from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
+from adapterkit.training.progress import Reporter
+
+
+class Problem(Protocol):
+    """What the loop trains."""
+
+    @property
+    def trained(self) -> nn.Module: ...  # noqa: D102
+
+    def loss(self, step: int) -> tuple[Tensor, int]:
+        """Loss of step ``step`` (from 0), a scalar, and the tokens it read."""
+
+    def look(self) -> float:
+        """The held-out value: lower is better."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numbers of a run, all decided.
+
+    Attributes:
+        steps: Optimizer steps.
+        learning_rate: Peak; linear warm-up, then linear to zero.
+        warmup: Share of the steps.
+        weight_decay: Of AdamW.
+        evaluate_every: Steps between looks.
+        patience: Looks without a new best before stopping.
+        max_minutes: Training time; with it the learning rate follows whichever runs out first.
+        seed: Of everything random.
+        precision: ``bfloat16`` runs the frozen backbone under autocast.
+    """
+
+    steps: int
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    evaluate_every: int
+    patience: int
+    max_minutes: float | None
+    seed: int
+    precision: str
+
+
+def train(problem: Problem, settings: Settings, *, work: Path, same: dict[str, Any], report: Reporter) -> Progress:
+    """Train ``problem`` and leave its best weights in it.
+
+    Args:
+        problem: What to train.
+        settings: How.
+        work: Folder of the checkpoint; a checkpoint found there is resumed.
+        same: What must be equal on resuming, beside the settings.
+        report: Told about progress.
+
+    Returns:
+        The run's record.
+
+    Raises:
+        ConfigError: If a checkpoint of another run is there, or the loss is not finite.
+    """
+    names = dict(problem.trained.named_parameters())
+    optimizer = torch.optim.AdamW(
+        names.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    state = read_checkpoint(work, same)
+    if state is None:
+        progress, best = Progress(), {}
+    else:
+        progress, best = state.progress, state.best
+        _restore(names, optimizer, state)
+    progress.starts.append(progress.step)
+    report.start(progress.step, settings.steps)
+    run = _Run(problem, settings, work, same, report, names, optimizer, progress, best)
+    run.go()
+    with torch.no_grad():
+        for name, parameter in names.items():
+            parameter.copy_(run.best[name])
+    return progress
+
+
+@dataclass
+class _Run:
+    problem: Problem
+    settings: Settings
+    work: Path
+    same: dict[str, Any]
+    report: Reporter
+    names: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    best: dict[str, Tensor]
+    recent: float = 0.0
+
+    def go(self) -> None:
+        now = self.progress
+        if not now.looks:
+            self.look()
+        while now.step < self.settings.steps and not self.out_of_time() and now.waited < self.settings.patience:
+            began = time.monotonic()
+            self.step()
+            now.seconds += time.monotonic() - began
+            if now.step % self.settings.evaluate_every == 0 or now.step == self.settings.steps:
+                self.look()
+        if now.looks[-1][0] != now.step:
+            self.look()
+
+    def step(self) -> None:
+        now = self.progress
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * self.rate()
+        device = next(iter(self.names.values())).device
+        with torch.random.fork_rng(), _arithmetic(self.settings.precision, device):
+            torch.manual_seed(derive(self.settings.seed, "dropout", now.step))
+            loss, tokens = self.problem.loss(now.step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = loss.item()
+        if not math.isfinite(value):
+            raise ConfigError(
+                f"the loss became {value} at step {now.step}; try a lower learning rate than {self.settings.learning_rate}"
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        now.step += 1
+        now.tokens += tokens
+        self.recent += value
+        self.report.step(now.step, value, tokens)
+
+    def rate(self) -> float:
+        """Share of the peak learning rate at this moment."""
+        done = self.progress.step / self.settings.steps
+        if self.settings.max_minutes is not None:
+            done = max(done, min(1.0, self.progress.seconds / 60 / self.settings.max_minutes))
+        rise = max(self.settings.warmup, 1 / self.settings.steps)
+        # Half a step ahead: neither the first step nor the last has rate zero.
+        return min((done + 0.5 / self.settings.steps) / rise, (1 - done) / max(1e-9, 1 - rise), 1.0)
+
+    def out_of_time(self) -> bool:
+        limit = self.settings.max_minutes
+        return limit is not None and self.progress.seconds / 60 >= limit
+
+    def look(self) -> None:
+        now = self.progress
+        began = time.monotonic()
+        with torch.no_grad(), _arithmetic(self.settings.precision, next(iter(self.names.values())).device):
+            value = self.problem.look()
+        if not now.looks or value < now.best:
+            now.best, now.best_step, now.waited = value, now.step, 0
+            self.best = {name: p.detach().clone() for name, p in self.names.items()}
+        else:
+            now.waited += 1
+        steps = now.step - (now.looks[-1][0] if now.looks else 0)
+        if steps:
+            now.losses.append((now.step, self.recent / steps))
+        self.recent = 0.0
+        now.looks.append((now.step, value))
+        now.seconds += time.monotonic() - began
+        self.report.look(now.step, value, now.waited == 0)
+        write_checkpoint(self.work, self.snapshot(), self.same)
+
+    def snapshot(self) -> State:
+        moments = {name: self.optimizer.state.get(p, {}) for name, p in self.names.items()}
+        return State(
+            self.progress,
+            weights={name: p.detach() for name, p in self.names.items()},
+            best=self.best,
+            first_moments={name: m["exp_avg"] for name, m in moments.items() if m},
+            second_moments={name: m["exp_avg_sq"] for name, m in moments.items() if m},
+        )
+
+
+def _restore(names: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer, state: State) -> None:
+    with torch.no_grad():
+        for name, parameter in names.items():
+            parameter.copy_(state.weights[name])
+            if name in state.first_moments:
+                optimizer.state[parameter] = {
+                    "step": torch.tensor(float(state.progress.step), device=parameter.device),
+                    "exp_avg": state.first_moments[name].to(parameter.device),
+                    "exp_avg_sq": state.second_moments[name].to(parameter.device),
+                }
+
+
+def _arithmetic(precision: str, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def choose_precision(device: torch.device, asked: str | None, weights: torch.dtype) -> str:
+    """``asked``, or what this machine multiplies clearly faster, by a measurement of some milliseconds.
+
+    The answer is kept in the checkpoint, so a resumed run does not ask again.
+    """
+    if asked is not None or weights != torch.float32:
+        return asked or str(weights).removeprefix("torch.")
+    times = {dtype: _matrix_seconds(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return "bfloat16" if times[torch.float32] > 1.5 * times[torch.bfloat16] else "float32"
+
+
+def _matrix_seconds(device: torch.device, dtype: torch.dtype) -> float:
+    a = torch.ones(768, 768, device=device, dtype=dtype)
+    best = float("inf")
+    for _ in range(6):
+        began = time.perf_counter()
+        for _ in range(4):
+            b = a @ a
+        float(b[0, 0])  # waits for a GPU
+        best = min(best, time.perf_counter() - began)
+    return best

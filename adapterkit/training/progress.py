@@ -1,0 +1,79 @@
+"""A progress bar on stderr: loss, tokens a second, time left. Silent where nobody looks."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """What the loop tells while it runs."""
+
+    def start(self, step: int, total: int) -> None: ...  # noqa: D102
+    def step(self, step: int, loss: float, tokens: int) -> None: ...  # noqa: D102
+    def look(self, step: int, value: float, best: bool) -> None: ...  # noqa: D102
+
+
+class Silent:
+    """Says nothing."""
+
+    def start(self, step: int, total: int) -> None:
+        """Nothing."""
+
+    def step(self, step: int, loss: float, tokens: int) -> None:
+        """Nothing."""
+
+    def look(self, step: int, value: float, best: bool) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A bar by rich. ``quantity`` names what a look measures."""
+
+    def __init__(self, title: str, quantity: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = Console(stderr=True)
+        self.quantity = quantity
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self.task = self.bar.add_task(title, total=None, loss=float("nan"), speed=0.0)
+        self.began = time.monotonic()
+        self.tokens = 0
+
+    def start(self, step: int, total: int) -> None:
+        """Begin at ``step`` of ``total``; above 0 means a resumed run."""
+        if step:
+            self.console.print(f"going on from step {step}")
+        self.bar.update(self.task, completed=step, total=total)
+        self.began = time.monotonic()
+
+    def step(self, step: int, loss: float, tokens: int) -> None:
+        """One optimizer step was made on ``tokens`` tokens."""
+        self.tokens += tokens
+        speed = self.tokens / max(1e-9, time.monotonic() - self.began)
+        self.bar.update(self.task, completed=step, loss=loss, speed=speed)
+
+    def look(self, step: int, value: float, best: bool) -> None:
+        """The held-out loss or dev score was measured."""
+        mark = "  (best so far)" if best else ""
+        self.console.print(f"  step {step}: {self.quantity} {abs(value):.4f}{mark}")
+
+
+@contextmanager
+def reporter(title: str, quantity: str, show: bool | None) -> Iterator[Reporter]:
+    """A bar if ``show`` (by default: if stderr is a terminal), else silence."""
+    if not (sys.stderr.isatty() if show is None else show):
+        yield Silent()
+        return
+    bar = Bar(title, quantity)
+    with bar.bar:
+        yield bar

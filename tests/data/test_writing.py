@@ -1,0 +1,144 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from adapterkit.data.labelled import read_labelled, read_tagged, read_words
+from adapterkit.data.writing import PredictedText, ScoredText, write_predictions, write_scored
+from adapterkit.errors import ConfigError
+
+TAGGED = [
+    PredictedText("Croeso # i", ("Croeso", "#", "i"), ("NOUN", "SYM", "ADP"), (0.75, 1.0, 1 / 3)),
+    PredictedText("Ie", ("Ie",), ("INTJ",), (0.5,)),
+]
+CLASSIFIED = [
+    PredictedText("da\tiawn\r\nwir", (), ("good",), (0.9999999,)),
+    PredictedText('"drwg"', (), ("bad",), (0.25,)),
+]
+
+
+def test_conllu_has_ten_columns_with_the_tag_in_upos() -> None:
+    assert write_predictions(None, TAGGED[:1], format="conllu") == (
+        "# sent_id = 1\n"
+        "# text = Croeso # i\n"
+        "1\tCroeso\t_\tNOUN\t_\t_\t_\t_\t_\t_\n"
+        "2\t#\t_\tSYM\t_\t_\t_\t_\t_\t_\n"
+        "3\ti\t_\tADP\t_\t_\t_\t_\t_\t_\n"
+        "\n"
+    )
+
+
+def test_conllu_keeps_other_labels_in_misc() -> None:
+    text = PredictedText("Ada\nL.", ("Ada", "L."), ("B-PER", "I-PER"), (1.0, 1.0))
+    written = write_predictions(None, [text], format="conllu", column="ner")
+    assert written is not None
+    assert "# text = Ada L.\n1\tAda\t_\t_\t_\t_\t_\t_\t_\tNER=B-PER\n" in written
+
+
+def test_tsv_has_a_word_a_line_and_a_blank_line_between_sentences() -> None:
+    assert write_predictions(None, TAGGED, format="tsv") == (
+        "Croeso\tNOUN\t0.750000\n#\tSYM\t1.000000\ni\tADP\t0.333333\n\nIe\tINTJ\t0.500000\n"
+    )
+
+
+def test_tsv_of_classified_texts_keeps_each_on_one_line() -> None:
+    assert write_predictions(None, CLASSIFIED, format="tsv") == (
+        'text\tlabel\tscore\nda iawn wir\tgood\t1.000000\n"drwg"\tbad\t0.250000\n'
+    )
+
+
+def test_json_lines_have_sorted_keys_and_rounded_scores() -> None:
+    assert write_predictions(None, [TAGGED[1], *CLASSIFIED], format="jsonl") == (
+        '{"labels": ["INTJ"], "scores": [0.5], "text": "Ie", "tokens": ["Ie"]}\n'
+        '{"label": "good", "score": 1.0, "text": "da\\tiawn\\r\\nwir"}\n'
+        '{"label": "bad", "score": 0.25, "text": "\\"drwg\\""}\n'
+    )
+    third = write_predictions(None, TAGGED[:1], format="jsonl")
+    assert third is not None
+    assert json.loads(third)["scores"] == [0.75, 1.0, 0.333333]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "read_column"),
+    [
+        ("a.conllu", "upos", "upos"),
+        ("a.conllu", "xpos", "xpos"),
+        ("a.conllu", "ner", "ner"),
+        ("a.tsv", "upos", "2"),
+        ("a.jsonl", "upos", "labels"),
+    ],
+)
+def test_what_is_written_for_words_is_read_again(
+    tmp_path: Path, name: str, column: str, read_column: str
+) -> None:
+    path = tmp_path / name
+    assert write_predictions(path, TAGGED, format=path.suffix[1:], column=column) is None
+    read = read_tagged(path, column=read_column)
+    assert [(s.words, s.tags) for s in read] == [(t.tokens, t.labels) for t in TAGGED]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.jsonl"])
+def test_what_is_written_for_texts_is_read_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write_predictions(path, CLASSIFIED[1:], format=path.suffix[1:])
+    assert [(t.text, t.label) for t in read_labelled(path)] == [('"drwg"', "bad")]
+
+
+def test_a_text_without_words_is_kept_where_the_format_can() -> None:
+    empty = PredictedText(" ", (), (), ())
+    assert write_predictions(None, [empty], format="conllu") == ""
+    assert write_predictions(None, [empty, TAGGED[1]], format="tsv") == "Ie\tINTJ\t0.500000\n"
+    assert write_predictions(None, [empty], format="jsonl") == (
+        '{"labels": [], "scores": [], "text": " ", "tokens": []}\n'
+    )
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'xml' is not known; there are: conllu, tsv, jsonl"):
+        write_predictions(None, TAGGED, format="xml")
+
+
+def test_classified_texts_do_not_go_into_conllu() -> None:
+    with pytest.raises(ConfigError, match="write them as tsv or jsonl"):
+        write_predictions(None, CLASSIFIED, format="conllu")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "labels", "scores"),
+    [(("a",), (), ()), (("a",), ("X",), ()), ((), ("X", "Y"), (1.0, 1.0)), ((), ("X",), ())],
+)
+def test_a_prediction_has_a_label_and_a_score_a_word(
+    tokens: tuple[str, ...], labels: tuple[str, ...], scores: tuple[float, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=f"{len(tokens)} words has {len(labels)} labels"):
+        PredictedText("a", tokens, labels, scores)
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        write_predictions(path, CLASSIFIED, format="conllu")
+    nan = PredictedText("a", (), ("X",), (float("nan"),))
+    with pytest.raises(ValueError, match="JSON"):
+        write_predictions(path, [nan], format="jsonl")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_scored_examples_keep_gold_beside_predicted(tmp_path: Path) -> None:
+    path = tmp_path / "scored.jsonl"
+    write_scored(
+        path,
+        [
+            ScoredText("", ("a", "b"), ("X", "Y"), ("X", "X"), id="s1"),
+            ScoredText("da", (), ("good",), ("bad",), language="cym"),
+            ScoredText("", ("c",), ("X",), ("Y",)),
+        ],
+    )
+    assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [
+        {"tokens": ["a", "b"], "gold": ["X", "Y"], "predicted": ["X", "X"], "id": "s1"},
+        {"text": "da", "gold": "good", "predicted": "bad", "lang": "cym"},
+        {"tokens": ["c"], "gold": ["X"], "predicted": ["Y"]},
+    ]
+    assert read_words(path) == [("a", "b"), "da", ("c",)]
