@@ -19,7 +19,7 @@ from torch import Tensor
 from adapterkit.errors import CorpusError
 from adapterkit.files import sha256_of
 from adapterkit.seeds import derive
-from adapterkit.text.lines import Line, content_hash
+from adapterkit.text.lines import Line
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 _LINES_AT_ONCE = 1000
@@ -174,7 +174,7 @@ class _Heldout:
 
     def takes(self, line: Line) -> bool:
         if line.heldout:
-            heapq.heappush(self.heap, (-content_hash(line.text), line.text))
+            heapq.heappush(self.heap, (-derive(0, line.text), line.text))
             self.size += len(line.text)
             while self.size > self.limit and len(self.heap) > 1:
                 self.size -= len(heapq.heappop(self.heap)[1])

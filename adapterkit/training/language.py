@@ -30,6 +30,7 @@ from adapterkit.training.loop import Settings, choose_precision, train
 from adapterkit.training.progress import reporter
 
 WORK = ".training"
+DEFAULT_BLOCK = 64
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
 
 
@@ -158,9 +159,7 @@ def _bare_loss(backbone: Backbone, heldout: Blocks, config: LanguageConfig, lowe
 def _decide(
     config: LanguageConfig, backbone: Backbone, corpus: Corpus, work: Path, init: Adapter | None
 ) -> LanguageConfig:
-    length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
-    if length > backbone.max_length:
-        raise ConfigError(f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens")
+    length = block_length(config, backbone)
     if init is not None and isinstance(init.config.reduction_factor, float | int):
         factor = float(init.config.reduction_factor)
     else:
@@ -176,7 +175,16 @@ def _decide(
     )
 
 
-DEFAULT_BLOCK = 128
+def block_length(config: LanguageConfig, backbone: Backbone) -> int:
+    """Tokens a block: as asked, or 64.
+
+    Raises:
+        ConfigError: If the backbone cannot read so many.
+    """
+    length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
+    if length > backbone.max_length:
+        raise ConfigError(f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens")
+    return length
 
 
 def learning_rate(width: int, tokens_a_step: int) -> float:
@@ -190,10 +198,14 @@ def learning_rate(width: int, tokens_a_step: int) -> float:
 
 def _decide_steps(config: LanguageConfig, tokens: int) -> LanguageConfig:
     per_step = config.batch_size * (config.block_length or 1)
-    by_size = min(_MOST_STEPS, max(_FEWEST_STEPS, round(_EPOCHS * tokens / per_step)))
-    steps = config.steps or by_size
+    steps = config.steps or steps_for(tokens, per_step)
     every = config.evaluate_every or max(10, min(1000, steps // 10))
     return replace(config, steps=steps, evaluate_every=min(every, steps))
+
+
+def steps_for(tokens: int, tokens_a_step: int) -> int:
+    """Default steps: 20 passes over the text, at least 200 steps and at most 50,000."""
+    return min(_MOST_STEPS, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
 
 
 def settings_of(config: LanguageConfig) -> Settings:

@@ -1,0 +1,68 @@
+"""The verbs, joined into one program, and the one place where an error becomes a line on stderr.
+
+Exit status: 0; 1 with one error on stderr and nothing on stdout; 2 for wrong usage. No torch is imported
+until a verb needs it.
+"""
+
+import logging
+import os
+import sys
+
+import typer
+
+from adapterkit.cli import language, show, task
+from adapterkit.cli.demo import demo
+from adapterkit.errors import AdapterkitError
+
+app = typer.Typer(
+    name="adapterkit",
+    help="Bring any NLP task to any language: language and task adapters on a frozen backbone.\n\n"
+    "Start with: adapterkit demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(language.corpus)
+app.command()(language.train_language)
+app.command()(task.train_task)
+app.command()(task.predict)
+app.command()(task.evaluate)
+app.command()(show.fill)
+app.command()(show.inspect)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from adapterkit import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say on stderr what is taken from where."),
+) -> None:
+    """Bring any NLP task to any language: language and task adapters on a frozen backbone."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("adapterkit").setLevel(level)
+
+
+def main() -> None:
+    """Run the program."""
+    try:
+        app()
+    except AdapterkitError as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from the last checkpoint", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,169 @@
+"""`corpus` and `train-language`."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapterkit.cli.options import (
+    BackboneName,
+    Device,
+    Dtype,
+    Fresh,
+    Json,
+    Overwrite,
+    Seed,
+    load,
+    peak_memory_bytes,
+    print_json,
+    print_table,
+    say,
+)
+
+if TYPE_CHECKING:
+    from adapterkit.backbone.load import Backbone
+    from adapterkit.data.corpus import Corpus
+
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Of the files, if not UTF-8.")]
+Code = Annotated[str, typer.Option("--language", help="ISO 639 code of the text's language.")]
+
+
+def corpus(
+    files: Annotated[list[Path], typer.Argument(help=".txt, .txt.gz, .jsonl, or folders of them.")],
+    language: Code,
+    backbone: Annotated[str | None, typer.Option("--backbone", help="Say how this backbone copes with it.")] = None,
+    encoding: Encoding = None,
+    json: Json = False,
+) -> None:
+    """What is in a text, and will a backbone cope with it.
+
+    Example: adapterkit corpus cym.txt --language cym --backbone mini
+    """
+    from adapterkit.data.corpus import Corpus
+
+    text = Corpus.from_files(files, language=language, encoding=encoding)
+    if backbone is None:
+        profile, estimate = text.profile(), None
+    else:
+        reader = load(backbone, device="cpu", dtype=None)
+        profile = text.profile(reader.pieces, unk_id=reader.unk_id)
+        estimate = _estimate(reader, text, profile.as_dict())
+    record = {"language": language, **profile.as_dict(), "warnings": profile.warnings(), "training": estimate}
+    if json:
+        print_json(record)
+        return
+    print_table(f"corpus {language}", ("what", "value"), _rows(record))
+    for warning in profile.warnings():
+        say(f"warning: {warning}")
+
+
+def _rows(record: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for name, value in record.items():
+        if isinstance(value, dict):
+            rows += [(f"{name}: {key}", _shown(key, item)) for key, item in value.items() if item]
+        elif value is not None and not isinstance(value, list):
+            rows.append((name, _shown(name, value)))
+    return rows
+
+
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}" if value >= 10 or "minutes" in name else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _estimate(backbone: "Backbone", text: "Corpus", profile: dict[str, Any]) -> dict[str, float] | None:
+    """Steps that `train-language` would take, and minutes, from a few steps timed here and now."""
+    from adapterkit.training.estimate import estimate
+
+    if backbone.untrained_head:
+        return None
+    steps, speed = estimate(backbone, int(profile["tokens"]), text.counts().bytes)
+    tokens = steps.steps * steps.tokens_a_step
+    return {"steps": steps.steps, "tokens_per_second": round(speed), "minutes": math.ceil(tokens / speed / 6) / 10}
+
+
+def train_language(
+    text: Annotated[list[Path], typer.Option("--text", help="Raw text; repeat for several files.")],
+    language: Code,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
+    backbone: BackboneName = "mini",
+    init: Annotated[str | None, typer.Option("--init", help="Start from this adapter (mini:eng, a relative's).")] = None,
+    over: Annotated[str | None, typer.Option("--over", help="Train a domain adapter over this one.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Optimizer steps; default by size of text.")] = None,
+    max_minutes: Annotated[float | None, typer.Option("--max-minutes", help="Stop after so long.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Blocks a step.")] = None,
+    block_length: Annotated[int | None, typer.Option("--block-length", help="Tokens a block.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak of AdamW.")] = None,
+    reduction_factor: Annotated[float | None, typer.Option("--reduction-factor", help="2, or 16 for little text.")] = None,
+    invertible: Annotated[bool, typer.Option("--invertible/--no-invertible", help="A coupling on the embeddings.")] = True,
+    evaluate_every: Annotated[int | None, typer.Option("--evaluate-every", help="Steps between checkpoints.")] = None,
+    precision: Annotated[str | None, typer.Option("--precision", help="float32 or bfloat16; default measured.")] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Of the text, recorded with the adapter.")] = None,
+    encoding: Encoding = None,
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    fresh: Fresh = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Train a language adapter from raw text. The same command goes on after a stop.
+
+    Example: adapterkit train-language --text cym.txt --language cym --init mini:eng --out adapters/cym
+    """
+    from adapterkit.config import LanguageConfig
+    from adapterkit.data.corpus import Corpus
+    from adapterkit.errors import ConfigError
+    from adapterkit.formats.adapterhub import load_adapter
+    from adapterkit.training import language as training
+
+    if precision not in (None, "float32", "bfloat16"):
+        raise ConfigError(f"--precision {precision}: must be float32 or bfloat16")
+    config = LanguageConfig(
+        reduction_factor=reduction_factor,
+        invertible=invertible,
+        steps=steps,
+        max_minutes=max_minutes,
+        batch_size=batch_size or LanguageConfig().batch_size,
+        block_length=block_length,
+        learning_rate=learning_rate,
+        evaluate_every=evaluate_every,
+        precision=precision,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    adapter = training.train_language(
+        load(backbone, device=device, dtype=dtype),
+        Corpus.from_files(text, language=language, encoding=encoding, licence=licence),
+        out=out,
+        config=config,
+        over=load_adapter(over) if over else None,
+        init=load_adapter(init) if init else None,
+        fresh=fresh,
+        overwrite=overwrite,
+    )
+    _report(adapter.provenance, out, json=json)
+
+
+def _report(provenance: dict[str, Any], out: Path, *, json: bool) -> None:
+    run, loss = provenance["run"], provenance["heldout_loss"]
+    record = {
+        "out": str(out),
+        "heldout_loss": loss,
+        "tokens": run["tokens"],
+        "tokens_per_second": round(run["tokens"] / max(run["seconds"], 1e-9), 1),
+        "peak_memory_bytes": peak_memory_bytes(),
+        "steps": run["steps"],
+        "best_step": run["best_step"],
+        "started_at_steps": run["started_at_steps"],
+    }
+    if json:
+        print_json(record)
+        return
+    typer.echo(f"held-out loss: backbone alone {loss['backbone']:.3f}, with the adapter {loss['adapter']:.3f}")
+    typer.echo(f"{run['steps']} steps, {run['tokens']:,} tokens, {record['tokens_per_second']:,.0f} tokens/s")
+    typer.echo(f"adapter: {out}")
+    if loss["adapter"] >= loss["backbone"]:
+        say("warning: the adapter predicts this text no better than the backbone alone; train longer, or add text")

@@ -1,0 +1,86 @@
+"""Options that several verbs share, and printing tables and JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from adapterkit.backbone.load import Backbone
+    from adapterkit.composition.stack import Stack
+
+BackboneName = Annotated[str, typer.Option("--backbone", help="mini, a folder, or a Hub id.")]
+StackNames = Annotated[
+    str, typer.Option("--stack", help="Adapters, first to last, with commas: adapters/cym,mini:pos. Empty: none.")
+]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...; by default a GPU if there is one.")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float64.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: ignore a checkpoint that is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an adapter that is already there.")]
+Language = Annotated[str | None, typer.Option("--language", help="ISO 639 code; also filters files with many languages.")]
+
+
+def load(backbone: str, *, device: str | None, dtype: str | None) -> "Backbone":
+    """Load the backbone a user named."""
+    from adapterkit.backbone.load import load_backbone
+
+    return load_backbone(backbone, device=device, dtype=dtype)
+
+
+def load_stack(names: str) -> "Stack":
+    """Load the adapters of ``a,b,c`` into a stack."""
+    from adapterkit.composition.stack import Stack
+    from adapterkit.formats.adapterhub import load_adapter
+
+    return Stack(*(load_adapter(name) for name in split_names(names)))
+
+
+def split_names(names: str) -> list[str]:
+    """The parts of ``a,b,c``."""
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def print_json(record: Mapping[str, Any] | Sequence[Any]) -> None:
+    """One JSON value on stdout."""
+    typer.echo(json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True))
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    typer.echo(text, err=True)
+
+
+def percent(value: float, low: float, high: float) -> str:
+    """``71.3 [69.0, 73.5]``."""
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held so far."""
+    import resource
+    import sys
+
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
+
+
+def paths(values: Sequence[Path] | None) -> list[Path]:
+    """A list of files, empty if none was given."""
+    return list(values or [])

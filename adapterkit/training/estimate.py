@@ -1,0 +1,58 @@
+"""How long a language training will take here: a few steps timed on random blocks."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.adapter import new_adapter
+from adapterkit.composition.stack import Stack
+from adapterkit.config import SMALL_CORPUS_BYTES, BottleneckConfig, LanguageConfig
+from adapterkit.data.blocks import Blocks
+from adapterkit.model import AdaptedModel
+from adapterkit.training.language import block_length, steps_for, vocabulary_of
+from adapterkit.training.loop import choose_precision
+
+_TIMED = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `train_language` would do by default."""
+
+    steps: int
+    tokens_a_step: int
+
+
+def estimate(backbone: Backbone, tokens: int, corpus_bytes: int) -> tuple[Plan, float]:
+    """The default plan for a corpus, and the speed of this machine in tokens a second.
+
+    Args:
+        backbone: The backbone; it must have a trained head.
+        tokens: Tokens of the corpus.
+        corpus_bytes: Its size, which decides the width of the adapter.
+    """
+    config = LanguageConfig()
+    length = block_length(config, backbone)
+    a_step = config.batch_size * length
+    factor = 16 if corpus_bytes < SMALL_CORPUS_BYTES else 2
+    return Plan(steps_for(tokens, a_step), a_step), _speed(backbone, config.batch_size, length, factor)
+
+
+def _speed(backbone: Backbone, batch: int, length: int, factor: int) -> float:
+    shape = BottleneckConfig(factor, invertible=True)
+    adapter = new_adapter("timing", shape, backbone=backbone.facts, kind="language")
+    model = AdaptedModel(backbone, Stack(adapter))
+    rows = np.random.default_rng(0).integers(0, backbone.vocabulary, (batch, length), dtype=np.int32)
+    masked = Blocks(rows, vocabulary_of(backbone)).masked(range(batch), share=0.15, seed=0)
+    fast = choose_precision(backbone.device, None, backbone.dtype) == "bfloat16"
+    times = []
+    for _ in range(_TIMED + 1):
+        began = time.perf_counter()
+        with torch.autocast(backbone.device.type, torch.bfloat16, enabled=fast):
+            loss = model(masked.to(backbone.device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        times.append(time.perf_counter() - began)
+    return batch * length / min(times[1:])
