@@ -1,37 +1,37 @@
-"""`Corpus`: raw text of one language, cleaned, deduplicated and split as it streams by.
+"""A corpus: the raw text of one language, from files, a data set or memory.
 
-Nothing is kept in memory but digests; every pass reads the sources again. Reading, cleaning and counting are in
-`text`; packing into blocks is in `blocks`.
+A ``Corpus`` is where the text is and how to read it, nothing more; each pass streams it again in
+bounded memory. Cleaning and counting are in ``text/``; tokens and blocks are not here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from adapterkit.data.datasets_door import texts_of
-from adapterkit.errors import CorpusError
+from adapterkit.data.datasets_door import column_of
+from adapterkit.errors import CorpusError, found
 from adapterkit.languages import normalise_code
 from adapterkit.text.lines import Counts, Line, count_lines, kept_lines
-from adapterkit.text.profile import Pieces, Profile, profile
-from adapterkit.text.reading import check_start, files_of, read_lines
+from adapterkit.text.profile import Pieces, Profile, measure
+from adapterkit.text.reading import TextFiles, cut_text, find_files
+
+__all__ = ["Corpus", "Counts", "Line", "Pieces", "Profile"]
 
 
+@dataclass(frozen=True)
 class Corpus:
-    """Raw text of one language. Build one with `from_files`, `from_dataset` or `from_lines`.
+    """The raw text of one language. Made by ``from_files``, ``from_dataset`` or ``from_lines``.
 
     Attributes:
-        language: ISO 639-3 code.
-        licence: Of the text, as free words, or None.
-        name: Where it is from, for messages.
+        language: ISO 639-3 code where there is one.
+        sources: The raw lines; may be iterated again and again.
+        licence: The text's licence in free words, recorded with what is trained on it.
     """
 
-    def __init__(
-        self, read: Callable[[], Iterable[str]], *, language: str, licence: str | None = None, name: str = "text"
-    ) -> None:
-        self.language = normalise_code(language)
-        self.licence = licence
-        self.name = name
-        self._read = read
-        self._counts: Counts | None = None
+    language: str
+    sources: Iterable[str]
+    licence: str | None = None
 
     @classmethod
     def from_files(
@@ -43,29 +43,24 @@ class Corpus:
         licence: str | None = None,
         text_field: str = "text",
     ) -> "Corpus":
-        """Read .txt (a sentence or paragraph a line) and .jsonl files, also .gz, and folders of them.
+        """Take a corpus from text files, one sentence or paragraph a line.
 
         Args:
-            paths: One or several files or folders.
-            language: ISO 639 code of the text's language.
-            encoding: Of the files, if not UTF-8 (with or without byte-order mark).
-            licence: Of the text; recorded with what is trained on it.
-            text_field: The key of the text in JSONL.
+            paths: ``.txt``, ``.txt.gz``, ``.jsonl`` and ``.jsonl.gz`` files, or folders of them.
+            language: ISO 639 code: ``"cym"``, ``"cy"``.
+            encoding: Of all the files; by default UTF-8, with or without a byte-order mark.
+            licence: The text's licence.
+            text_field: The key of the text in lines of JSON.
 
         Raises:
-            CorpusError: If a file is missing, empty, binary, or of a kind that is not read. What
-                can only be seen further in (a wrong encoding, a single line) is raised by the
-                first pass.
+            ConfigError: The language code or the encoding is no such thing.
+            CorpusError: Files are missing, empty, binary or not in this encoding, as far as their
+                beginnings show. What is wrong further on is raised by the first pass.
         """
-        files = files_of([paths] if isinstance(paths, str | Path) else list(paths))
-        for file in files:
-            check_start(file, encoding)
-
-        def read() -> Iterator[str]:
-            for file in files:
-                yield from read_lines(file, encoding=encoding, text_field=text_field)
-
-        return cls(read, language=language, licence=licence, name=", ".join(file.name for file in files))
+        code = normalise_code(language)
+        given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+        files = find_files(given, encoding)
+        return cls(code, TextFiles(files, encoding, text_field), licence)
 
     @classmethod
     def from_dataset(
@@ -78,54 +73,112 @@ class Corpus:
         streaming: bool = True,
         licence: str | None = None,
     ) -> "Corpus":
-        """Take the text of a `datasets` object or a Hub data set id.
+        """Take a corpus from a column of a data set.
 
         Args:
-            dataset: A ``Dataset``, ``IterableDataset`` or ``DatasetDict``, or an id.
+            dataset: An object of the ``datasets`` library, or a Hub id, with a configuration after
+                a colon where one is needed: ``"wikimedia/wikipedia:20231101.cy"``.
             language: ISO 639 code.
-            column: The column of the text.
-            split: The split, where there are several.
-            streaming: Read an id as it downloads, without keeping it.
-            licence: Of the text.
+            column: The column that holds the text.
+            split: Which split to read, where there are several.
+            streaming: Read a Hub data set as it comes, without downloading all of it first.
+            licence: The text's licence.
 
         Raises:
-            CorpusError: If there is no such split or column.
+            ConfigError: The language code is no such thing, or ``datasets`` is not installed.
+            CorpusError: Not a data set, or no such split or column.
+            HubError: The data set could not be fetched.
         """
-        read = texts_of(dataset, column=column, split=split, streaming=streaming)
-        return cls(read, language=language, licence=licence, name=dataset if isinstance(dataset, str) else "data set")
+        code = normalise_code(language)
+        return cls(code, column_of(dataset, column, split=split, streaming=streaming), licence)
 
     @classmethod
-    def from_lines(cls, lines: Sequence[str], *, language: str, licence: str | None = None) -> "Corpus":
-        """Take lines that are in memory."""
-        return cls(lambda: lines, language=language, licence=licence, name="lines")
+    def from_lines(
+        cls, lines: Iterable[str], *, language: str, licence: str | None = None
+    ) -> "Corpus":
+        """Take a corpus from lines in memory.
 
-    def counts(self) -> Counts:
-        """Lines read, kept, held out and dropped; computed by one pass, once.
+        Args:
+            lines: A list or another collection that can be iterated again.
+            language: ISO 639 code.
+            licence: The text's licence.
 
         Raises:
-            CorpusError: If fewer than two lines are left.
+            ConfigError: The language code is no such thing.
+            CorpusError: ``lines`` is one string, or can be iterated only once.
         """
-        if self._counts is None:
-            counts = count_lines(self._read())
-            if counts.kept < 2:
-                reasons = ", ".join(f"{n} {reason}" for reason, n in counts.dropped.items() if n) or "none dropped"
-                raise CorpusError(
-                    f"{self.name}: {counts.kept} usable lines of {counts.read} ({reasons}); at least two are needed, "
-                    "one sentence or paragraph a line"
-                )
-            self._counts = counts
-        return self._counts
-
-    def fingerprint(self) -> str:
-        """sha256 over the set of kept lines, whatever their order."""
-        return self.counts().fingerprint
+        code = normalise_code(language)
+        if isinstance(lines, str) or iter(lines) is lines:
+            raise CorpusError(
+                f"lines of text were expected, found {type(lines).__name__}; "
+                "give a list: a corpus is read more than once"
+            )
+        return cls(code, _Memory(lines), licence)
 
     def lines(self) -> Iterator[Line]:
-        """Kept lines in their order, each with whether it is held out."""
-        below = self.counts().heldout_below
-        for kept in kept_lines(self._read()):
-            yield Line(kept.text, kept.key < below)
+        """Yield the kept lines in source order, cleaned, each marked as held out or not.
+
+        The held-out lines are about 5 %, chosen by each line's content alone. A corpus always has
+        at least one of each kind.
+
+        Raises:
+            CorpusError: The text cannot be read, or fewer than two lines are worth keeping.
+        """
+        threshold = self.counts().heldout_below
+        for kept in kept_lines(self.sources):
+            yield Line(kept.text, kept.key < threshold)
+
+    def counts(self) -> Counts:
+        """Return what a pass over the whole corpus finds; the first call makes that pass.
+
+        Raises:
+            CorpusError: The text cannot be read, or fewer than two lines are worth keeping.
+        """
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> Counts:
+        counts = count_lines(self.sources)
+        if counts.kept < 2:
+            reasons = [f"{why}: {times}" for why, times in counts.dropped.items() if times]
+            raise CorpusError(
+                f"a corpus needs two lines of text at least, one to learn from and one to measure "
+                f"on; {self.sources} has {counts.kept} worth keeping of {counts.read} read"
+                + (f". Dropped:{found(reasons)}\n" if reasons else ". ")
+                + "Put one sentence or paragraph on a line."
+            )
+        return counts
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 (hex) of the set of kept lines, whatever their order."""
+        return self.counts().fingerprint
 
     def profile(self, pieces: Pieces | None = None, *, unk_id: int | None = None) -> Profile:
-        """What is in the text, and, given a backbone's ``pieces``, how it copes."""
-        return profile((line.text for line in self.lines()), self.counts(), pieces, unk_id=unk_id)
+        """Describe the whole corpus, and how a tokenizer copes with it.
+
+        Args:
+            pieces: Token ids and character spans of lines (``backbone.pieces``).
+            unk_id: The id of what the tokenizer cannot read (``backbone.unk_id``).
+
+        Raises:
+            CorpusError: As for ``counts``.
+        """
+        counts = self.counts()
+        texts = (kept.text for kept in kept_lines(self.sources))
+        return measure(texts, counts, language=self.language, pieces=pieces, unk_id=unk_id)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Lines in memory, cut where the lines of a file would be."""
+
+    texts: Iterable[str]
+
+    def __str__(self) -> str:
+        return "the list of lines"
+
+    def __iter__(self) -> Iterator[str]:
+        for number, text in enumerate(self.texts):
+            if not isinstance(text, str):
+                raise CorpusError(f"line {number} of the list is {type(text).__name__}, not text")
+            yield from cut_text(text)

@@ -1,71 +1,187 @@
-"""The one door to `datasets`: its objects and Hub data sets as plain rows. It is an optional extra."""
+"""The one door to the ``datasets`` library: a column of text, or rows with labels.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+Takes a data set object or the id of one on the Hub. The library is imported when a function here
+is called, never before. What a row means is not known here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.errors import ConfigError, CorpusError, HubError
+from adapterkit.text.reading import cut_text
+
+_SPLIT_NAMES = {
+    "train": ("train",),
+    "dev": ("dev", "validation", "valid", "val"),
+    "test": ("test",),
+}
+
+Rows = Iterable[Mapping[str, object]]
 
 
-def texts_of(dataset: object, *, column: str, split: str, streaming: bool) -> Callable[[], Iterable[str]]:
-    """A function that reads the texts of a column anew each time it is called.
+@dataclass(frozen=True)
+class DatasetColumn:
+    """The lines of one text column; iterating again reads the data set again.
+
+    Attributes:
+        rows: A ``Dataset`` or an ``IterableDataset`` with only this column.
+        column: Its name.
+        name: What to call the data set in messages.
+    """
+
+    rows: Any  # the library is imported only in functions, so its classes have no name here
+    column: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __iter__(self) -> Iterator[str]:
+        for number, row in enumerate(self.rows):
+            text = row.get(self.column)
+            if text is not None and not isinstance(text, str):
+                raise CorpusError(
+                    f"{self.name}, row {number}: column {self.column!r} holds "
+                    f"{type(text).__name__}, not text"
+                )
+            yield from cut_text(text or "")
+
+
+def column_of(dataset: object, column: str, *, split: str, streaming: bool) -> DatasetColumn:
+    """Return the lines of a text column.
+
+    Args:
+        dataset: A ``Dataset``, an ``IterableDataset``, a dictionary of them by split, or a Hub id,
+            with a configuration after a colon where one is needed:
+            ``"wikimedia/wikipedia:20231101.cy"``.
+        column: The column that holds the text.
+        split: Which split to read, where there are several.
+        streaming: Read from the Hub while iterating, without downloading everything first.
 
     Raises:
-        CorpusError: If there is no such split or column.
+        ConfigError: The library is not installed.
+        CorpusError: Not a data set, or no such split or column; those there are are named.
+        HubError: The data set could not be fetched.
     """
-    rows: Any = _split(_opened(dataset, streaming=streaming), split)
-    if rows is None:
-        raise CorpusError(f"the data set has no split {split!r}")
-    columns = getattr(rows, "column_names", None)
-    if columns is not None and column not in columns:
-        raise CorpusError(f"the data set has no column {column!r}; it has: {', '.join(columns)}")
-
-    def read() -> Iterator[str]:
-        for row in rows:
-            text = row.get(column)
-            if isinstance(text, str):
-                yield from text.splitlines()
-
-    return read
+    rows = _choose(dataset, split, streaming=streaming)
+    name = f"data set {dataset}" if isinstance(dataset, str) else "the data set"
+    columns = _columns(rows)
+    if column not in columns:
+        raise CorpusError(
+            f"{name}: column {column!r} was asked for, found {', '.join(columns) or 'no columns'}; "
+            "name the column of the text with column="
+        )
+    return DatasetColumn(rows.select_columns([column]), column, name)
 
 
 def rows_of(
-    dataset: object, *, split: str, names: Mapping[str, str] | None, column: str
-) -> tuple[Iterable[Mapping[str, Any]] | None, Sequence[str] | None]:
-    """Rows of a split, and the names of ``column``'s class labels where it has them.
+    dataset: object, *, split: str, names: Mapping[str, str] | None = None, column: str
+) -> tuple[Rows | None, Sequence[str] | None]:
+    """Return the rows of one split, and what the integers of a label column stand for.
 
     Args:
-        dataset: A ``DatasetDict``, ``Dataset`` or id; a single ``Dataset`` counts as ``test``.
+        dataset: As for ``column_of``. A data set without splits is taken as ``test``.
         split: ``train``, ``dev`` or ``test``.
-        names: The data set's own names of splits where they differ.
-        column: The labels' column.
+        names: The data set's own name of each of these, where it differs.
+        column: The label column.
 
     Returns:
-        The rows and label names; ``(None, None)`` if there is no such split.
+        The rows, or None if there is no such split; the labels' names, or None if the data set
+        does not have them.
+
+    Raises:
+        ConfigError: The library is not installed.
+        CorpusError: Not a data set, or ``names`` names a split that is not there.
+        HubError: The data set could not be fetched.
     """
-    opened = _opened(dataset, streaming=False)
-    own = (names or {}).get(split, {"dev": "validation"}.get(split, split))
-    rows = _split(opened, own) if isinstance(opened, Mapping) else (opened if split == "test" else None)
-    if rows is None:
+    wanted = (names or {}).get(split)
+    there = _splits(dataset)
+    if there is None:
+        chosen = None if split != "test" else split
+    elif wanted is not None:
+        chosen = wanted
+    else:
+        chosen = next((name for name in _SPLIT_NAMES[split] if name in there), None)
+    if chosen is None:
         return None, None
-    feature: Any = (getattr(rows, "features", None) or {}).get(column)
-    feature = getattr(feature, "feature", feature)
-    return rows, getattr(feature, "names", None)
+    rows = _choose(dataset, chosen, streaming=False)
+    return rows, _label_names((rows.features or {}).get(column))
 
 
-def _opened(dataset: object, *, streaming: bool) -> Any:
-    if not isinstance(dataset, str):
-        return dataset
+def _library() -> ModuleType:
     try:
-        from datasets import load_dataset
+        import datasets
     except ImportError:
-        raise ConfigError("a data set id needs the datasets library: pip install 'adapterkit[datasets]'") from None
-    try:
-        return load_dataset(dataset, streaming=streaming)
-    except Exception as error:
-        raise CorpusError(f"data set {dataset!r} could not be opened: {str(error).splitlines()[0]}") from error
+        raise ConfigError(
+            'data sets need the datasets library: pip install "adapterkit[datasets]"'
+        ) from None
+    return datasets
 
 
-def _split(dataset: Any, split: str) -> Any:
-    if isinstance(dataset, Mapping):
-        return dataset.get(split)
-    return dataset
+def _splits(dataset: object) -> Sequence[str] | None:
+    """Return the names of a data set's splits, or None if it is one without splits."""
+    library = _library()
+    if isinstance(dataset, str):
+        path, config = _address(dataset)
+        with _HubErrors(dataset):
+            return list(library.get_dataset_split_names(path, config))
+    if isinstance(dataset, (library.DatasetDict, library.IterableDatasetDict)):
+        return list(dataset)
+    return None
+
+
+def _choose(dataset: object, split: str, *, streaming: bool) -> Any:  # noqa: ANN401 - see DatasetColumn
+    library = _library()
+    if isinstance(dataset, str):
+        path, config = _address(dataset)
+        with _HubErrors(dataset):
+            return library.load_dataset(path, config, split=split, streaming=streaming)
+    if isinstance(dataset, (library.DatasetDict, library.IterableDatasetDict)):
+        if split not in dataset:
+            there = ", ".join(map(str, dataset)) or "none"
+            raise CorpusError(f"the data set's split {split!r} was asked for, found {there}")
+        return dataset[split]
+    if isinstance(dataset, (library.Dataset, library.IterableDataset)):
+        return dataset
+    raise CorpusError(
+        f"a datasets object or the id of a data set was expected, found {type(dataset).__name__}; "
+        "files are read with from_files"
+    )
+
+
+def _address(dataset: str) -> tuple[str, str | None]:
+    """Part a Hub id from the configuration that may stand behind a colon."""
+    if dataset.startswith((".", "/", "~")):
+        raise CorpusError(f"{dataset!r} is a path, not a data set's id; read it with from_files")
+    path, _, config = dataset.removeprefix("hub:").partition(":")
+    return path, config or None
+
+
+class _HubErrors:
+    """Turns what the library raises while it fetches ``dataset`` into adapterkit's errors."""
+
+    def __init__(self, dataset: str) -> None:
+        self._dataset = dataset
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise HubError(f"data set {self._dataset!r} could not be fetched: {error}") from error
+        if isinstance(error, (ValueError, RuntimeError)):
+            raise CorpusError(f"data set {self._dataset!r} cannot be used: {error}") from error
+
+
+def _columns(rows: Any) -> Sequence[str]:  # noqa: ANN401 - see DatasetColumn
+    if rows.column_names is not None:
+        return list(rows.column_names)
+    return list(next(iter(rows), {}))  # a stream may not know its columns before its first row
+
+
+def _label_names(feature: Any) -> Sequence[str] | None:  # noqa: ANN401 - see DatasetColumn
+    library = _library()
+    inner = getattr(feature, "feature", feature)  # of a list of labels: the labels
+    return list(inner.names) if isinstance(inner, library.ClassLabel) else None

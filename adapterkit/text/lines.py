@@ -59,15 +59,23 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A kept line with the digest of its content."""
+    """A kept line with the 256-bit hash of its content, and the 64-bit key made from it."""
 
     text: str
-    digest: bytes  # 32 bytes
+    digest: int
+    key: int
 
-    @property
-    def key(self) -> int:
-        """The digest's first 64 bits: equal keys are taken for equal lines."""
-        return int.from_bytes(self.digest[:8], "big")
+
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=32).digest(), "big")
+
+
+def content_hash(text: str) -> int:
+    """Return a clean line's key, 64 bits of a hash (BLAKE2b) of its content and nothing else.
+
+    Equal keys are taken for equal lines, and the held-out lines are those of the lowest keys.
+    """
+    return _digest(text) >> 192
 
 
 class Seen:
@@ -129,9 +137,9 @@ def kept_lines(
             line = clean(text)
             reason = drop_reason(line)
             if reason is None:
-                kept = Kept(line, hashlib.blake2b(line.encode(), digest_size=32).digest())
-                if seen.add(kept.key):
-                    yield kept
+                digest = _digest(line)
+                if seen.add(key := digest >> 192):
+                    yield Kept(line, digest, key)
                     continue
                 reason = "duplicate"
             tally.dropped[reason] += 1
@@ -152,7 +160,7 @@ def count_lines(raw: Iterable[str], *, remembered: int = REMEMBERED) -> Counts:
         low, high = min(low, line.key), max(high, line.key)
         characters += len(line.text)
         size += len(line.text.encode())
-        total = (total + int.from_bytes(line.digest, "big")) % _SUMS
+        total = (total + line.digest) % _SUMS
     if kept > 1 and heldout == 0:
         threshold, heldout = low + 1, 1
     elif kept > 1 and heldout == kept:

@@ -1,32 +1,46 @@
-"""What is in a corpus, and how a backbone's tokenizer copes with it, with warnings in plain words."""
+"""What is in a corpus, and whether a backbone's tokenizer will cope with it.
+
+``measure`` makes one pass over clean lines; ``Profile`` is its result, with plain warnings. How
+lines are cleaned and counted is in ``lines``; printing is elsewhere.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from adapterkit.text.lines import Counts
-from adapterkit.text.scripts import UNSPACED, count_scripts, main_script, writing_systems
+from adapterkit.text.scripts import UNSPACED, count_scripts, writing_systems
 from adapterkit.text.words import is_word, split_words
 
-Pieces = Callable[[Sequence[str]], list[tuple[list[int], list[tuple[int, int]]]]]
-"""Token ids and character spans of each line, without special tokens."""
+Span = tuple[int, int]
 
-_AT_ONCE = 500
-_LITTLE, _TINY = 1_000_000, 100_000
+# Token ids and their character spans for each line, without special tokens.
+Pieces = Callable[[Sequence[str]], list[tuple[list[int], list[Span]]]]
+
+LITTLE_TEXT = 1_000_000  # bytes
+TOO_LITTLE_TEXT = 100_000  # bytes
+UNREADABLE = 0.01
+MANY_DUPLICATES = 0.2
+MANY_DROPPED = 0.5
+SECOND_SCRIPT = 0.1
+HIGH_FERTILITY = 3.0
+MANY_SPLIT = 0.2
+
+_LINES_AT_ONCE = 1000
+_CHARACTERS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a tokenizer reads a text.
+class Coverage:
+    """How a tokenizer reads a corpus. Shares are fractions of 1.
 
     Attributes:
-        tokens: Number of tokens.
-        unk_rate: Share of them that are UNK.
-        unreadable_characters: Share of the characters (spaces left out) that UNK stands for.
-        fertility: Tokens a word.
-        split_to_characters: Share of words of two letters and more of which every token is one
-            character.
+        tokens: Tokens of all kept lines, without special tokens.
+        unk_rate: Share of the tokens that are UNK.
+        unreadable_characters: Share of the characters, spaces apart, that lie under an UNK.
+        fertility: Tokens a word: those that touch a word, for each word.
+        split_to_characters: Share of the words of two characters or more of which every token
+            covers one character at most.
     """
 
     tokens: int
@@ -38,150 +52,204 @@ class Reading:
 
 @dataclass(frozen=True)
 class Profile:
-    """What is in a corpus.
+    """The report on a corpus.
 
     Attributes:
-        counts: Lines read, kept and dropped, characters, bytes.
-        words: Number of words (Unicode word boundaries).
-        scripts: Share of the letters in each script, largest first.
-        reading: How the backbone's tokenizer copes, if one was given.
+        language: The corpus's language code.
+        counts: Lines read, kept and dropped, characters, bytes, fingerprint.
+        words: Words of the kept lines, by Unicode word boundaries; punctuation is not a word.
+        scripts: Share of the letters in each Unicode script, largest first.
+        coverage: How the backbone's tokenizer reads it, where one was given.
     """
 
+    language: str
     counts: Counts
     words: int
-    scripts: dict[str, float]
-    reading: Reading | None
+    scripts: Mapping[str, float]
+    coverage: Coverage | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """As plain values; shares are fractions."""
-        reading = {} if self.reading is None else {k: _rounded(v) for k, v in asdict(self.reading).items()}
-        return {
-            "lines_read": self.counts.read,
-            "lines_kept": self.counts.kept,
-            "lines_heldout": self.counts.heldout,
-            "dropped": {str(reason): number for reason, number in self.counts.dropped.items() if number},
-            "characters": self.counts.characters,
-            "bytes": self.counts.bytes,
-            "words": self.words,
-            "scripts": {name: _rounded(share) for name, share in self.scripts.items() if share >= 0.001},
-            **reading,
-        }
+    def as_dict(self) -> dict[str, object]:
+        """Return everything as plain values for JSON; shares are rounded to six digits."""
+        record: dict[str, object] = {"language": self.language, **asdict(self.counts)}
+        del record["heldout_below"]  # how the split was made, of no use to a reader
+        record["words"] = self.words
+        record["scripts"] = {name: round(share, 6) for name, share in self.scripts.items()}
+        if self.coverage is not None:
+            record |= {name: round(value, 6) for name, value in asdict(self.coverage).items()}
+        return record
 
     def warnings(self) -> list[str]:
-        """What a user should know before training, in plain words; empty if all is well."""
-        return [text for applies, text in (*self._text_warnings(), *self._reading_warnings()) if applies]
-
-    def _text_warnings(self) -> list[tuple[bool, str]]:
-        size, read = self.counts.bytes, max(1, self.counts.read)
-        copies = next((n for reason, n in self.counts.dropped.items() if reason == "duplicate"), 0)
-        lost = read - self.counts.kept - copies
-        main = max(self.scripts.values(), default=1.0)
-        kb = max(1, round(size / 1000))
-        return [
-            (size < _TINY, f"only {kb} kB of text: probably too little for a language adapter to help"),
-            (_TINY <= size < _LITTLE, f"{kb} kB of text: under 1 MB expect small gains (a narrow adapter is used)"),
-            (copies > 0.2 * read, f"{copies / read:.0%} of the lines are copies of others; they were dropped"),
-            (lost > 0.2 * read, f"{lost / read:.0%} of the lines were dropped as too short or not text"),
-            (main < 0.9, f"only {main:.0%} of the letters are in one script; is this one language?"),
-        ]
-
-    def _reading_warnings(self) -> list[tuple[bool, str]]:
-        r = self.reading
-        if r is None:
-            return []
-        return [
-            (
-                r.unreadable_characters > 0.01,
-                f"this backbone cannot read {r.unreadable_characters:.0%} of the characters; "
-                "an adapter cannot learn what the backbone cannot see",
-            ),
-            (r.fertility > 3.5, f"words are cut into {r.fertility:.1f} tokens each: training is slow and results are weaker"),
-            (
-                r.split_to_characters > 0.2,
-                f"{r.split_to_characters:.0%} of the words fall into single characters: the backbone hardly knows this script",
-            ),
-        ]
+        """Return what should worry someone about to train on this, in plain words."""
+        checks = [*_coverage_warnings(self), *_amount_warnings(self.counts)]
+        return [*checks, *_script_warnings(self.scripts)]
 
 
-def profile(lines: Iterable[str], counts: Counts, pieces: Pieces | None = None, *, unk_id: int | None = None) -> Profile:
-    """Look at every line of a corpus once.
+def _coverage_warnings(profile: Profile) -> Iterator[str]:
+    coverage = profile.coverage
+    if coverage is None:
+        return
+    if coverage.unreadable_characters >= UNREADABLE:
+        yield (
+            f"this backbone cannot read {coverage.unreadable_characters:.0%} of the characters; "
+            "a language adapter cannot learn what it cannot see"
+        ).replace("%", " %")
+    if coverage.fertility >= HIGH_FERTILITY:
+        yield (
+            f"this backbone cuts a word into {coverage.fertility:.1f} pieces on average; "
+            "it has hardly seen this language, so expect slower training and weaker results"
+        )
+    # Dictionaries cut Chinese and the like into short words: single characters are normal there.
+    unspaced = sum(share for name, share in profile.scripts.items() if name in UNSPACED) > 0.5
+    if coverage.split_to_characters >= MANY_SPLIT and not unspaced:
+        yield (
+            f"this backbone spells {_percent(coverage.split_to_characters)} of the words "
+            "character by character"
+        )
+
+
+def _amount_warnings(counts: Counts) -> Iterator[str]:
+    if counts.bytes < TOO_LITTLE_TEXT:
+        yield (
+            f"{counts.bytes / 1000:.0f} kB of text is probably too little to learn a language "
+            "from; reduction factor 16 will be used"
+        )
+    elif counts.bytes < LITTLE_TEXT:
+        yield (
+            f"{counts.bytes / 1e6:.2f} MB of text is little: expect weaker results; "
+            "reduction factor 16 will be used"
+        )
+    if counts.dropped["duplicate"] > MANY_DUPLICATES * counts.read:
+        share = counts.dropped["duplicate"] / counts.read
+        yield f"{_percent(share)} of the lines are duplicates of others and were dropped"
+    others = {name: times for name, times in counts.dropped.items() if name != "duplicate"}
+    if sum(others.values()) > MANY_DROPPED * counts.read:
+        reason = max(others, key=lambda name: others[name])
+        share = sum(others.values()) / counts.read
+        yield f'{_percent(share)} of the lines were dropped, most of them as "{reason}"'
+
+
+def _script_warnings(scripts: Mapping[str, float]) -> Iterator[str]:
+    systems = list(writing_systems(scripts).items())
+    if len(systems) > 1 and systems[1][1] >= SECOND_SCRIPT:
+        (first, _), (second, share) = systems[:2]
+        yield (
+            f"{_percent(share)} of the letters are {second}, beside {first}: "
+            "make sure that the text is all in one language"
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+@dataclass
+class _Sums:
+    """What ``measure`` adds up."""
+
+    words: int = 0
+    long_words: int = 0  # of two characters or more
+    spelt_words: int = 0
+    tokens: int = 0
+    unknown_tokens: int = 0
+    word_tokens: int = 0
+    unread: int = 0
+
+
+def measure(
+    lines: Iterable[str],
+    counts: Counts,
+    *,
+    language: str,
+    pieces: Pieces | None = None,
+    unk_id: int | None = None,
+) -> Profile:
+    """Profile a corpus in one pass over all its lines.
 
     Args:
-        lines: Kept lines.
-        counts: Of the same corpus.
-        pieces: The backbone's tokenizer.
-        unk_id: Its token for what it cannot read.
+        lines: The kept lines that ``counts`` counted.
+        counts: What the counting pass found.
+        language: ISO 639 code.
+        pieces: A tokenizer; without one, only the text is described.
+        unk_id: The tokenizer's id for what it cannot read, or None if there is none.
     """
-    characters: Counter[str] = Counter()
-    sums: Counter[str] = Counter()
-    for batch in _batches(lines):
-        for line in batch:
+    sums, characters = _Sums(), Counter[str]()
+    for batch in batches(lines):
+        spans = pieces(batch) if pieces is not None else [None] * len(batch)
+        for line, encoded in zip(batch, spans, strict=True):
             characters.update(line)
-        spans = [_words(line) for line in batch]
-        sums["words"] += sum(map(len, spans))
-        if pieces is not None:
-            for line, words, (ids, places) in zip(batch, spans, pieces(batch), strict=True):
-                _count(sums, line, words, ids, places, unk_id)
-    scripts = count_scripts(characters)
-    letters = max(1, sum(scripts.values()))
-    shares = writing_systems({name: number / letters for name, number in scripts.items()})
-    return Profile(counts, sums["words"], shares, _reading(sums) if pieces is not None else None)
+            words = [s for s in split_words(line, language) if is_word(line[s[0] : s[1]])]
+            sums.words += len(words)
+            if encoded is not None:
+                _add_tokens(sums, line, words, encoded, unk_id)
+    found = count_scripts(characters)
+    shares = {name: times / found.total() for name, times in found.most_common()}
+    visible = sum(times for char, times in characters.items() if not char.isspace())
+    coverage = None if pieces is None else _coverage(sums, visible)
+    return Profile(language, counts, sums.words, shares, coverage)
 
 
-def _words(line: str) -> list[tuple[int, int]]:
-    if main_script(line) in UNSPACED:
-        return [(a, b) for a, b in split_words(line) if is_word(line[a:b])]
-    spans, place = [], 0
-    for word in line.split(" "):
-        if word:
-            spans.append((place, place + len(word)))
-        place += len(word) + 1
-    return spans
+def batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Group lines for a tokenizer: at most 1000, or about a million characters, at a time."""
+    batch: list[str] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) == _LINES_AT_ONCE or size >= _CHARACTERS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _count(
-    sums: Counter[str],
-    line: str,
-    words: list[tuple[int, int]],
-    ids: list[int],
-    places: list[tuple[int, int]],
-    unk_id: int | None,
-) -> None:
-    sums["tokens"] += len(ids)
-    sums["characters"] += len(line) - line.count(" ")
-    for token, (start, end) in zip(ids, places, strict=True):
-        if token == unk_id:
-            sums["unk"] += 1
-            sums["unreadable"] += len(line[start:end].replace(" ", ""))
-    single = {start for start, end in places if len(line[start:end].strip()) == 1}
-    starts = {start + len(line[start:end]) - len(line[start:end].lstrip()) for start, end in places}
-    for start, end in words:
-        if end - start >= 2:
-            sums["long_words"] += 1
-            inside = range(start, end)
-            sums["split_words"] += all(place in starts and (place in single or place - 1 in single) for place in inside)
-
-
-def _reading(sums: Counter[str]) -> Reading:
-    return Reading(
-        tokens=sums["tokens"],
-        unk_rate=sums["unk"] / max(1, sums["tokens"]),
-        unreadable_characters=sums["unreadable"] / max(1, sums["characters"]),
-        fertility=sums["tokens"] / max(1, sums["words"]),
-        split_to_characters=sums["split_words"] / max(1, sums["long_words"]),
+def _coverage(sums: _Sums, visible: int) -> Coverage:
+    return Coverage(
+        tokens=sums.tokens,
+        unk_rate=sums.unknown_tokens / max(sums.tokens, 1),
+        unreadable_characters=sums.unread / max(visible, 1),
+        fertility=sums.word_tokens / max(sums.words, 1),
+        split_to_characters=sums.spelt_words / max(sums.long_words, 1),
     )
 
 
-def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
-    waiting: list[str] = []
-    for line in lines:
-        waiting.append(line)
-        if len(waiting) == _AT_ONCE:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
+def _add_tokens(
+    sums: _Sums,
+    line: str,
+    words: list[Span],
+    encoded: tuple[list[int], list[Span]],
+    unk_id: int | None,
+) -> None:
+    ids, spans = encoded
+    sums.tokens += len(ids)
+    sums.unknown_tokens += 0 if unk_id is None else ids.count(unk_id)
+    if unk_id in ids:
+        unknown = [span for token, span in zip(ids, spans, strict=True) if token == unk_id]
+        sums.unread += _visible_in(line, unknown)
+    _add_words(sums, words, [span for span in spans if span[0] < span[1]])
 
 
-def _rounded(value: float) -> float:
-    return value if isinstance(value, int) else round(value, 5)
+def _visible_in(line: str, spans: Iterable[Span]) -> int:
+    """Count the characters under ``spans``, in order, spaces apart and each once."""
+    total = end = 0
+    for first, last in spans:
+        total += len("".join(line[max(first, end) : last].split()))
+        end = max(end, last)
+    return total
+
+
+def _add_words(sums: _Sums, words: list[Span], spans: list[Span]) -> None:
+    """Match words to the tokens that touch them, both in order, walking along once."""
+    token = counted = 0  # the first token not behind the word; the first not yet counted
+    for start, end in words:
+        while token < len(spans) and spans[token][1] <= start:
+            token += 1
+        last, longest = token, 0
+        while last < len(spans) and spans[last][0] < end:
+            longest = max(longest, min(spans[last][1], end) - max(spans[last][0], start))
+            last += 1
+        # In scripts without spaces one token may touch two words: it counts once.
+        sums.word_tokens += max(last - max(token, counted), 0)
+        counted = max(counted, last)
+        if end - start > 1:
+            sums.long_words += 1
+            sums.spelt_words += longest == 1

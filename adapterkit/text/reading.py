@@ -1,6 +1,9 @@
-"""Raw files to raw lines, in bounded memory: .txt, .jsonl, both also .gz, and folders of them.
+"""Lines of raw text from files of any size and encoding, in bounded memory.
 
-What is wrong with a file is one clear error. Cleaning is in `cleaning`, what needs many lines in `lines`.
+Reads ``.txt``, ``.txt.gz``, ``.jsonl``, ``.jsonl.gz`` and folders of them. What is cheap to see is
+checked before the first line is read (missing, empty, compressed wrongly, binary, the encoding of
+the beginning); the rest is found on the way. Nothing is cleaned here. Labelled files are read
+elsewhere.
 """
 
 import codecs
@@ -9,138 +12,253 @@ import io
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, TextIO
 
-from adapterkit.errors import CorpusError
+from adapterkit.errors import ConfigError, CorpusError, found
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz")
-LONGEST = 100_000
-_SNIFF = 65_536
-_CHUNK = 1 << 20
+LONGEST_LINE = 100_000  # characters; longer lines are cut at whitespace
+LONGEST_RECORD = 50_000_000  # characters; a longer line of JSON is refused
+_SNIFFED = 64 * 1024  # bytes
+_MAX_CONTROL = 0.02  # of the sniffed bytes
+_PROBLEMS_SHOWN = 10
+
+_UNPACKING_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
+# The longer mark first: UTF-32's begins as UTF-16's does.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
-def files_of(paths: Sequence[str | Path]) -> tuple[Path, ...]:
-    """Every text file that ``paths`` mean; folders are searched, in the order of names.
+@dataclass(frozen=True)
+class TextFiles:
+    """The lines of some files, in order; iterating again reads the files again.
+
+    Attributes:
+        paths: The files, each with a suffix of ``SUFFIXES``.
+        encoding: Any text encoding that Python knows; None is UTF-8 with or without its mark.
+        text_field: The key that holds the text in lines of JSON.
+    """
+
+    paths: tuple[Path, ...]
+    encoding: str | None = None
+    text_field: str = "text"
+
+    def __str__(self) -> str:
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        return f"{self.paths[0]}{more}"
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self.paths:
+            yield from read_file(path, self.encoding, text_field=self.text_field)
+
+
+def find_files(paths: Sequence[str | Path], encoding: str | None = None) -> tuple[Path, ...]:
+    """Return the text files that ``paths`` name, after looking at the beginning of each.
+
+    Args:
+        paths: Files, and folders that are searched for them (all levels, in the order of their
+            names; hidden files and other kinds of files are passed over).
+        encoding: What the files will be read with.
 
     Raises:
-        CorpusError: If one is missing or of a kind that is not read, or a folder holds none.
+        ConfigError: Python knows no such encoding.
+        CorpusError: There is no file, or some cannot be used; all that are wrong are named.
     """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES))
-            if not inside:
-                raise CorpusError(f"{path}: this folder holds no {', '.join(SUFFIXES)} file")
-            found += inside
-        elif not path.exists():
-            raise CorpusError(f"{path}: there is no such file or folder")
-        elif not path.name.endswith(SUFFIXES):
-            raise CorpusError(f"{path}: files of this kind are not read; use {', '.join(SUFFIXES)}")
-        else:
-            found.append(path)
-    if not found:
-        raise CorpusError("no file was given; pass at least one text file or folder")
-    return tuple(found)
+    _check_encoding(encoding)
+    if not paths:
+        raise CorpusError("no text files were given; name at least one file or folder")
+    files = tuple(file for path in paths for file in _expand(Path(path).expanduser()))
+    wrong = [f"{file}: {problem}" for file in files if (problem := _problem(file, encoding))]
+    if wrong:
+        more = [f"and {len(wrong) - _PROBLEMS_SHOWN} more"] if len(wrong) > _PROBLEMS_SHOWN else []
+        raise CorpusError(
+            f"{len(wrong)} of {len(files)} text file{'s' * (len(files) > 1)} cannot be used:"
+            + found(wrong[:_PROBLEMS_SHOWN] + more)
+        )
+    return files
 
 
-def check_start(path: Path, encoding: str | None) -> None:
-    """Look at a file's first bytes and refuse what cannot be text.
-
-    Raises:
-        CorpusError: If it is empty, binary, unreadable, or in an encoding that was not named.
-    """
-    with _open(path) as file:
-        start = _read(file, _SNIFF, path)
-    if not start.strip():
-        raise CorpusError(f"{path}: this file is empty")
-    if encoding is not None:
-        return
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise CorpusError(f'{path}: this file is UTF-16; pass encoding="utf-16" (--encoding utf-16)')
-    if b"\0" in start:
-        raise CorpusError(f"{path}: this is a binary file, not text (it holds zero bytes)")
-
-
-def read_lines(path: Path, *, encoding: str | None = None, text_field: str = "text") -> Iterator[str]:
-    """Yield the lines of a file, or the texts of a JSONL file. A longer line than 100,000 characters is cut.
-
-    Raises:
-        CorpusError: If the bytes are not in the encoding, or a JSON line is wrong.
-    """
-    lines = _decoded_lines(path, encoding or "utf-8-sig")
-    if ".jsonl" in path.name:
-        lines = _json_texts(path, lines, text_field)
-    yield from lines
-
-
-def _open(path: Path) -> BinaryIO:
+def _check_encoding(encoding: str | None) -> None:
     try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be opened ({error.strerror})") from None
-    return gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[return-value]
-
-
-def _read(file: BinaryIO, size: int, path: Path) -> bytes:
-    try:
-        return file.read(size)
-    except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
-        raise CorpusError(f"{path}: this file is damaged and cannot be unpacked ({error})") from None
-
-
-def _decoded_lines(path: Path, encoding: str) -> Iterator[str]:
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)()
+        "".encode(encoding or "utf-8")
     except LookupError:
-        raise CorpusError(f"{path}: there is no encoding called {encoding!r}") from None
-    rest, done = "", 0
-    with _open(path) as file:
-        while True:
-            chunk = _read(file, _CHUNK, path)
-            try:
-                text = rest + decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                name = "UTF-8" if encoding == "utf-8-sig" else encoding
-                raise CorpusError(
-                    f"{path}: not {name} near byte {done + error.start}; save it as UTF-8, or name its encoding "
-                    "(encoding=, --encoding)"
-                ) from None
-            done += len(chunk)
-            *whole, rest = io.StringIO(text, newline=None).read().split("\n")
-            for line in whole:
-                yield from _short(line)
-            if not chunk:
-                yield from _short(rest)
-                return
-            while len(rest) > 2 * LONGEST:
-                first, rest = _cut(rest)
-                yield first
+        raise ConfigError(
+            f"there is no text encoding named {encoding!r}; "
+            "common ones are 'utf-8', 'utf-16', 'latin-1', 'cp1252', 'cp1251' and 'gb18030'"
+        ) from None
 
 
-def _short(line: str) -> Iterator[str]:
-    while len(line) > LONGEST:
-        first, line = _cut(line)
-        yield first
-    if line:
-        yield line
+def _expand(path: Path) -> Sequence[Path]:
+    if not path.is_dir():
+        return [path]
+    inside = sorted(file for file in path.rglob("*") if file.is_file())
+    visible = [file for file in inside if not _is_hidden(file.relative_to(path))]
+    files = [file for file in visible if _kind(file)]
+    if not files:
+        raise CorpusError(
+            f"the folder {path} holds no text: {len(visible)} files, none of them "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return files
 
 
-def _cut(line: str) -> tuple[str, str]:
-    place = line.rfind(" ", 1, LONGEST)
-    place = place if place > 0 else LONGEST
-    return line[:place], line[place:].lstrip(" ")
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
-def _json_texts(path: Path, lines: Iterator[str], field: str) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+def _kind(path: Path) -> str | None:
+    """Return ``".txt"`` or ``".jsonl"``, or None for another kind of file."""
+    name = path.name.lower().removesuffix(".gz")
+    return next((kind for kind in (".txt", ".jsonl") if name.endswith(kind)), None)
+
+
+def _problem(path: Path, encoding: str | None) -> str | None:
+    """Say in one phrase why a file cannot be used, as far as its first 64 KB show."""
+    if not path.exists():
+        return "there is no such file"
+    if not _kind(path):
+        return f"not a kind of file that is read here ({', '.join(SUFFIXES)})"
+    try:
+        with _open(path) as file:
+            start = file.read(_SNIFFED)
+    except _UNPACKING_ERRORS as error:
+        return f"not a gzip file, or a damaged one ({error})"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return _problem_of_bytes(start, encoding)
+
+
+def _problem_of_bytes(start: bytes, encoding: str | None) -> str | None:
+    if not start:
+        return "empty"
+    for mark, name in _MARKS:
+        if encoding is None and start.startswith(mark):
+            return f'not UTF-8 but {name.upper()}; read it with encoding="{name}"'
+    if start.startswith(b"\x1f\x8b"):
+        return "compressed; give it a name that ends in .gz"
+    if _is_binary(start, encoding):
+        return 'a binary file, not text (or UTF-16 without its mark: encoding="utf-16-le")'
+    return _undecodable(start, encoding)
+
+
+def _is_binary(start: bytes, encoding: str | None) -> bool:
+    """Look for zero bytes and control characters, except where an encoding is made of them."""
+    if encoding is not None and b"\n" != "\n".encode(encoding)[-1:]:
+        return False
+    if encoding is not None and len("\n".encode(encoding)) > 1:
+        return False
+    control = sum(start.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
+    return 0 in start or control > _MAX_CONTROL * len(start)
+
+
+def _undecodable(start: bytes, encoding: str | None) -> str | None:
+    decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
+    try:
+        decoder.decode(start, final=len(start) < _SNIFFED)
+    except UnicodeError as error:
+        return _wrong_encoding(error, encoding)
+    return None
+
+
+def _wrong_encoding(error: UnicodeError, encoding: str | None) -> str:
+    where = f" ({error.reason})" if isinstance(error, UnicodeDecodeError) else f" ({error})"
+    advice = 'say which it is, such as encoding="cp1252"' if encoding is None else "try another"
+    return f"not text in {encoding or 'utf-8'}{where}; if it has another encoding, {advice}"
+
+
+def read_file(path: Path, encoding: str | None = None, *, text_field: str) -> Iterator[str]:
+    """Yield the raw lines of one file, none longer than ``LONGEST_LINE`` characters.
+
+    Args:
+        path: A file with a suffix of ``SUFFIXES``.
+        encoding: As in ``TextFiles``.
+        text_field: The key that holds the text in lines of JSON; a text of several lines gives
+            several lines.
+
+    Raises:
+        CorpusError: The file cannot be opened, unpacked, decoded or parsed; JSON is named by line.
+    """
+    # utf-8-sig reads UTF-8 with its byte-order mark and without.
+    known = "utf-8-sig" if encoding is None else encoding
+    try:
+        with _open(path) as packed, io.TextIOWrapper(packed, encoding=known) as file:
+            if _kind(path) == ".jsonl":
+                yield from _read_records(file, path, text_field)
+            else:
+                yield from cut_lines(file)
+    except UnicodeError as error:
+        raise CorpusError(f"{path}: {_wrong_encoding(error, encoding)}") from None
+    except _UNPACKING_ERRORS as error:
+        raise CorpusError(f"{path}: the gzip file is cut or damaged ({error})") from None
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads like one
+    return path.open("rb")
+
+
+def cut_text(text: str) -> Iterator[str]:
+    """Yield the lines of a text in memory, cut as the lines of a file are."""
+    if len(text) <= LONGEST_LINE and "\n" not in text and "\r" not in text:
+        yield text
+    else:
+        yield from cut_lines(io.StringIO(text, newline=None))
+
+
+def cut_lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of ``file``; one over ``LONGEST_LINE`` characters is cut at whitespace.
+
+    Where such a line has no whitespace it is cut after so many characters. Where the cuts fall
+    depends on the line alone.
+    """
+    rest = ""
+    while part := rest + file.readline(LONGEST_LINE - len(rest)):
+        rest = ""
+        if len(part) == LONGEST_LINE and not part.endswith("\n"):
+            words = part.rsplit(maxsplit=1)
+            # Whitespace at the very end is a good place already.
+            if len(words) == 2 and not part[-1].isspace():
+                part, rest = words
+        yield part
+
+
+def _read_records(file: TextIO, path: Path, field: str) -> Iterator[str]:
+    number = 0
+    while record := file.readline(LONGEST_RECORD):
+        number += 1
+        if record.isspace():
             continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            raise CorpusError(f"{path}, line {number}: not JSON: {line[:60]!r}") from None
-        if not isinstance(record, dict) or not isinstance(record.get(field), str):
-            keys = ", ".join(record) if isinstance(record, dict) else type(record).__name__
-            raise CorpusError(f"{path}, line {number}: no text under {field!r} (found: {keys:.80}); pass text_field=")
-        yield from record[field].splitlines()
+        if len(record) == LONGEST_RECORD:
+            raise CorpusError(
+                f"{path}, line {number}: over {LONGEST_RECORD:,} characters of JSON on one line; "
+                "write one object a line"
+            )
+        yield from cut_text(_text_of(record, field, f"{path}, line {number}"))
+
+
+def _text_of(record: str, field: str, place: str) -> str:
+    try:
+        value = json.loads(record)
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(f"{place}: not a line of JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise CorpusError(f"{place}: a JSON object was expected, found {type(value).__name__}")
+    if field not in value:
+        keys = ", ".join(sorted(value)) or "no keys"
+        raise CorpusError(
+            f'{place}: the text was asked for under "{field}", found {keys}; '
+            "name the key of the text with text_field="
+        )
+    text = value[field]
+    if text is not None and not isinstance(text, str):
+        raise CorpusError(f'{place}: "{field}" holds {type(text).__name__}, not text')
+    return text or ""

@@ -31,8 +31,10 @@ class _Classes(dict[int, str]):
 
     def __missing__(self, point: int) -> str:
         char = chr(point)
-        found = " " if char.isspace() else {"L": "L", "M": "M", "N": "N"}.get(
-            unicodedata.category(char)[0], "S"
+        found = (
+            " "
+            if char.isspace()
+            else {"L": "L", "M": "M", "N": "N"}.get(unicodedata.category(char)[0], "S")
         )
         self[point] = found
         return found
