@@ -1,0 +1,132 @@
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from adapterkit.config import HeadConfig
+from adapterkit.errors import ConfigError
+from adapterkit.nn.activations import activation
+from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
+from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import Coupling, PostNormSite, refine
+from adapterkit.nn.twin import twin
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 8).map(lambda n: 2 * n), st.integers(1, 6), st.integers(0, 1000))
+def test_the_inverse_undoes_the_coupling(width: int, inside: int, seed: int) -> None:
+    nice = Nice(width, inside).double()
+    torch.manual_seed(seed)
+    for parameter in nice.parameters():
+        nn.init.normal_(parameter)
+    x = torch.randn(3, 4, width, dtype=torch.float64)
+    torch.testing.assert_close(nice.inverse(nice(x)), x, rtol=1e-10, atol=1e-10)
+    assert not torch.equal(nice(x), x)
+
+
+def test_a_coupling_follows_its_equations() -> None:
+    nice = Nice(4, 3).double()
+    initialise(nice, 1)
+    x = torch.randn(2, 4, dtype=torch.float64)
+    a, b = x[:, :2], x[:, 2:]
+    f = lambda net, v: net["2"](torch.relu(net["0"](v)))  # noqa: E731 - an equation
+    y1 = a + f(nice.F, b)
+    expected = torch.cat((y1, b + f(nice.G, y1)), -1)
+    torch.testing.assert_close(nice(x), expected)
+
+
+def test_a_bottleneck_is_up_of_act_of_down_times_scaling() -> None:
+    block = Bottleneck(6, 3, scaling=2.5)
+    x = torch.randn(5, 6)
+    torch.testing.assert_close(block(x), 2.5 * block.up(torch.relu(block.down(x))))
+
+
+def test_adapters_keep_their_dtype_and_hand_back_the_backbones() -> None:
+    x = torch.randn(2, 8).bfloat16()
+    assert Bottleneck(8, 4)(x).dtype == torch.bfloat16
+    assert Nice(8, 4)(x).dtype == torch.bfloat16
+    assert Nice(8, 4).inverse(x).dtype == torch.bfloat16
+
+
+def test_refining_with_no_adapter_is_the_residual_itself() -> None:
+    x = torch.randn(2, 3)
+    assert refine(x, nn.LayerNorm(3), []) is x
+
+
+def test_each_adapter_of_a_stack_sees_the_norm_of_what_came_before() -> None:
+    norm, first, second = nn.LayerNorm(6), Bottleneck(6, 2), Bottleneck(6, 3)
+    s = torch.randn(4, 6)
+    one = s + first(norm(s))
+    torch.testing.assert_close(refine(s, norm, [first, second]), one + second(norm(one)))
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_ran_before() -> None:
+    one, two = Bottleneck(6, 3), Bottleneck(6, 3)
+    initialise(one, 7)
+    torch.rand(10)
+    initialise(two, 7)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    initialise(two, 8)
+    assert not torch.equal(one.down.weight, two.down.weight)
+    assert not one.up.bias.any()
+
+
+def test_a_twin_shares_tensors_and_no_hooks() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    model[1].register_forward_hook(lambda *_: torch.zeros(1))
+    other = twin(model)
+    x = torch.randn(2, 4)
+    expected = nn.functional.layer_norm(model[0](x), (4,))
+    torch.testing.assert_close(other(x), expected)
+    other._modules["1"].register_forward_pre_hook(PostNormSite([Bottleneck(4, 2)]))  # type: ignore[union-attr]
+    assert torch.equal(model(x), torch.zeros(1))
+    model.double()
+    assert next(other.parameters()).dtype == torch.float64
+    assert all(a is b for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_a_module_that_occurs_twice_occurs_as_one_in_the_twin() -> None:
+    shared = nn.Linear(3, 3)
+    other = twin(nn.Sequential(shared, shared))
+    assert other._modules["0"] is other._modules["1"]
+
+
+def test_hooks_pickle() -> None:
+    hook = pickle.loads(pickle.dumps(Coupling(Nice(4, 2), inverse=True)))
+    assert hook.inverse
+
+
+def test_an_unknown_activation_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="gelu_new"):
+        activation("snake")
+
+
+@pytest.mark.parametrize(
+    ("config", "shape"),
+    [
+        (HeadConfig("tagging", ("a", "b", "c")), (2, 5, 3)),
+        (HeadConfig("classification", ("a", "b"), layers=2), (2, 2)),
+        (HeadConfig("masked_lm", layers=2, activation="gelu", vocabulary=11), (2, 5, 11)),
+    ],
+)
+def test_heads_give_the_shapes_they_promise(config: HeadConfig, shape: tuple[int, ...]) -> None:
+    assert Head(config, 8)(torch.randn(2, 5, 8)).shape == shape
+
+
+def test_a_masked_lm_head_applies_the_inverse_right_before_the_vocabulary() -> None:
+    head = Head(HeadConfig("masked_lm", layers=2, activation="gelu", vocabulary=11), 8).double()
+    nice = Nice(8, 3).double()
+    initialise(nice, 3)
+    x = torch.randn(2, 8, dtype=torch.float64)
+    chain = head.chain
+    features = nn.functional.layer_norm(nn.functional.gelu(chain["0"](x)), (8,), eps=1e-5)
+    expected = chain["3"](nice.inverse(features))
+    torch.testing.assert_close(head(x, nice, epsilon=1e-5), expected)
+
+
+def test_an_unknown_head_type_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="question_answering"):
+        Head(HeadConfig("question_answering"), 8)

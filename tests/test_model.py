@@ -1,0 +1,166 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.stack import Stack
+from adapterkit.config import BottleneckConfig, HeadConfig
+from adapterkit.errors import AdapterMismatch, ConfigError
+from adapterkit.model import AdaptedModel
+from tests.tiny import TYPES, WORDS, make_backbone
+
+IDS = torch.tensor([[0, 11, 12, 4, 30, 2], [0, 4, 40, 2, 1, 1]])
+MASK = (IDS != 1).long()
+
+
+def adapter(backbone: Backbone, name: str = "a", *, seed: int = 0, invertible: bool = True, **head: HeadConfig) -> Adapter:
+    config = BottleneckConfig(2, invertible=invertible, leave_out=(2,))
+    made = new_adapter(name, config, backbone=backbone.facts, kind="language", seed=seed, **head)
+    for parameter in made.parameters():  # larger than a fresh start, so that every effect shows
+        parameter.data.mul_(10)
+    return made
+
+
+@pytest.fixture(scope="module", params=TYPES)
+def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    return load_backbone(make_backbone(tmp_path_factory.mktemp("b") / "x", request.param), dtype="float64")
+
+
+def test_without_adapters_it_is_the_backbone(backbone: Backbone) -> None:
+    model = AdaptedModel(backbone)
+    expected = backbone.model(input_ids=IDS, attention_mask=MASK).logits
+    torch.testing.assert_close(model.mlm_logits(IDS, MASK), expected, rtol=0, atol=1e-12)
+
+
+def test_two_models_over_one_backbone_never_disturb_each_other(backbone: Backbone) -> None:
+    before = backbone.digest_in_memory()
+    bare = AdaptedModel(backbone)
+    alone = bare.encode(IDS, MASK)
+    one = AdaptedModel(backbone, Stack(adapter(backbone, seed=1)))
+    first = one.encode(IDS, MASK)
+    AdaptedModel(backbone, Stack(adapter(backbone, seed=2))).encode(IDS, MASK)
+    assert torch.equal(one.encode(IDS, MASK), first)
+    assert torch.equal(bare.encode(IDS, MASK), alone)
+    assert (first - alone).abs().max() > 1e-3
+    assert backbone.digest_in_memory() == before
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in backbone.model.modules())
+
+
+def test_the_inverse_is_really_applied_before_the_vocabulary(backbone: Backbone) -> None:
+    model = AdaptedModel(backbone, Stack(adapter(backbone)))
+    logits = model.mlm_logits(IDS, MASK)
+    nice = model.stack.invertible
+    assert nice is not None
+    nice.inverse = lambda y: y  # type: ignore[method-assign]
+    without = model.mlm_logits(IDS, MASK)
+    assert (logits - without).abs().max() > 1e-4
+
+
+def test_loss_and_gradients_at_masked_positions_equal_those_of_the_full_head(backbone: Backbone) -> None:
+    lang = adapter(backbone)
+    targets = torch.full_like(IDS, -100)
+    targets[0, 3], targets[1, 1] = 33, 44
+    model = AdaptedModel(backbone, Stack(lang))
+    batch = SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets)
+    sparse = model(batch)
+    gradients = torch.autograd.grad(sparse, list(model.parameters()), allow_unused=True)
+    full = torch.nn.functional.cross_entropy(model.mlm_logits(IDS, MASK).flatten(0, 1), targets.flatten(), ignore_index=-100)
+    others = torch.autograd.grad(full, list(model.parameters()), allow_unused=True)
+    torch.testing.assert_close(sparse, full, rtol=0, atol=1e-12)
+    pairs = [(a, b) for a, b in zip(gradients, others, strict=True) if b is not None]
+    assert pairs
+    for a, b in pairs:
+        assert a is not None
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_gradients_reach_every_adapter_tensor_and_nothing_else(backbone: Backbone) -> None:
+    targets = torch.where(IDS == 4, 50, -100)
+    model = AdaptedModel(backbone, Stack(adapter(backbone)))
+    model(SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets)).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if "bias" not in n)
+    assert all(p.grad is None for p in backbone.model.parameters())
+
+
+def test_its_parameters_are_its_adapters_only(backbone: Backbone) -> None:
+    lang = adapter(backbone)
+    model = AdaptedModel(backbone, Stack(lang))
+    assert sum(p.numel() for p in model.parameters()) == lang.parameter_count()
+
+
+@pytest.fixture(scope="module")
+def small(tiny_folder: Path) -> Backbone:
+    return load_backbone(tiny_folder)
+
+
+def test_the_order_of_a_stack_matters(small: Backbone) -> None:
+    a, b = adapter(small, "a", seed=1, invertible=False), adapter(small, "b", seed=2, invertible=False)
+    one, two = (AdaptedModel(small, Stack(*pair)).encode(IDS, MASK) for pair in ((a, b), (b, a)))
+    assert (one - two).abs().max() > 1e-4
+
+
+def test_only_the_first_adapters_coupling_counts(small: Backbone) -> None:
+    lang, task = adapter(small, "l", seed=1), adapter(small, "t", seed=2)
+    assert Stack(lang, task).invertible is lang.invertible
+    plain = adapter(small, "p", invertible=False)
+    assert Stack(plain, lang).invertible is None
+
+
+def test_padding_does_not_change_a_row(small: Backbone) -> None:
+    model = AdaptedModel(small, Stack(adapter(small)))
+    alone = model.encode(IDS[1:, :4], MASK[1:, :4])
+    torch.testing.assert_close(model.encode(IDS, MASK)[1:, :4], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_moving_or_casting_a_model_is_refused(small: Backbone) -> None:
+    model = AdaptedModel(small, Stack(adapter(small)))
+    for change in (model.double, model.half, lambda: model.to("cpu")):
+        with pytest.raises(ConfigError, match="move the backbone"):
+            change()
+
+
+def test_a_stack_without_a_head_says_so(small: Backbone) -> None:
+    with pytest.raises(ConfigError, match="without a prediction head"):
+        AdaptedModel(small, Stack(adapter(small))).logits(IDS, MASK)
+
+
+def test_an_adapter_of_another_backbone_is_refused_with_every_difference(small: Backbone, tmp_path: Path) -> None:
+    other = load_backbone(make_backbone(tmp_path / "w", "bert", width=64))
+    with pytest.raises(AdapterMismatch) as error:
+        AdaptedModel(other, Stack(adapter(small)))
+    assert "width: the adapter has 32, the backbone has 64" in str(error.value)
+    assert "type: the adapter has xlm-roberta, the backbone has bert" in str(error.value)
+
+
+def test_an_adapter_of_a_twin_architecture_with_other_weights_needs_leave(small: Backbone, tmp_path: Path) -> None:
+    derived = load_backbone(make_backbone(tmp_path / "derived", "xlm-roberta", seed=5))
+    lang = adapter(small)
+    with pytest.raises(AdapterMismatch, match="allow_backbone"):
+        AdaptedModel(derived, Stack(lang))
+    AdaptedModel(derived, Stack(lang), allow_backbone="derived")
+
+
+def test_a_stack_is_a_value(small: Backbone) -> None:
+    a, same, other = adapter(small, seed=1), adapter(small, seed=1), adapter(small, seed=2)
+    assert Stack(a) == Stack(same)
+    assert hash(Stack(a)) == hash(Stack(same))
+    assert Stack(a) != Stack(other)
+    assert Stack(a) != Stack(a, other)
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        Stack(a).adapters = ()  # type: ignore[misc]
+    with pytest.raises(ConfigError, match="load_adapter"):
+        Stack("adapters/cym")  # type: ignore[arg-type]
+
+
+def test_a_bf16_backbone_works_with_float32_adapters(tiny_folder: Path) -> None:
+    half = load_backbone(tiny_folder, dtype="bfloat16")
+    lang = adapter(half)
+    model = AdaptedModel(half, Stack(lang))
+    targets: Tensor = torch.where(IDS == 4, 50, -100)
+    model(SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets)).backward()
+    assert next(lang.parameters()).dtype == torch.float32
+    assert model.mlm_logits(IDS, MASK).shape == (2, 6, WORDS)
