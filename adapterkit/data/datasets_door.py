@@ -5,6 +5,7 @@ is called, never before. What a row means is not known here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -117,7 +118,8 @@ def _library() -> ModuleType:
         raise ConfigError(
             'data sets need the datasets library: pip install "adapterkit[datasets]"'
         ) from None
-    return datasets
+    library: ModuleType = datasets
+    return library
 
 
 def _splits(dataset: object) -> Sequence[str] | None:
@@ -125,7 +127,7 @@ def _splits(dataset: object) -> Sequence[str] | None:
     library = _library()
     if isinstance(dataset, str):
         path, config = _address(dataset)
-        with _HubErrors(dataset):
+        with _fetching(dataset):
             return list(library.get_dataset_split_names(path, config))
     if isinstance(dataset, (library.DatasetDict, library.IterableDatasetDict)):
         return list(dataset)
@@ -136,7 +138,7 @@ def _choose(dataset: object, split: str, *, streaming: bool) -> Any:  # noqa: AN
     library = _library()
     if isinstance(dataset, str):
         path, config = _address(dataset)
-        with _HubErrors(dataset):
+        with _fetching(dataset):
             return library.load_dataset(path, config, split=split, streaming=streaming)
     if isinstance(dataset, (library.DatasetDict, library.IterableDatasetDict)):
         if split not in dataset:
@@ -159,20 +161,15 @@ def _address(dataset: str) -> tuple[str, str | None]:
     return path, config or None
 
 
-class _HubErrors:
-    """Turns what the library raises while it fetches ``dataset`` into adapterkit's errors."""
-
-    def __init__(self, dataset: str) -> None:
-        self._dataset = dataset
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise HubError(f"data set {self._dataset!r} could not be fetched: {error}") from error
-        if isinstance(error, (ValueError, RuntimeError)):
-            raise CorpusError(f"data set {self._dataset!r} cannot be used: {error}") from error
+@contextmanager
+def _fetching(dataset: str) -> Iterator[None]:
+    """Turn what the library raises while it fetches ``dataset`` into adapterkit's errors."""
+    try:
+        yield
+    except OSError as error:
+        raise HubError(f"data set {dataset!r} could not be fetched: {error}") from error
+    except (ValueError, RuntimeError) as error:
+        raise CorpusError(f"data set {dataset!r} cannot be used: {error}") from error
 
 
 def _columns(rows: Any) -> Sequence[str]:  # noqa: ANN401 - see DatasetColumn
@@ -183,5 +180,6 @@ def _columns(rows: Any) -> Sequence[str]:  # noqa: ANN401 - see DatasetColumn
 
 def _label_names(feature: Any) -> Sequence[str] | None:  # noqa: ANN401 - see DatasetColumn
     library = _library()
-    inner = getattr(feature, "feature", feature)  # of a list of labels: the labels
+    # A list of labels is a Sequence or a List, depending on the library's version.
+    inner = getattr(feature, "feature", feature)
     return list(inner.names) if isinstance(inner, library.ClassLabel) else None

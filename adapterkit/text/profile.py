@@ -90,9 +90,9 @@ def _coverage_warnings(profile: Profile) -> Iterator[str]:
         return
     if coverage.unreadable_characters >= UNREADABLE:
         yield (
-            f"this backbone cannot read {coverage.unreadable_characters:.0%} of the characters; "
-            "a language adapter cannot learn what it cannot see"
-        ).replace("%", " %")
+            f"this backbone cannot read {_percent(coverage.unreadable_characters)} of the "
+            "characters; a language adapter cannot learn what it cannot see"
+        )
     if coverage.fertility >= HIGH_FERTILITY:
         yield (
             f"this backbone cuts a word into {coverage.fertility:.1f} pieces on average; "

@@ -149,9 +149,7 @@ def _problem_of_bytes(start: bytes, encoding: str | None) -> str | None:
 
 def _is_binary(start: bytes, encoding: str | None) -> bool:
     """Look for zero bytes and control characters, except where an encoding is made of them."""
-    if encoding is not None and b"\n" != "\n".encode(encoding)[-1:]:
-        return False
-    if encoding is not None and len("\n".encode(encoding)) > 1:
+    if "\n".encode(encoding or "utf-8") != b"\n":
         return False
     control = sum(start.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
     return 0 in start or control > _MAX_CONTROL * len(start)
@@ -185,7 +183,8 @@ def read_file(path: Path, encoding: str | None = None, *, text_field: str) -> It
         CorpusError: The file cannot be opened, unpacked, decoded or parsed; JSON is named by line.
     """
     # utf-8-sig reads UTF-8 with its byte-order mark and without.
-    known = "utf-8-sig" if encoding is None else encoding
+    utf8 = codecs.lookup(encoding or "utf-8").name == "utf-8"
+    known = "utf-8-sig" if utf8 else encoding
     try:
         with _open(path) as packed, io.TextIOWrapper(packed, encoding=known) as file:
             if _kind(path) == ".jsonl":

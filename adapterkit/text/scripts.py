@@ -18,7 +18,9 @@ UNSPACED = frozenset(
 # Scripts that one language mixes within a sentence, counted as one system by the warnings.
 _TOGETHER = {"Hiragana": "Han", "Katakana": "Han", "Bopomofo": "Han"}
 
-_SECOND_WORD = frozenset({"FULLWIDTH", "HALFWIDTH", "OLD", "OL", "NEW", "MEETEI", "TAI", "SYLOTI"})
+# Scripts whose names have two words or three, and the words that only say how wide a letter is.
+_TWO_WORDS = frozenset({"OLD", "OL", "MEETEI", "TAI", "SYLOTI", "CANADIAN"})
+_WIDTHS = frozenset({"FULLWIDTH", "HALFWIDTH"})
 _RENAMED = {"Cjk": "Han", "Ideographic": "Han", "Katakana-Hiragana": "Katakana", "Nko": "N'Ko"}
 _SHARED = frozenset(
     {"COMBINING", "MODIFIER", "MATHEMATICAL", "MICRO", "FEMININE", "MASCULINE", "DOUBLE-STRUCK"}
@@ -63,14 +65,13 @@ def script_of(char: str) -> str | None:
     if unicodedata.category(char)[0] not in "LM":
         return None
     words = unicodedata.name(char, "").split()
+    if words and words[0] in _WIDTHS:
+        words = words[1:]
     if not words or words[0] in _SHARED:
         return None
-    name = words[0]
-    if name in {"FULLWIDTH", "HALFWIDTH"}:
-        name = words[1]
-    elif name in _SECOND_WORD and len(words) > 1:
-        name = " ".join(words[: 3 if name == "NEW" else 2])
-    return _RENAMED.get(name.title(), name.title())
+    length = 3 if words[0] == "NEW" else 2 if words[0] in _TWO_WORDS else 1
+    name = " ".join(words[:length]).title()
+    return _RENAMED.get(name, name)
 
 
 def count_scripts(characters: Mapping[str, int]) -> Counter[str]:
