@@ -12,8 +12,9 @@ from .english_forms import Clause, Frame, Nominal, article, be, conjugate, finit
 from .phrases import ASK, COMMA, SHOUT, STOP, Dice, Phrase, tag, tagged
 
 OWNERS = tuple(f"{word}/PRON" for word in ("my", "your", "his", "her", "our", "their"))
-DEFINITE = ("the/DET", "the/DET", "this/DET", "that/DET", *OWNERS)
-DEFINITE_MANY = ("the/DET", "the/DET", "these/DET", "those/DET", *OWNERS)
+OWNED = ("thing", "small", "text", "food")  # what people commonly call theirs
+DEFINITE = ("the/DET", "the/DET", "the/DET", "this/DET", "that/DET")
+DEFINITE_MANY = ("the/DET", "the/DET", "the/DET", "these/DET", "those/DET")
 QUANTIFIERS = ("some/DET", "many/ADJ", "two/NUM", "three/NUM", "a/DET few/ADJ")
 PRONOUNS = (
     ("I", "first"),
@@ -58,7 +59,8 @@ class English:
         asking = (self.asking_what, self.asking_where, self.asking_who)
         being = (self.description, self.profession, self.location, self.existence, self.comparison)
         joined = (self.coordination, self.opinion, self.wish, self.relative, self.gift)
-        return (*common, *common, *asking, *being, *joined, self.request, self.weather, self.answer, self.beast)
+        rest = (self.request, self.weather, self.answer, self.beast)
+        return (*common, *common, *asking, *being, *joined, *rest)
 
     # Noun phrases
 
@@ -76,11 +78,12 @@ class English:
         """A noun with a definite determiner: "these old books"."""
         singular, plural = number(self.dice.pick("nouns", kind))
         adjective = self.adjective(kind, 0.25)
+        owned = self.dice.chance(0.4 if kind in OWNED else 0.1)
         if self.dice.chance(0.65):
-            phrase = (*self.dice.fixed(DEFINITE), *adjective, *tag(singular, "NOUN"))
-            return Nominal(phrase, "third")
-        phrase = (*self.dice.fixed(DEFINITE_MANY), *adjective, *tag(plural, "NOUN"))
-        return Nominal(phrase, "plural")
+            determiner = self.dice.fixed(OWNERS if owned else DEFINITE)
+            return Nominal((*determiner, *adjective, *tag(singular, "NOUN")), "third")
+        determiner = self.dice.fixed(OWNERS if owned else DEFINITE_MANY)
+        return Nominal((*determiner, *adjective, *tag(plural, "NOUN")), "plural")
 
     def indefinite(self, kind: str) -> Nominal:
         """A noun with an article or a number: "an old book", "six books"."""
@@ -202,7 +205,7 @@ class English:
     def statement(self) -> Phrase:
         """The nurse often reads a book."""
         subject, frame = self.someone(), self.frame()
-        if self.dice.chance(0.15):
+        if self.dice.chance(0.15) and not frame.stative:
             clause = finite(subject, frame, tense=self.dice.one_of(("present", "past")))
             often = self.dice.tagged("adverbs", "middle", "ADV")
             return (*clause.subject, *often, *clause.plain, *clause.tail, *STOP)
@@ -350,7 +353,7 @@ class English:
     def definite_closed(self) -> Phrase:
         """Something that can be opened."""
         noun, _ = number(self.dice.pick("nouns", "closed"))
-        return (*self.dice.fixed(DEFINITE), *self.adjective("small", 0.2), *tag(noun, "NOUN"))
+        return (*self.dice.fixed((*DEFINITE, *OWNERS)), *self.adjective("small", 0.2), *tag(noun, "NOUN"))
 
     def weather(self) -> Phrase:
         """It was very cold in Boston yesterday."""

@@ -22,9 +22,12 @@ _TOGETHER = {"Hiragana": "Han", "Katakana": "Han", "Bopomofo": "Han"}
 _TWO_WORDS = frozenset({"OLD", "OL", "MEETEI", "TAI", "SYLOTI", "CANADIAN"})
 _WIDTHS = frozenset({"FULLWIDTH", "HALFWIDTH"})
 _RENAMED = {"Cjk": "Han", "Ideographic": "Han", "Katakana-Hiragana": "Katakana", "Nko": "N'Ko"}
+# First words of names of letters and marks that belong to no one script.
 _SHARED = frozenset(
-    {"COMBINING", "MODIFIER", "MATHEMATICAL", "MICRO", "FEMININE", "MASCULINE", "DOUBLE-STRUCK"}
-    | {"SCRIPT", "BLACK-LETTER", "VARIATION", "ALEF", "BET", "GIMEL", "DALET", "INFORMATION"}
+    {"COMBINING", "MODIFIER", "VARIATION", "VEDIC", "MUSICAL", "MATHEMATICAL", "SCRIPT", "VERTICAL"}
+    | {"DOUBLE-STRUCK", "BLACK-LETTER", "SUPERSCRIPT", "TURNED", "INFORMATION", "MICRO", "OHM"}
+    | {"KELVIN", "ANGSTROM", "PLANCK", "EULER", "FEMININE", "MASCULINE", "ALEF", "BET", "GIMEL"}
+    | {"DALET"}
 )
 
 
@@ -33,13 +36,9 @@ class _Classes(dict[int, str]):
 
     def __missing__(self, point: int) -> str:
         char = chr(point)
-        found = (
-            " "
-            if char.isspace()
-            else {"L": "L", "M": "M", "N": "N"}.get(unicodedata.category(char)[0], "S")
-        )
-        self[point] = found
-        return found
+        major = unicodedata.category(char)[0]
+        self[point] = " " if char.isspace() else major if major in "LMN" else "S"
+        return self[point]
 
 
 _CLASSES = _Classes()

@@ -1,0 +1,49 @@
+# make demo   the whole story, offline, in a few minutes        make test   the unit tests
+# Both make .venv with pinned dependencies first. Nothing but Python 3.11+ and git is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SHARED ?= ../shared/data
+
+.PHONY: setup demo test check slow shared results starters bench golden clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "adapterkit needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/adapterkit demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_floors.py
+
+slow: setup
+	$(BIN)/python -m pytest -m 'slow and not parity'
+
+shared: setup
+	$(BIN)/python -m pytest -m shared
+
+# The full table: five languages, three seeds, some three hours on two cores. Resumes where it stopped.
+results: setup
+	$(BIN)/python recipes/results.py --data $(SHARED) --out results --page docs/results.md
+
+# The English adapters that ship with mini.
+starters: setup
+	$(BIN)/python recipes/starters.py --data $(SHARED) --out adapterkit/mini/starters
+
+bench: setup
+	$(BIN)/python benchmarks/startup.py
+
+clean:
+	rm -rf .venv .venv-* build dist demo-out

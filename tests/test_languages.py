@@ -1,0 +1,30 @@
+"""Language codes: many ways in, one way out."""
+
+import pytest
+
+from adapterkit.errors import ConfigError
+from adapterkit.languages import language_name, normalise_code
+
+
+@pytest.mark.parametrize("code", ["cy", "wel", "cym", "CYM", " cy "])
+def test_every_code_of_a_language_becomes_the_same_code(code: str) -> None:
+    assert normalise_code(code) == "cym"
+    assert language_name(code) == "Welsh"
+
+
+def test_a_normalised_code_stays_as_it_is() -> None:
+    for code in ("en", "zh", "cmn", "ger", "hat", "xyzzy"):
+        assert normalise_code(normalise_code(code)) == normalise_code(code)
+
+
+def test_an_unknown_code_passes_through_and_is_its_own_name() -> None:
+    assert normalise_code("qqqq") == "qqqq"
+    assert language_name("qqqq") == "qqqq"
+
+
+@pytest.mark.parametrize(
+    "code", ["", "c", "pt-BR", "../cym", "welsh text", "ninechars", "cýmr", "c1"]
+)
+def test_what_is_not_a_code_is_refused(code: str) -> None:
+    with pytest.raises(ConfigError, match="not a language code"):
+        normalise_code(code)

@@ -1,0 +1,80 @@
+"""Cleaning and judging single lines."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapterkit.text.cleaning import clean, drop_reason
+
+ANY_TEXT = st.text(st.characters(), max_size=60)  # surrogates and unassigned characters too
+
+
+@given(ANY_TEXT)
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@given(ANY_TEXT)
+def test_clean_text_is_normal_and_on_one_line_and_can_be_written(text: str) -> None:
+    line = clean(text)
+    assert unicodedata.is_normalized("NFC", line)
+    assert len(line.splitlines()) <= 1
+    assert line == " ".join(line.split())
+    line.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("  Mae \t hi'n\u00a0oer.\r\n", "Mae hi'n oer."),
+        ("e\u0301te\u0301", "été"),
+        ("e\u00ad\u0301", "é"),
+        ("hy\u00adphen\u00adated", "hyphenated"),
+        ("\ufeffbell\x07 and\x00 null", "bell and null"),
+        ("\u202bright\u202c \u200eleft", "right left"),
+    ],
+)
+def test_what_is_invisible_goes_and_letters_are_composed(raw: str, cleaned: str) -> None:
+    assert clean(raw) == cleaned
+
+
+@pytest.mark.parametrize("word", ["می\u200cخواهم", "क्\u200dष", "ភាសា\u200bខ្មែរ"])
+def test_joiners_and_zero_width_spaces_are_spelling_and_stay(word: str) -> None:
+    assert clean(word) == unicodedata.normalize("NFC", word)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Croeso i Gymru.",
+        "Un deux trois",
+        "Internationalisation",
+        "In 1939 there were 4,512 of them.",
+        "See https://example.org/a for the whole story of the house.",
+        "祖父桂玄荣去世",
+        "สวัสดีครับ",
+        "किताब अच्छी है",
+    ],
+)
+def test_a_line_of_language_is_kept(line: str) -> None:
+    assert drop_reason(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("", "empty"),
+        ("Hello.", "too short"),
+        ("Two words", "too short"),
+        ("属聊城区。", "too short"),
+        ("*** --- *** ... !!!", "not text"),
+        ("1234 5678 9012 3456", "not text"),
+        ("Tel: 020 7946 0958 0123", "not text"),
+        ("https://example.org/a/very/long/address see", "not text"),
+        ('<div class="navigation"><a href="index">go</a></div>', "not text"),
+    ],
+)
+def test_a_line_that_teaches_nothing_is_dropped_with_its_reason(line: str, reason: str) -> None:
+    assert drop_reason(line) == reason
