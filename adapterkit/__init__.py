@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.errors import AdapterkitError, AdapterMismatch, ConfigError, CorpusError, FolderError, HubError
+from adapterkit.version import __version__
 
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone, load_backbone
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from adapterkit.tasks.tagging import Tagging
     from adapterkit.training.language import train_language
     from adapterkit.training.task import train_task
-
-__version__ = "0.1.0"
 
 _ROOMS = {
     "Backbone": "backbone.load",

@@ -13,6 +13,7 @@ import typer
 from adapterkit.cli import language, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.errors import AdapterkitError
+from adapterkit.version import __version__
 
 app = typer.Typer(
     name="adapterkit",
@@ -35,8 +36,6 @@ app.command()(show.inspect)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from adapterkit import __version__
-
         typer.echo(__version__)
         raise typer.Exit
 

@@ -1,10 +1,12 @@
 """The demo's language: a small phrase grammar of English, Esperanto and Haitian Creole.
 
-In it: what `grammar.py` offers. Not in it: the demo itself, which is a command of the command line.
+In it: what `grammar.py` offers. Not in it: what the demo does with it, which is in `story.py`.
 """
 
-from .grammar import (
+from adapterkit.demo.grammar import (
     LANGUAGES,
+    SOURCE,
+    TARGETS,
     DemoData,
     Sentence,
     demo_data,
@@ -15,6 +17,8 @@ from .grammar import (
 
 __all__ = [
     "LANGUAGES",
+    "SOURCE",
+    "TARGETS",
     "DemoData",
     "Sentence",
     "demo_data",

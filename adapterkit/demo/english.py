@@ -1,53 +1,23 @@
-"""A phrase grammar of English: correct sentences with universal part-of-speech tags by construction.
+"""A phrase grammar of English: correct sentences with part-of-speech tags by construction.
 
-In it: noun phrases, clauses and the sentence templates. The tags follow UD English EWT: possessive
-"my" is PRON, "not" and infinitive "to" are PART, existential "is" is VERB, "today" is NOUN, "when" is
-ADV. Not in it: words (`lexicons/eng.toml`) and their forms (`english_forms.py`).
+In it: the sentence templates; their parts are in `english_phrases.py`. The tags follow UD English
+EWT: possessive "my" is PRON, "not" and infinitive "to" are PART, existential "is" is VERB, "today"
+is NOUN, "when" is ADV.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .english_forms import Clause, Frame, Nominal, article, be, conjugate, finite, number
-from .phrases import ASK, COMMA, SHOUT, STOP, Dice, Phrase, tag, tagged
+from adapterkit.demo.english_forms import Frame, Nominal, be, conjugate, finite, number
+from adapterkit.demo.english_phrases import DEFINITE, KINDS, OWNERS, SETTINGS, EnglishPhrases
+from adapterkit.demo.phrases import ASK, COMMA, SHOUT, STOP, Phrase, tag, tagged
 
-OWNERS = tuple(f"{word}/PRON" for word in ("my", "your", "his", "her", "our", "their"))
-OWNED = ("thing", "small", "text", "food")  # what people commonly call theirs
-DEFINITE = ("the/DET", "the/DET", "the/DET", "this/DET", "that/DET")
-DEFINITE_MANY = ("the/DET", "the/DET", "the/DET", "these/DET", "those/DET")
-QUANTIFIERS = ("some/DET", "many/ADJ", "two/NUM", "three/NUM", "a/DET few/ADJ")
-PRONOUNS = (
-    ("I", "first"),
-    ("you", "plural"),
-    ("we", "plural"),
-    ("they", "plural"),
-    ("he", "third"),
-    ("she", "third"),
-)
-OBJECTS = tuple(f"{word}/PRON" for word in ("me", "you", "him", "her", "us", "them"))
-KINDS = ("food", "mass", "drink", "thing", "small", "text", "person", "animal", "place", "lesson")
 SPOTS = ("on/ADP", "under/ADP", "behind/ADP", "near/ADP")
-WHEN = {
-    "present": ("every/DET day/NOUN", "every/DET week/NOUN", "in/ADP the/DET morning/NOUN"),
-    "past": ("yesterday/NOUN", "last/ADJ week/NOUN", "two/NUM days/NOUN ago/ADV"),
-    "will": ("tomorrow/NOUN", "next/ADJ week/NOUN", "soon/ADV", "tonight/NOUN"),
-    "progressive": ("now/ADV", "at/ADP the/DET moment/NOUN", "again/ADV"),
-    "perfect": ("already/ADV", "today/NOUN", "before/ADV"),
-    "modal": ("today/NOUN", "tomorrow/NOUN", "now/ADV", "before/ADP noon/NOUN"),
-}
-MODALS = ("will", "will", "can", "must", "should", "could")
-SETTINGS = (  # the two tenses of a complex sentence and the words that may join them
-    ("past", "past", ("because/SCONJ", "when/ADV", "before/SCONJ", "after/SCONJ")),
-    ("present", "present", ("because/SCONJ", "when/ADV", "if/SCONJ")),
-    ("modal", "present", ("if/SCONJ", "when/ADV", "because/SCONJ", "before/SCONJ")),
-)
 
 
 @dataclass(frozen=True)
-class English:
-    """The grammar, over one stream of choices."""
-
-    dice: Dice
+class English(EnglishPhrases):
+    """The sentences of the grammar."""
 
     def sentence(self) -> Phrase:
         """Make one sentence from one of the templates."""
@@ -61,146 +31,6 @@ class English:
         joined = (self.coordination, self.opinion, self.wish, self.relative, self.gift)
         rest = (self.request, self.weather, self.answer, self.beast)
         return (*common, *common, *asking, *being, *joined, *rest)
-
-    # Noun phrases
-
-    def an(self, phrase: Phrase) -> Phrase:
-        """Put "a" or "an" before ``phrase``."""
-        sounds = self.dice.lexicon["sounds"]
-        return article(phrase, frozenset(sounds["an"]), frozenset(sounds["a"]))
-
-    def adjective(self, kind: str, chance: float) -> Phrase:
-        """Draw an attributive adjective for a noun of ``kind``, or none."""
-        drawn = self.dice.tagged("adjectives", kind, "ADJ")
-        return drawn if self.dice.chance(chance) else ()
-
-    def definite(self, kind: str) -> Nominal:
-        """A noun with a definite determiner: "these old books"."""
-        singular, plural = number(self.dice.pick("nouns", kind))
-        adjective = self.adjective(kind, 0.25)
-        owned = self.dice.chance(0.4 if kind in OWNED else 0.1)
-        if self.dice.chance(0.65):
-            determiner = self.dice.fixed(OWNERS if owned else DEFINITE)
-            return Nominal((*determiner, *adjective, *tag(singular, "NOUN")), "third")
-        determiner = self.dice.fixed(OWNERS if owned else DEFINITE_MANY)
-        return Nominal((*determiner, *adjective, *tag(plural, "NOUN")), "plural")
-
-    def indefinite(self, kind: str) -> Nominal:
-        """A noun with an article or a number: "an old book", "six books"."""
-        singular, plural = number(self.dice.pick("nouns", kind))
-        adjective = self.adjective(kind, 0.35)
-        if self.dice.chance(0.5):
-            return Nominal(self.an((*adjective, *tag(singular, "NOUN"))), "third")
-        figure = self.dice.tagged("numbers", "few", "NUM")
-        amount = figure if self.dice.chance(0.4) else self.dice.fixed(QUANTIFIERS)
-        return Nominal((*amount, *adjective, *tag(plural, "NOUN")), "plural")
-
-    def noun(self, kind: str) -> Nominal:
-        """A noun of ``kind`` with some determiner."""
-        return self.definite(kind) if self.dice.chance(0.6) else self.indefinite(kind)
-
-    def substance(self, kind: str) -> Nominal:
-        """A mass noun: "the cold water", "some rice", "milk"."""
-        determiner = self.dice.fixed(("the/DET", "the/DET", "some/DET", "", "my/PRON", "our/PRON"))
-        noun = self.dice.tagged("nouns", kind, "NOUN")
-        return Nominal((*determiner, *self.adjective(kind, 0.3), *noun), "third")
-
-    def kin(self) -> Nominal:
-        """A relative of somebody: "our uncle"."""
-        return Nominal((*self.dice.fixed(OWNERS), *self.dice.tagged("nouns", "kin", "NOUN")), "third")
-
-    def name(self) -> Nominal:
-        """A person's name."""
-        return Nominal(self.dice.tagged("names", "person", "PROPN"), "third")
-
-    def known(self) -> Nominal:
-        """A person, not by pronoun."""
-        return self.dice.one_of((self.kin, self.name, lambda: self.definite("person")))()
-
-    def pronoun(self) -> Nominal:
-        """A personal pronoun as a subject."""
-        word, person = self.dice.one_of(PRONOUNS)
-        return Nominal(tag(word, "PRON"), person)
-
-    def someone(self) -> Nominal:
-        """A subject that is a person, or two."""
-        draw = self.dice.generator.random()
-        if draw < 0.3:
-            return self.pronoun()
-        if draw < 0.4:
-            pair = (*self.name().phrase, *tagged("and/CCONJ"), *self.kin().phrase)
-            return Nominal(pair, "plural")
-        return self.indefinite("person") if draw < 0.45 else self.known()
-
-    def object(self, kind: str) -> Phrase:
-        """An object of ``kind``."""
-        if kind == "lesson":
-            return self.dice.tagged("nouns", kind, "NOUN")
-        if kind == "person":
-            return self.dice.fixed(OBJECTS) if self.dice.chance(0.25) else self.known().phrase
-        if kind == "place":
-            return self.definite(kind).phrase
-        return self.substance(kind).phrase if kind in {"mass", "drink"} else self.noun(kind).phrase
-
-    def town(self) -> Phrase:
-        """The name of a town or country."""
-        return self.dice.tagged("names", "place", "PROPN")
-
-    def spot(self) -> Phrase:
-        """A place with the article: "the old library"."""
-        place, _ = number(self.dice.pick("nouns", "place"))
-        return (*tagged("the/DET"), *self.adjective("place", 0.25), *tag(place, "NOUN"))
-
-    def where(self) -> Phrase:
-        """A place where something happens: "in the library", "near Rome"."""
-        if self.dice.chance(0.25):
-            return (*tagged("in/ADP"), *self.town())
-        return (*self.dice.fixed(("in/ADP", "in/ADP", "near/ADP", "behind/ADP")), *self.spot())
-
-    # Clauses
-
-    def manner(self) -> Phrase:
-        """How, where or with whom somebody does something."""
-        how = self.dice.tagged("adverbs", "manner", "ADV")
-        company = (*tagged("with/ADP"), *self.known().phrase)
-        return self.dice.one_of((how, self.where(), company))
-
-    def frame(self, *kinds: str, dynamic: bool = False) -> Frame:
-        """Draw a verb for a person, with its object, goal or place."""
-        kind = self.dice.one_of(kinds or (*KINDS, "act", "act", "walk", "travel", "stay"))
-        states = self.dice.lexicon["verbs"]["stative"]
-        table = self.dice.lexicon["verbs"]["food" if kind == "mass" else kind]
-        verbs = [verb for verb in map(conjugate, table) if not (dynamic and verb.base in states)]
-        verb = self.dice.one_of(verbs)
-        return Frame(verb, self.tail(kind), verb.base in states)
-
-    def tail(self, kind: str) -> Phrase:
-        """What follows a verb of ``kind``."""
-        if kind == "travel":
-            return (*tagged("to/ADP"), *self.town())
-        if kind == "walk":
-            return (*tagged("to/ADP"), *self.spot())
-        if kind in {"act", "beast"}:
-            return self.manner() if kind == "act" else self.where()
-        return self.where() if kind == "stay" else self.object(kind)
-
-    def free(self, subject: Nominal, frame: Frame) -> tuple[Clause, Phrase]:
-        """Put a frame into any tense that suits it, with an expression of time for that tense."""
-        if frame.stative:
-            return finite(subject, frame, tense=self.dice.one_of(("present", "past"))), ()
-        tenses = ("present", "past", "past", "progressive", "perfect", "modal", "modal")
-        tense, modal = self.dice.one_of(tenses), self.dice.one_of(MODALS)
-        when = WHEN["will" if tense == "modal" and modal == "will" else tense]
-        day = (*tagged("on/ADP"), *self.dice.tagged("names", "day", "PROPN"))
-        time = day if tense in {"past", "modal"} and self.dice.chance(0.3) else self.dice.fixed(when)
-        return finite(subject, frame, tense=tense, modal=modal), time
-
-    def plain(self, tense: str, *, subject: Nominal | None = None) -> Phrase:
-        """A whole affirmative clause in ``tense``, without a full stop."""
-        clause = finite(subject or self.someone(), self.frame(), tense=tense)
-        return (*clause.subject, *clause.plain, *clause.tail)
-
-    # Sentences
 
     def statement(self) -> Phrase:
         """The nurse often reads a book."""
@@ -236,7 +66,8 @@ class English:
         if self.dice.chance(0.3):
             thing = self.definite(self.dice.one_of(("small", "text", "animal")))
             return (*tagged("where/ADV"), *be(thing.person), *thing.phrase, *ASK)
-        word, kinds = self.dice.one_of((("where/ADV", ("thing", "small", "text")), ("why/ADV", KINDS)))
+        objects = (("where/ADV", ("thing", "small", "text")), ("why/ADV", KINDS))
+        word, kinds = self.dice.one_of(objects)
         clause, _ = self.free(self.someone(), self.frame(*kinds, dynamic=True))
         return (*tagged(word), *clause.operator, *clause.subject, *clause.rest, *clause.tail, *ASK)
 
@@ -248,7 +79,7 @@ class English:
     def description(self) -> Phrase:
         """My house is not very big."""
         kind = self.dice.one_of(("person", "animal", "thing", "text", "place", "food", "drink"))
-        subject = self.definite(kind) if kind != "drink" else self.substance(kind)
+        subject = self.definite(kind, 0) if kind != "drink" else self.substance(kind, 0)
         quality = kind
         if kind == "person":
             subject, quality = self.someone(), self.dice.one_of(("person", "feeling"))
@@ -260,7 +91,8 @@ class English:
 
     def profession(self) -> Phrase:
         """Her brother is a famous painter."""
-        subject = self.dice.one_of((self.kin, self.name, lambda: Nominal(tagged("she/PRON"), "third")))()
+        pronoun = Nominal(self.dice.fixed(("he/PRON", "she/PRON")), "third")
+        subject = self.dice.one_of((self.kin(), self.name(), pronoun))
         job = (*self.adjective("person", 0.5), *self.dice.tagged("nouns", "job", "NOUN"))
         where = self.where() if self.dice.chance(0.4) else ()
         verb = be("third", past=self.dice.chance(0.3))
@@ -343,7 +175,8 @@ class English:
         order = (*tag(verb.base, "VERB"), *self.definite_closed())
         if self.dice.chance(0.5):
             gift = self.definite(self.dice.one_of(("small", "text"))).phrase
-            order = (*self.dice.fixed(("bring/VERB", "give/VERB", "show/VERB")), *tagged("me/PRON"), *gift)
+            bring = self.dice.fixed(("bring/VERB", "give/VERB", "show/VERB"))
+            order = (*bring, *tagged("me/PRON"), *gift)
         if self.dice.chance(0.4):
             return (*tagged("please/INTJ"), *order, *STOP)
         if self.dice.chance(0.4):
@@ -353,7 +186,8 @@ class English:
     def definite_closed(self) -> Phrase:
         """Something that can be opened."""
         noun, _ = number(self.dice.pick("nouns", "closed"))
-        return (*self.dice.fixed((*DEFINITE, *OWNERS)), *self.adjective("small", 0.2), *tag(noun, "NOUN"))
+        determiner = self.dice.fixed((*DEFINITE, *OWNERS))
+        return (*determiner, *self.adjective("small", 0.2), *tag(noun, "NOUN"))
 
     def weather(self) -> Phrase:
         """It was very cold in Boston yesterday."""

@@ -6,7 +6,7 @@ around. Not in it: sentences, which are in `english.py`, and anything that is dr
 
 from typing import NamedTuple
 
-from .phrases import Phrase, tag
+from adapterkit.demo.phrases import Phrase, tag
 
 
 class Nominal(NamedTuple):

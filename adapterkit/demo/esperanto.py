@@ -1,58 +1,33 @@
 """A phrase grammar of Esperanto: correct sentences with part-of-speech tags by construction.
 
-In it: inflection (plural -j, accusative -n, tenses), phrases and the sentence templates. The tags
-follow what UD says of Esperanto (the copula "esti" is AUX, "ĉi" is PART, a correlative before a noun
-is DET and alone PRON) and, where it is silent, the universal guidelines: "ne" and "ĉu" are PART,
-possessives before a noun are DET, "estas" meaning "there is" is VERB. Not in it: words, which are in
-`lexicons/epo.toml`.
+In it: the sentence templates; their parts are in `esperanto_phrases.py`. The tags follow what UD
+says of Esperanto (the copula "esti" is AUX, "ĉi" is PART, a correlative before a noun is DET and
+alone PRON) and, where it is silent, the universal guidelines: "ne" and "ĉu" are PART, possessives
+before a noun are DET, "estas" meaning "there is" is VERB.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from .phrases import ASK, COMMA, SHOUT, STOP, Dice, Phrase, tag, tagged
+from adapterkit.demo.esperanto_phrases import (
+    ACCUSATIVE,
+    JOINTS,
+    NOMINATIVE,
+    PAST,
+    PRESENT,
+    WHEN,
+    EsperantoPhrases,
+    conjugate,
+    inflect,
+)
+from adapterkit.demo.phrases import ASK, COMMA, SHOUT, STOP, Phrase, tag, tagged
 
-NOMINATIVE, ACCUSATIVE = "", "n"
-OWNERS = ("mia", "via", "lia", "ŝia", "nia", "ilia")
-OWNED = ("thing", "small", "text", "food")  # what people commonly call theirs
-PRONOUNS = ("mi", "vi", "li", "ŝi", "ni", "ili")
-KINDS = ("food", "mass", "drink", "thing", "small", "text", "person", "animal", "place", "lesson")
 SPOTS = ("sur/ADP", "sub/ADP", "malantaŭ/ADP", "apud/ADP")
-PLACES = ("en/ADP", "en/ADP", "apud/ADP", "antaŭ/ADP")
-PRESENT, PAST, FUTURE = "as", "is", "os"
-TENSES = (PRESENT, PRESENT, PAST, PAST, FUTURE)
-WHEN = {
-    PRESENT: ("nun/ADV", "hodiaŭ/ADV", "ĉiun/DET tagon/NOUN", "ĉiun/DET semajnon/NOUN"),
-    PAST: ("hieraŭ/ADV", "lastan/ADJ semajnon/NOUN", "antaŭ/ADP du/NUM tagoj/NOUN"),
-    FUTURE: ("morgaŭ/ADV", "baldaŭ/ADV", "venontan/ADJ semajnon/NOUN"),
-}
-JOINTS = ("ĉar/SCONJ", "kiam/ADV", "dum/SCONJ", "se/SCONJ", "ĉar/SCONJ")
-
-
-class Frame(NamedTuple):
-    """A verb in the infinitive with what follows it."""
-
-    verb: str
-    tail: Phrase
-
-
-def inflect(word: str, *, plural: bool, case: str) -> str:
-    """Add -j and -n: "bela" becomes "belajn"."""
-    return word + ("j" if plural else "") + case
-
-
-def conjugate(infinitive: str, ending: str) -> Phrase:
-    """Replace the -i of the infinitive by -as, -is, -os or -u."""
-    upos = "AUX" if infinitive == "esti" else "VERB"
-    return tag(infinitive[:-1] + ending, upos)
 
 
 @dataclass(frozen=True)
-class Esperanto:
-    """The grammar, over one stream of choices."""
-
-    dice: Dice
+class Esperanto(EsperantoPhrases):
+    """The sentences of the grammar."""
 
     def sentence(self) -> Phrase:
         """Make one sentence from one of the templates."""
@@ -66,137 +41,6 @@ class Esperanto:
         joined = (self.coordination, self.opinion, self.wish, self.relative, self.gift)
         rest = (self.request, self.weather, self.answer, self.beast)
         return (*common, *common, *asking, *being, *joined, *rest)
-
-    # Noun phrases
-
-    def determiner(self, kind: str, *, plural: bool, case: str) -> Phrase:
-        """The article, a demonstrative or a possessive."""
-        if self.dice.chance(0.4 if kind in OWNED else 0.1):
-            return tag(inflect(self.dice.one_of(OWNERS), plural=plural, case=case), "DET")
-        if self.dice.chance(0.7):
-            return tagged("la/DET")
-        this = tagged("ĉi/PART") if self.dice.chance(0.5) else ()
-        return (*this, *tag(inflect("tiu", plural=plural, case=case), "DET"))
-
-    def inflected(self, kind: str, *, plural: bool, case: str, adjective: float) -> Phrase:
-        """A noun of ``kind``, with an adjective of the same number and case, or without."""
-        noun = inflect(self.dice.pick("nouns", kind), plural=plural, case=case)
-        if kind in {"job", "kin", "closed", "lesson"} or not self.dice.chance(adjective):
-            return tag(noun, "NOUN")
-        quality = inflect(self.dice.pick("adjectives", kind), plural=plural, case=case)
-        return (*tag(quality, "ADJ"), *tag(noun, "NOUN"))
-
-    def definite(self, kind: str, *, case: str = NOMINATIVE, plural: bool = False) -> Phrase:
-        """A noun with a determiner: "tiujn malnovajn librojn"."""
-        determiner = self.determiner(kind, plural=plural, case=case)
-        noun = self.inflected(kind, plural=plural, case=case, adjective=0.25)
-        return (*determiner, *noun)
-
-    def indefinite(self, kind: str, *, case: str = NOMINATIVE) -> Phrase:
-        """A noun without determiner, or with a number: "tri pomojn"."""
-        if self.dice.chance(0.5):
-            return self.inflected(kind, plural=False, case=case, adjective=0.5)
-        many = tag(inflect("multa", plural=True, case=case), "ADJ")
-        figure = self.dice.tagged("numbers", "few", "NUM")
-        amount = self.dice.one_of((figure, figure, many, ()))
-        return (*amount, *self.inflected(kind, plural=True, case=case, adjective=0.35))
-
-    def noun(self, kind: str, *, case: str = NOMINATIVE) -> Phrase:
-        """A noun of ``kind``, with some determiner or none."""
-        if kind in {"mass", "drink"}:
-            article = tagged("la/DET") if self.dice.chance(0.5) else ()
-            return (*article, *self.inflected(kind, plural=False, case=case, adjective=0.3))
-        if kind == "lesson":
-            article = tagged("la/DET") if self.dice.chance(0.2) else ()
-            return (*article, *self.inflected(kind, plural=False, case=case, adjective=0))
-        if kind != "place" and self.dice.chance(0.4):
-            return self.indefinite(kind, case=case)
-        return self.definite(kind, case=case, plural=self.dice.chance(0.3))
-
-    def kin(self, *, case: str = NOMINATIVE) -> Phrase:
-        """A relative of somebody: "nia onklo"."""
-        owner = tag(self.dice.one_of(OWNERS) + case, "DET")
-        return (*owner, *tag(self.dice.pick("nouns", "kin") + case, "NOUN"))
-
-    def name(self, *, case: str = NOMINATIVE) -> Phrase:
-        """A person's name."""
-        return tag(self.dice.pick("names", "person") + case, "PROPN")
-
-    def known(self, *, case: str = NOMINATIVE) -> Phrase:
-        """A person, one, not by pronoun."""
-        options = (self.kin, self.name, lambda case: self.definite("person", case=case))
-        return self.dice.one_of(options)(case=case)
-
-    def someone(self) -> Phrase:
-        """A subject that is a person, or several."""
-        draw = self.dice.generator.random()
-        if draw < 0.3:
-            return tag(self.dice.one_of(PRONOUNS), "PRON")
-        if draw < 0.4:
-            return (*self.name(), *tagged("kaj/CCONJ"), *self.kin())
-        if draw < 0.5:
-            return self.definite("person", plural=True)
-        return self.indefinite("person") if draw < 0.55 else self.known()
-
-    def object(self, kind: str) -> Phrase:
-        """A direct object of ``kind``, in the accusative."""
-        if kind == "person":
-            if self.dice.chance(0.25):
-                return tag(self.dice.one_of(PRONOUNS) + ACCUSATIVE, "PRON")
-            return self.known(case=ACCUSATIVE)
-        return self.noun(kind, case=ACCUSATIVE)
-
-    def town(self) -> Phrase:
-        """The name of a town or country."""
-        return self.dice.tagged("names", "place", "PROPN")
-
-    def spot(self) -> Phrase:
-        """A place with the article: "la malnova biblioteko"."""
-        place = self.inflected("place", plural=False, case=NOMINATIVE, adjective=0.25)
-        return (*tagged("la/DET"), *place)
-
-    def where(self) -> Phrase:
-        """A place where something happens: "en la biblioteko", "en Romo"."""
-        if self.dice.chance(0.25):
-            return (*tagged("en/ADP"), *self.town())
-        return (*self.dice.fixed(PLACES), *self.spot())
-
-    # Clauses
-
-    def manner(self) -> Phrase:
-        """How, where or with whom somebody does something."""
-        how = self.dice.tagged("adverbs", "manner", "ADV")
-        company = (*tagged("kun/ADP"), *self.known())
-        return self.dice.one_of((how, self.where(), company))
-
-    def tail(self, kind: str) -> Phrase:
-        """What follows a verb of ``kind``."""
-        if kind in {"travel", "walk"}:
-            return (*tagged("al/ADP"), *(self.town() if kind == "travel" else self.spot()))
-        if kind == "act":
-            return self.manner()
-        return self.where() if kind in {"stay", "beast"} else self.object(kind)
-
-    def frame(self, *kinds: str) -> Frame:
-        """Draw a verb for a person, with its object, goal or place."""
-        kind = self.dice.one_of(kinds or (*KINDS, "act", "act", "walk", "travel", "stay"))
-        verb = self.dice.pick("verbs", "food" if kind == "mass" else kind)
-        return Frame(verb, self.tail(kind))
-
-    def predicate(self, tense: str, *, frame: Frame | None = None) -> Phrase:
-        """A verb in ``tense`` with what follows it."""
-        frame = frame or self.frame()
-        return (*conjugate(frame.verb, tense), *frame.tail)
-
-    def plain(self, tense: str) -> Phrase:
-        """A whole affirmative clause in ``tense``, without a full stop."""
-        return (*self.someone(), *self.predicate(tense))
-
-    def tense(self) -> str:
-        """Draw a tense."""
-        return self.dice.one_of(TENSES)
-
-    # Sentences
 
     def statement(self) -> Phrase:
         """La instruisto ofte legas gazeton."""
@@ -251,7 +95,7 @@ class Esperanto:
         """Miaj ŝuoj ne estas tre malnovaj."""
         kind = self.dice.one_of(("person", "animal", "thing", "text", "place", "food", "drink"))
         plural = kind != "drink" and self.dice.chance(0.35)
-        subject = self.definite(kind, plural=plural)
+        subject = self.definite(kind, plural=plural, chance=0)
         mood = kind == "person" and self.dice.chance(0.5)
         quality = self.dice.pick("adjectives", "feeling" if mood else kind)
         negation = tagged("ne/PART") if self.dice.chance(0.2) else ()
@@ -314,7 +158,7 @@ class Esperanto:
         return (*self.someone(), *negation, *verb, *infinitive, *STOP)
 
     def gift(self) -> Phrase:
-        """Li sendis poŝtkarton al sia... his own would need "sia", so the giver is a name or "mi"."""
+        """Mi sendis poŝtkarton al ŝia onklino."""
         giver = self.dice.one_of((self.name(), tagged("mi/PRON"), tagged("ni/PRON")))
         gift = self.noun(self.dice.one_of(("small", "text")), case=ACCUSATIVE)
         verb = conjugate(self.dice.pick("verbs", "give"), self.tense())

@@ -1,13 +1,14 @@
 """Sentences and demo data from the phrase grammars: English, Esperanto and Haitian Creole.
 
-In it: `sentences`, which draws distinct tagged sentences; `demo_data`, which splits them into raw text
-and labelled sets that share no sentence; and writers for text and CoNLL-U. Not in it: the grammars
-(`english.py`, `esperanto.py`, `creole.py`) and their words (`lexicons/`).
+In it: `sentences`, which draws distinct tagged sentences; `demo_data`, which splits them into raw
+text and labelled sets that share no sentence; and writers for text and CoNLL-U. Not in it: the
+grammars (`english.py`, `esperanto.py`, `creole.py`), their words (`lexicons/`), and what the demo
+does with them (`story.py`).
 
-This is a toy. The words are real and the sentences correct, but a grammar of a few pages wrote them
-all, so that the whole toolkit can be shown offline in minutes. Training and test sentences come from
-the same templates and the same lexicon. A score on them says that the parts work together; it does
-not say how well anything does on real text.
+This is a toy. The words are real and the sentences correct, but a grammar of a few pages wrote
+them all, so that the whole toolkit can be shown offline in minutes. Training and test sentences
+come from the same templates and the same lexicon. A score on them says that the parts work
+together; it does not say how well anything does on real text.
 """
 
 import random
@@ -15,20 +16,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError
-from .creole import Creole
-from .english import English
-from .esperanto import Esperanto
-from .phrases import Dice, Phrase, lexicon
+from adapterkit.demo.creole import Creole
+from adapterkit.demo.english import English
+from adapterkit.demo.esperanto import Esperanto
+from adapterkit.demo.phrases import Dice, Phrase, lexicon
+from adapterkit.errors import ConfigError
+from adapterkit.files import write_bytes
 
-LANGUAGES = ("eng", "epo", "hat")
+SOURCE, TARGETS = "eng", ("epo", "hat")
+LANGUAGES = (SOURCE, *TARGETS)
 PATIENCE = 200  # draws in a row without a new sentence before we say that the grammar is used up
 PAIRED = 0.15  # share of the raw text lines that hold two sentences
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence: its words, their universal part-of-speech tags, and the text as people write it."""
+    """One sentence: its words, their universal part-of-speech tags, and how people write it."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -37,7 +40,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class DemoData:
-    """Raw text lines and labelled sentences of one language; see `demo_data` for what is disjoint."""
+    """Raw text lines and labelled sentences of one language; `demo_data` says what is disjoint."""
 
     language: str
     text: tuple[str, ...]
@@ -46,13 +49,14 @@ class DemoData:
     test: tuple[Sentence, ...]
 
 
-def grammar(language: str, dice: Dice) -> Callable[[], Phrase]:
+def grammar(language: str, seed: int) -> Callable[[], Phrase]:
     """The function that makes one phrase of ``language`` after another."""
+    generator = random.Random(seed)
     if language == "eng":
-        return English(dice).sentence
+        return English(Dice(generator, lexicon("eng"))).sentence
     if language == "epo":
-        return Esperanto(dice).sentence
-    return Creole(dice).sentence
+        return Esperanto(Dice(generator, lexicon("epo"))).sentence
+    return Creole(Dice(generator, lexicon("creole"))).sentence
 
 
 def key(text: str) -> str:
@@ -88,7 +92,7 @@ def stream(language: str, *, seed: int, avoid: Collection[str] = ()) -> Iterator
     """
     if language not in LANGUAGES:
         raise ConfigError(f"no demo grammar for {language!r}; there are {', '.join(LANGUAGES)}")
-    make = grammar(language, Dice(random.Random(seed), lexicon(language)))
+    make = grammar(language, seed)
     seen = {key(text) for text in avoid}
     idle = 0
     while idle < PATIENCE:
@@ -110,18 +114,18 @@ def sentences(
 
 
 def demo_data(
-    language: str, *, seed: int, text_lines: int, labelled: int, dev: int = 200, test: int = 400
+    language: str, *, seed: int, lines: int, train: int = 0, dev: int = 0, test: int = 0
 ) -> DemoData:
     """Make the text and the labelled sets of one language.
 
-    No sentence is in two of train, dev and test, and no dev or test sentence is in the text, compared
-    on case-folded letters and digits. A training sentence may not be in the text either.
+    All sentences differ, whatever they are for, and no dev or test sentence stands inside a line of
+    the text, alone or within a longer sentence, compared on case-folded letters and digits.
 
     Args:
         language: One of `LANGUAGES`.
         seed: The same seed gives the same data.
-        text_lines: Number of lines of raw text; some hold two sentences.
-        labelled: Number of labelled training sentences.
+        lines: Number of lines of raw text; some hold two sentences.
+        train: Number of labelled sentences to train on.
         dev: Number of labelled sentences to choose by.
         test: Number of labelled sentences to score on.
 
@@ -129,30 +133,40 @@ def demo_data(
         ConfigError: The language has no grammar, or the grammar can't make that many sentences.
     """
     source = stream(language, seed=seed)
-    tests, devs, trains = (
-        tuple(next(source) for _ in range(count)) for count in (test, dev, labelled)
-    )
+    tests = tuple(next(source) for _ in range(test))
+    devs = tuple(next(source) for _ in range(dev))
+    trains = tuple(next(source) for _ in range(train))
+    held = [key(sentence.text) for sentence in (*tests, *devs)]
+    text = text_lines(source, held=held, count=lines, seed=seed)
+    return DemoData(language, text, trains, devs, tests)
+
+
+def text_lines(
+    source: Iterator[Sentence], *, held: Sequence[str], count: int, seed: int
+) -> tuple[str, ...]:
+    """Write ``count`` lines of one or two sentences, none of which contains a key in ``held``."""
     generator = random.Random(seed)
-    lines = []
-    for _ in range(text_lines):
+    lines: list[str] = []
+    while len(lines) < count:
         pair = generator.random() < PAIRED
-        lines.append(" ".join(next(source).text for _ in range(1 + pair)))
-    return DemoData(language, tuple(lines), trains, devs, tests)
+        line = " ".join(next(source).text for _ in range(1 + pair))
+        reduced = key(line)
+        if not any(sentence in reduced for sentence in held):
+            lines.append(line)
+    return tuple(lines)
 
 
-def write_text(path: Path, sentences: Iterable[Sentence | str]) -> None:
-    """Write one sentence, or one line of text, a line."""
-    texts = (item if isinstance(item, str) else item.text for item in sentences)
-    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
+def write_text(path: Path, lines: Iterable[str]) -> Path:
+    """Write one line of text a line, and give ``path`` back."""
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+    return path
 
 
-def write_conllu(path: Path, sentences: Iterable[Sentence], *, language: str) -> None:
-    """Write CoNLL-U with the columns we know: number, form and universal tag."""
-    blocks = (
-        block(sentence, name=f"demo-{language}-{number}")
-        for number, sentence in enumerate(sentences, start=1)
-    )
-    path.write_text("".join(blocks), encoding="utf-8", newline="\n")
+def write_conllu(path: Path, sentences: Iterable[Sentence]) -> Path:
+    """Write CoNLL-U with number, form and universal tag, and give ``path`` back."""
+    blocks = (block(item, name=f"demo-{n}") for n, item in enumerate(sentences, start=1))
+    write_bytes(path, "".join(blocks).encode("utf-8"))
+    return path
 
 
 def block(sentence: Sentence, *, name: str) -> str:

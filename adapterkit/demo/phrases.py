@@ -1,8 +1,8 @@
 """What the three phrase grammars of the demo share: tagged phrases, choices, lexicons.
 
-In it: a phrase as a tuple of (word, tag) pairs, a short notation for fixed phrases, and `Dice`, which
-makes every choice of a grammar from one seeded generator and one lexicon. Not in it: any grammar. The
-lexicons are the TOML files in `lexicons/`, written for this project.
+In it: a phrase as a tuple of (word, tag) pairs, a short notation for fixed phrases, and `Dice`,
+which makes every choice of a grammar from one seeded generator and one lexicon. Not in it: any
+grammar. The lexicons are the TOML files in `lexicons/`, written for this project.
 """
 
 import random

@@ -96,7 +96,7 @@ def _coverage_warnings(profile: Profile) -> Iterator[str]:
     if coverage.fertility >= HIGH_FERTILITY:
         yield (
             f"this backbone cuts a word into {coverage.fertility:.1f} pieces on average; "
-            "it has hardly seen this language, so expect slower training and weaker results"
+            "it may have seen little of this language: expect slower training and weaker results"
         )
     # Dictionaries cut Chinese and the like into short words: single characters are normal there.
     unspaced = sum(share for name, share in profile.scripts.items() if name in UNSPACED) > 0.5

@@ -28,9 +28,11 @@ from adapterkit.seeds import derive
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.loop import Settings, choose_precision, train
 from adapterkit.training.progress import reporter
+from adapterkit.version import __version__
 
 WORK = ".training"
 DEFAULT_BLOCK = 64
+NARROW = 512
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
 
 
@@ -188,12 +190,14 @@ def block_length(config: LanguageConfig, backbone: Backbone) -> int:
 
 
 def learning_rate(width: int, tokens_a_step: int) -> float:
-    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below, for a backbone of width 768.
+    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 1e-3 for backbones narrower than 512.
 
-    Narrower backbones take more, in inverse proportion squared (``docs/log.md``).
+    Sources: Pfeiffer et al. (2020) and Parovic et al. (2023) for base-sized backbones; for narrow
+    ones what won on dev sets (``docs/log.md``).
     """
-    base = 1e-4 if tokens_a_step >= 16_384 else 5e-5
-    return base * max(1.0, (768 / width) ** 2)
+    if width < NARROW:
+        return 1e-3
+    return 1e-4 if tokens_a_step >= 16_384 else 5e-5
 
 
 def _decide_steps(config: LanguageConfig, tokens: int) -> LanguageConfig:
@@ -295,8 +299,8 @@ def versions() -> dict[str, str]:
     """Versions of what computed an adapter."""
     from importlib.metadata import version
 
-    names = ("adapterkit", "torch", "transformers", "tokenizers")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    names = ("torch", "transformers", "tokenizers")
+    return {"adapterkit": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def reference_to(adapter: Adapter | None) -> dict[str, str] | None:

@@ -26,7 +26,7 @@ from adapterkit.prediction import answers
 from adapterkit.seeds import derive
 from adapterkit.tasks.base import Task, special_of
 from adapterkit.training.checkpoint import kept
-from adapterkit.training.language import reference_to, run_record, shapes, surroundings, versions, work_folder
+from adapterkit.training.language import NARROW, reference_to, run_record, shapes, surroundings, versions, work_folder
 from adapterkit.training.loop import Settings, choose_precision, train
 from adapterkit.training.progress import reporter
 
@@ -88,7 +88,7 @@ class Supervised:
 
 def shuffled(count: int, start: int, size: int, seed: int) -> list[int]:
     """Which of ``count`` examples the places ``start`` to ``start + size`` of endless passes hold."""
-    places = [min(divmod(place, count), divmod(place, count)) for place in range(start, start + size)]
+    places = [divmod(place, count) for place in range(start, start + size)]
     orders = {
         epoch: np.random.default_rng(derive(seed, "examples", epoch)).permutation(count)
         for epoch in {epoch for epoch, _ in places}
@@ -174,7 +174,7 @@ def _decide(config: TaskConfig, backbone: Backbone) -> TaskConfig:
     length = config.max_length or min(128, backbone.max_length)
     if length > backbone.max_length:
         raise ConfigError(f"max_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens")
-    rate = config.learning_rate or 1e-4 * max(1.0, (768 / backbone.width) ** 2)
+    rate = config.learning_rate or (1e-3 if backbone.width < NARROW else 1e-4)
     return replace(config, max_length=length, learning_rate=rate)
 
 

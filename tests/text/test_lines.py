@@ -81,7 +81,7 @@ def test_duplicates_are_found_on_both_sides_of_the_spill_to_disk() -> None:
 
 def test_the_set_of_keys_takes_the_whole_range_of_64_bits() -> None:
     seen = Seen(limit=1)
-    keys = [5, 0, 2**63 - 1, 2**63, 2**64 - 1]
-    assert [seen.add(key) for key in keys] == [True] * 5
-    assert [seen.add(key) for key in keys] == [False] * 5
+    keys = [5, 0, 1, 2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1]
+    assert [seen.add(key) for key in keys] == [True] * 7
+    assert [seen.add(key) for key in keys] == [False] * 7
     seen.close()

@@ -38,7 +38,7 @@ def test_text_alone_gives_words_scripts_and_no_coverage() -> None:
 
 
 def test_tokens_are_counted_against_words_and_characters() -> None:
-    # Pieces: abcd ef | g | hixj kl . : six; words: abcdef, g, hixjkl; 14 characters to see.
+    # Pieces: abcd ef | g | hixj kl. ; words: abcdef, g, hixjkl; 14 characters to see.
     coverage = profile(["abcdef g hixjkl."], 4).coverage
     assert coverage is not None
     assert coverage.tokens == 5
@@ -56,6 +56,14 @@ def test_words_spelt_out_are_those_with_one_character_a_token() -> None:
     mixed = profile(["ab abc a"], 2).coverage
     assert mixed is not None
     assert mixed.split_to_characters == 0
+
+
+def test_punctuation_that_touches_a_word_is_no_piece_of_it() -> None:
+    line = '"ab,cd"'
+    encoded: Encoded = ([1] * 5, [(0, 1), (1, 3), (3, 4), (4, 6), (6, 7)])
+    report = measure([line], count_lines([line]), language="eng", pieces=lambda batch: [encoded])
+    assert report.coverage is not None
+    assert report.coverage.fertility == 1
 
 
 def test_a_token_over_two_words_counts_once() -> None:

@@ -47,6 +47,11 @@ def test_another_encoding_is_read_when_it_is_named(tmp_path: Path, encoding: str
     assert read(path, encoding) == ["добрый день", "мир"]
 
 
+def test_a_character_across_the_end_of_the_sniffed_part_is_no_error(tmp_path: Path) -> None:
+    text = "x" + "ŵ" * 50_000
+    assert "".join(read(write(tmp_path / "a.txt", text.encode()))) == text
+
+
 def test_json_lines_give_their_text_line_by_line(tmp_path: Path) -> None:
     rows = [{"text": "one\ntwo"}, {"text": None}, {"text": "three"}]
     path = write(tmp_path / "a.jsonl.gz", "\n\n".join(map(json.dumps, rows)).encode())

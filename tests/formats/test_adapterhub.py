@@ -1,0 +1,277 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.stack import Stack
+from adapterkit.config import BottleneckConfig, HeadConfig
+from adapterkit.errors import AdapterMismatch, FolderError
+from adapterkit.formats.adapterhub import load_adapter, save_adapter
+from adapterkit.formats.inspection import inspect
+from adapterkit.model import AdaptedModel
+from adapterkit.tensorfile import read_tensors, write_tensors
+from tests.tiny import TYPES, make_backbone
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny_folder: Path) -> Backbone:
+    return load_backbone(tiny_folder)
+
+
+def language(backbone: Backbone) -> Adapter:
+    config = BottleneckConfig(2, invertible=True, leave_out=(2,))
+    made = new_adapter("cym", config, backbone=backbone.facts, kind="language", language="cym", seed=3)
+    made.provenance = {"seed": 3}
+    return made
+
+
+def task(backbone: Backbone) -> Adapter:
+    head = HeadConfig("tagging", ("ADJ", "NOUN", "VERB"))
+    return new_adapter("pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head, seed=4)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def folder(backbone: Backbone, tmp_path: Path) -> Path:
+    return save_adapter(language(backbone), tmp_path / "cym")
+
+
+def test_save_load_save_gives_the_same_bytes(backbone: Backbone, tmp_path: Path) -> None:
+    for made in (language(backbone), task(backbone)):
+        first = save_adapter(made, tmp_path / "first" / made.name)
+        again = save_adapter(load_adapter(first), tmp_path / "again" / made.name)
+        assert contents(first) == contents(again)
+
+
+@pytest.mark.parametrize("model_type", TYPES)
+def test_a_saved_stack_gives_the_same_logits_when_loaded(model_type: str, tmp_path: Path) -> None:
+    backbone = load_backbone(make_backbone(tmp_path / "b", model_type))
+    stack = Stack(language(backbone), task(backbone))
+    loaded = Stack(*(load_adapter(save_adapter(a, tmp_path / a.name)) for a in stack))
+    ids = torch.tensor([[0, 11, 12, 4, 30, 2]])
+    assert torch.equal(AdaptedModel(backbone, stack).logits(ids), AdaptedModel(backbone, loaded).logits(ids))
+    assert loaded == stack
+    assert loaded.adapters[1].labels == ("ADJ", "NOUN", "VERB")
+    assert loaded.adapters[0].provenance == {"seed": 3}
+
+
+def test_the_keys_are_adapterhubs(folder: Path) -> None:
+    keys = set(read_tensors(folder / "adapter.safetensors"))
+    assert "roberta.encoder.layer.0.output.adapters.cym.adapter_down.0.weight" in keys
+    assert "roberta.invertible_adapters.cym.F.0.weight" in keys
+    assert not any(".layer.2." in key for key in keys)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert len(config["config"]) == 33
+
+
+def test_an_adapter_saved_from_a_bare_base_model_loads(folder: Path) -> None:
+    whole = load_adapter(folder).digest()
+    tensors = read_tensors(folder / "adapter.safetensors")
+    write_tensors(folder / "adapter.safetensors", {k.removeprefix("roberta."): t for k, t in tensors.items()})
+    (folder / "adapterkit.json").unlink()
+    assert load_adapter(folder).digest() == whole
+
+
+def test_an_old_pickle_is_read_only_where_there_is_no_safetensors_file(folder: Path) -> None:
+    digest = load_adapter(folder).digest()
+    tensors = read_tensors(folder / "adapter.safetensors")
+    (folder / "adapterkit.json").unlink()
+    torch.save(tensors, folder / "pytorch_adapter.bin")
+    (folder / "adapter.safetensors").unlink()
+    assert load_adapter(folder).digest() == digest
+    (folder / "adapter.safetensors").write_bytes(b"broken")
+    with pytest.raises(FolderError, match=r"adapter\.safetensors"):
+        load_adapter(folder)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, ("evil-was-here",))
+
+
+def test_a_hostile_pickle_is_refused_and_runs_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (folder / "adapterkit.json").unlink()
+    (folder / "adapter.safetensors").unlink()
+    torch.save({"x": Evil()}, folder / "pytorch_adapter.bin")
+    with pytest.raises(FolderError, match="refused"):
+        load_adapter(folder)
+    assert not (tmp_path / "evil-was-here").exists()
+
+
+def change(folder: Path, **values: object) -> None:
+    record = json.loads((folder / "adapter_config.json").read_text())
+    record["config"].update(values)
+    (folder / "adapter_config.json").write_text(json.dumps(record))
+    (folder / "adapterkit.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"mh_adapter": True},
+        {"is_parallel": True},
+        {"inv_adapter": "glow"},
+        {"phm_layer": True},
+        {"use_gating": True},
+        {"ln_before": True},
+        {"architecture": "prefix_tuning"},
+        {"brand_new_key": 3},
+        {"reduction_factor": "many"},
+        {"reduction_factor": 0},
+        {"scaling": "learned"},
+        {"non_linearity": "snake"},
+        {"leave_out": ["first"]},
+    ],
+    ids=lambda v: next(iter(v)),
+)
+def test_what_would_be_computed_differently_is_refused_by_name(folder: Path, values: dict[str, object]) -> None:
+    change(folder, **values)
+    with pytest.raises(FolderError, match=next(iter(values))):
+        load_adapter(folder)
+
+
+def test_unknown_keys_that_are_empty_are_let_pass(folder: Path) -> None:
+    change(folder, brand_new_key=None, another=False, third=[])
+    load_adapter(folder)
+
+
+def edit(folder: Path, **tensors: torch.Tensor | None) -> None:
+    found = read_tensors(folder / "adapter.safetensors")
+    for part, tensor in tensors.items():
+        key = next(k for k in sorted(found) if part in k.replace(".", "_"))
+        if tensor is None:
+            del found[key]
+        else:
+            found[key] = tensor
+    write_tensors(folder / "adapter.safetensors", found)
+    (folder / "adapterkit.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"adapter_up_weight": None}, "missing"),
+        ({"adapter_up_weight": torch.zeros(3, 3)}, "shape"),
+        ({"adapter_up_weight": torch.full((32, 16), torch.nan)}, "not finite"),
+        ({"adapter_up_weight": torch.zeros(32, 16, dtype=torch.long)}, "dtype"),
+    ],
+    ids=["missing", "shape", "nan", "dtype"],
+)
+def test_wrong_weights_are_refused_with_every_difference(
+    folder: Path, tensors: dict[str, torch.Tensor | None], message: str
+) -> None:
+    edit(folder, **tensors)
+    with pytest.raises(FolderError, match=message):
+        load_adapter(folder)
+
+
+def test_a_tensor_that_is_not_the_adapters_is_refused(folder: Path) -> None:
+    found = read_tensors(folder / "adapter.safetensors")
+    found["roberta.embeddings.word_embeddings.weight"] = torch.zeros(2, 2)
+    write_tensors(folder / "adapter.safetensors", found)
+    (folder / "adapterkit.json").unlink()
+    with pytest.raises(FolderError, match="not part of this adapter"):
+        load_adapter(folder)
+
+
+def test_a_file_altered_after_writing_is_noticed(folder: Path) -> None:
+    weights = folder / "adapter.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    with pytest.raises(FolderError, match="altered"):
+        load_adapter(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 2000])
+def test_a_file_cut_short_is_refused(folder: Path, keep: int) -> None:
+    weights = folder / "adapter.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    (folder / "adapterkit.json").unlink()
+    with pytest.raises(FolderError):
+        load_adapter(folder)
+
+
+def test_an_adapter_that_lost_its_last_layers_does_not_fit(backbone: Backbone, tmp_path: Path) -> None:
+    whole = new_adapter("cut", BottleneckConfig(2), backbone=backbone.facts, kind="language")
+    folder = save_adapter(whole, tmp_path / "cut")
+    found = read_tensors(folder / "adapter.safetensors")
+    write_tensors(folder / "adapter.safetensors", {k: t for k, t in found.items() if ".layer.2." not in k})
+    (folder / "adapterkit.json").unlink()
+    with pytest.raises(AdapterMismatch, match="layers: the adapter has 2, the backbone has 3"):
+        AdaptedModel(backbone, Stack(load_adapter(folder)))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"config": {}}', '{"peft_type": "LORA"}', "\0"])
+def test_a_wrong_configuration_file_is_one_clear_error(folder: Path, text: str) -> None:
+    (folder / "adapter_config.json").write_text(text)
+    (folder / "adapterkit.json").unlink()
+    with pytest.raises(FolderError, match=r"adapter_config\.json"):
+        load_adapter(folder)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "a.b", "", "x" * 300])
+def test_an_adapters_name_cannot_leave_its_keys(folder: Path, name: str) -> None:
+    record = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**record, "name": name}))
+    (folder / "adapterkit.json").unlink()
+    with pytest.raises(FolderError, match="name"):
+        load_adapter(folder)
+
+
+def test_a_save_that_fails_leaves_what_was_there(backbone: Backbone, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(folder)
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("adapterkit.formats.adapterhub.write_json", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_adapter(language(backbone), folder)
+    assert contents(folder) == before
+    assert [p.name for p in folder.parent.iterdir()] == ["cym"]
+
+
+def test_inspecting_gives_the_digest_of_the_loaded_adapter(backbone: Backbone, tmp_path: Path) -> None:
+    for made in (language(backbone), task(backbone)):
+        folder = save_adapter(made, tmp_path / made.name)
+        record = inspect(folder)
+        assert record["digest"] == load_adapter(folder).digest() == made.digest()
+        assert record["parameters"] == made.parameter_count()
+        assert record["kind"] == made.kind
+        assert record["labels"] == list(made.labels)
+
+
+def test_names_of_adapter_transformers_1_are_understood(folder: Path) -> None:
+    digest = load_adapter(folder).digest()
+    tensors = read_tensors(folder / "adapter.safetensors")
+    old = {
+        k.replace(".output.adapters.", ".output.layer_text_lang_adapters.").replace("invertible_adapters", "invertible_lang_adapters"): t
+        for k, t in tensors.items()
+    }
+    write_tensors(folder / "adapter.safetensors", old)
+    record = json.loads((folder / "adapter_config.json").read_text())
+    del record["version"], record["config"]["inv_adapter"], record["config"]["inv_adapter_reduction_factor"]
+    record["config"]["invertible_adapter"] = {"block_type": "nice", "non_linearity": "relu", "reduction_factor": 2}
+    (folder / "adapter_config.json").write_text(json.dumps(record))
+    (folder / "adapterkit.json").unlink()
+    assert load_adapter(folder).digest() == digest
+
+
+def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parent, tmp_path / "x")
+    with pytest.raises(FolderError):
+        load_adapter(tmp_path / "x")
+    with pytest.raises(FolderError, match="no such starter"):
+        load_adapter("mini:nothing")
+    with pytest.raises(FolderError, match="owner/name"):
+        load_adapter("nowhere")

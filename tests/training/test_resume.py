@@ -1,0 +1,126 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.config import LanguageConfig
+from adapterkit.data.corpus import Corpus
+from adapterkit.errors import ConfigError
+from adapterkit.files import sha256_of
+from adapterkit.training.language import WORK, train_language
+from tests.tiny import lines
+
+ROOT = Path(__file__).parent.parent.parent
+KILLS = 10
+
+
+def start(backbone: Path, out: Path, hang_at: int = -1) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.training.child", str(backbone), str(out), str(hang_at)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+
+
+def run_to(process: "subprocess.Popen[str]", stop: str | None) -> list[int]:
+    """Read until ``stop`` (then SIGKILL) or the end; return the steps that were made."""
+    assert process.stdout is not None
+    steps = []
+    for line in process.stdout:
+        if line.startswith("STEP"):
+            steps.append(int(line.split()[1]))
+        if stop is not None and line.strip() == stop:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.stdout.close()
+    process.wait()
+    return steps
+
+
+@pytest.mark.slow
+def test_killed_ten_times_it_ends_with_the_same_bytes_and_skips_finished_steps(tiny_folder: Path, tmp_path: Path) -> None:
+    whole = run_to(start(tiny_folder, tmp_path / "whole"), None)
+    last = whole[-1]
+    assert whole == list(range(1, last + 1))
+    assert last < 36, "early stopping is on: it must stop by patience"
+    draw = random.Random()
+    seen: list[list[int]] = [run_to(start(tiny_folder, tmp_path / "cut", hang_at=1), "WRITING")]
+    for kill in range(KILLS - 1):
+        # Somewhere in the steps that are left, never behind the end of the run.
+        first = 3 * (max((s[-1] for s in seen if s), default=0) // 3) + 1
+        at = draw.randint(min(first, last), min(first + 3, last))
+        seen.append(run_to(start(tiny_folder, tmp_path / "cut"), f"STEP {at}" if kill < KILLS - 1 else None))
+    seen.append(run_to(start(tiny_folder, tmp_path / "cut"), None))
+    assert sha256_of(tmp_path / "cut" / "adapter.safetensors") == sha256_of(tmp_path / "whole" / "adapter.safetensors")
+    starts = json.loads((tmp_path / "cut" / "adapterkit.json").read_text())["provenance"]["run"]["started_at_steps"]
+    assert starts == sorted(starts)
+    assert starts[-1] > 0, "the last process went on from a checkpoint"
+    for steps in seen:
+        assert steps == list(range(steps[0], steps[-1] + 1)) if steps else True
+    assert seen[-1] == [] or seen[-1][0] == starts[-1] + 1, "finished steps were skipped"
+    assert not (tmp_path / "cut" / WORK).exists()
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny_folder: Path) -> Backbone:
+    return load_backbone(tiny_folder)
+
+
+CORPUS = Corpus.from_lines(lines(150), language="cym")
+CONFIG = LanguageConfig(
+    steps=12, batch_size=4, block_length=24, evaluate_every=3, heldout_blocks=4, learning_rate=3e-3, precision="float32"
+)
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, backbone: Backbone, out: Path, at: int) -> None:
+    from adapterkit.training import loop
+
+    step = loop._Run.step
+
+    def stopping(run: loop._Run) -> None:
+        if run.progress.step == at:
+            raise KeyboardInterrupt
+        step(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train_language(backbone, CORPUS, out=out, config=CONFIG)
+
+
+def test_the_same_call_goes_on_from_the_checkpoint(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_language(backbone, CORPUS, out=tmp_path / "whole", config=CONFIG)
+    interrupt(monkeypatch, backbone, tmp_path / "cut", at=7)
+    resumed = train_language(backbone, CORPUS, out=tmp_path / "cut", config=CONFIG)
+    assert resumed.digest() == whole.digest()
+    assert resumed.provenance["run"]["started_at_steps"] == [0, 6]
+    assert resumed.provenance["run"]["looks"] == whole.provenance["run"]["looks"]
+
+
+@pytest.mark.parametrize("change", ["settings", "text"])
+def test_a_checkpoint_of_another_run_is_refused_and_kept(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    out = tmp_path / "cut"
+    interrupt(monkeypatch, backbone, out, at=7)
+    corpus = Corpus.from_lines(lines(150, seed=1), language="cym") if change == "text" else CORPUS
+    config = CONFIG if change == "text" else LanguageConfig(**{**vars(CONFIG), "learning_rate": 1e-3})
+    with pytest.raises(ConfigError, match="--fresh") as error:
+        train_language(backbone, corpus, out=out, config=config)
+    assert ("learning_rate" if change == "settings" else "text") in str(error.value)
+    assert list((out / WORK).glob("checkpoint*"))
+    train_language(backbone, corpus, out=out, config=config, fresh=True)
+
+
+def test_an_adapter_that_is_there_is_not_overwritten_unasked(backbone: Backbone, tmp_path: Path) -> None:
+    train_language(backbone, CORPUS, out=tmp_path / "a", config=CONFIG)
+    before = sha256_of(tmp_path / "a" / "adapter.safetensors")
+    with pytest.raises(ConfigError, match="already holds an adapter"):
+        train_language(backbone, CORPUS, out=tmp_path / "a", config=CONFIG)
+    assert sha256_of(tmp_path / "a" / "adapter.safetensors") == before
