@@ -9,7 +9,14 @@ Importing this package is quick: a name's room, and torch with it, is loaded whe
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.errors import AdapterkitError, AdapterMismatch, ConfigError, CorpusError, FolderError, HubError
+from adapterkit.errors import (
+    AdapterkitError,
+    AdapterMismatch,
+    ConfigError,
+    CorpusError,
+    FolderError,
+    HubError,
+)
 from adapterkit.version import __version__
 
 if TYPE_CHECKING:

@@ -206,7 +206,9 @@ def _check(config: Any, *, positive: tuple[str, ...], shares: tuple[str, ...]) -
         if values[name] is not None and values[name] <= 0
     ]
     problems += [
-        f"{name} = {values[name]}: must be between 0 and 1" for name in shares if not 0 <= values[name] <= 1
+        f"{name} = {values[name]}: must be between 0 and 1"
+        for name in shares
+        if not 0 <= values[name] <= 1
     ]
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

@@ -110,7 +110,9 @@ def evaluate(model: AdaptedModel, task: Task[Any], *, split: str = "test", seed:
     return evaluation(model, task, split=split, seed=seed).scores
 
 
-def evaluation(model: AdaptedModel, task: Task[Any], *, split: str = "test", seed: int = 0) -> Evaluation:
+def evaluation(
+    model: AdaptedModel, task: Task[Any], *, split: str = "test", seed: int = 0
+) -> Evaluation:
     """As `evaluate`, with the answers behind the scores."""
     examples = task.examples(split)
     said = answers(model, task, examples)
@@ -132,7 +134,13 @@ def _check_labels(model: AdaptedModel, gold: Sequence[Sequence[str]]) -> None:
 
 
 def compare(
-    backbone: Backbone, stack: Stack, task: Task[Any], *, source: Adapter, split: str = "test", seed: int = 0
+    backbone: Backbone,
+    stack: Stack,
+    task: Task[Any],
+    *,
+    source: Adapter,
+    split: str = "test",
+    seed: int = 0,
 ) -> dict[str, Evaluation]:
     """The three conditions of a stack (language adapter ..., task adapter).
 
@@ -151,11 +159,14 @@ def compare(
         ConfigError: If the stack is shorter than two adapters.
     """
     if len(stack) < 2:
-        raise ConfigError(f"{stack!r}: a comparison needs a language adapter and a task adapter on it")
+        raise ConfigError(
+            f"{stack!r}: a comparison needs a language adapter and a task adapter on it"
+        )
     rest = stack.adapters[1:]
     stacks = {"own": stack, "source": Stack(source, *rest), "none": Stack(stack.adapters[-1])}
     return {
-        name: evaluation(AdaptedModel(backbone, made), task, split=split, seed=seed) for name, made in stacks.items()
+        name: evaluation(AdaptedModel(backbone, made), task, split=split, seed=seed)
+        for name, made in stacks.items()
     }
 
 
@@ -175,9 +186,15 @@ def find_source(task_adapter: Adapter, beside: Sequence[Path]) -> Adapter:
         raise ConfigError(
             f"task adapter {task_adapter.name!r} does not say over which language adapter it was trained; pass --source"
         )
-    places = [place for folder in beside for place in sorted(folder.resolve().parent.glob("*/adapterkit.json"))]
+    places = [
+        place
+        for folder in beside
+        for place in sorted(folder.resolve().parent.glob("*/adapterkit.json"))
+    ]
     for folder in [*(place.parent for place in places), *starters().values()]:
         if read_own(folder).get("digest") in wanted:
             return load_adapter(folder)
     names = ", ".join(str(name) for name in wanted.values())
-    raise ConfigError(f"the source adapter {names!r} of {task_adapter.name!r} was not found beside it; pass --source")
+    raise ConfigError(
+        f"the source adapter {names!r} of {task_adapter.name!r} was not found beside it; pass --source"
+    )

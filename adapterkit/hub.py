@@ -4,7 +4,15 @@ from pathlib import Path
 
 from adapterkit.errors import FolderError, HubError
 
-BACKBONE_FILES = ("config.json", "*.safetensors", "tokenizer*", "*.model", "vocab*", "merges.txt", "special_tokens_map.json")
+BACKBONE_FILES = (
+    "config.json",
+    "*.safetensors",
+    "tokenizer*",
+    "*.model",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+)
 ADAPTER_FILES = ("*.json", "*.safetensors", "README.md")
 OLD_WEIGHTS = ("pytorch_*.bin",)
 
@@ -50,7 +58,9 @@ def _snapshot(repository: str, revision: str | None, allow: tuple[str, ...]) -> 
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(allow)))
     except HFValidationError as error:
-        raise HubError(f"{repository!r} is neither a folder here nor a Hub repository id ({error})") from None
+        raise HubError(
+            f"{repository!r} is neither a folder here nor a Hub repository id ({error})"
+        ) from None
     except LocalEntryNotFoundError:
         raise HubError(
             f"{repository!r} is no folder here and not in the Hub's cache, and the Hub cannot be reached; "

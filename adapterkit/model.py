@@ -48,7 +48,9 @@ class AdaptedModel(nn.Module):
         AdapterMismatch: If an adapter was not made for this backbone.
     """
 
-    def __init__(self, backbone: Backbone, stack: Stack | None = None, *, allow_backbone: str | None = None) -> None:
+    def __init__(
+        self, backbone: Backbone, stack: Stack | None = None, *, allow_backbone: str | None = None
+    ) -> None:
         super().__init__()
         stack = stack if stack is not None else Stack()
         stack.check_fits(backbone.facts, allow_backbone=allow_backbone)
@@ -66,7 +68,11 @@ class AdaptedModel(nn.Module):
         layers = module_at(base, row.layers)
         assert isinstance(layers, nn.ModuleList)
         for number, layer in enumerate(layers):
-            blocks = [adapter.blocks[str(number)] for adapter in self.stack if str(number) in adapter.blocks]
+            blocks = [
+                adapter.blocks[str(number)]
+                for adapter in self.stack
+                if str(number) in adapter.blocks
+            ]
             site = module_at(layer, row.site)
             assert site is not None
             if blocks and row.norm == "post":
@@ -87,7 +93,9 @@ class AdaptedModel(nn.Module):
             return None
         model._modules[row.prefix] = _HandOn(base, row.embeddings)
         if self.stack.invertible is not None:
-            features = [module for path in row.features if (module := module_at(model, path)) is not None]
+            features = [
+                module for path in row.features if (module := module_at(model, path)) is not None
+            ]
             features[0].register_forward_hook(Coupling(self.stack.invertible, inverse=True))
         return model
 
@@ -124,13 +132,19 @@ class AdaptedModel(nn.Module):
         head = self.stack.head
         if head is None:
             names = ", ".join(adapter.name for adapter in self.stack) or "no adapter"
-            raise ConfigError(f"the stack ({names}) ends without a prediction head; put a task adapter last")
+            raise ConfigError(
+                f"the stack ({names}) ends without a prediction head; put a task adapter last"
+            )
         hidden = self.encode(input_ids, attention_mask)
         out: Tensor = head(hidden, self.stack.invertible, epsilon=self.backbone.norm_epsilon)
         return out
 
     def mlm_logits(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, *, positions: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        positions: Tensor | None = None,
     ) -> Tensor:
         """Masked-LM logits through the backbone's own head, the coupling's inverse applied.
 
@@ -154,7 +168,9 @@ class AdaptedModel(nn.Module):
 
     def _to_vocabulary(self, features: Tensor) -> Tensor:
         if self._vocabulary_head is None:
-            raise ConfigError(f"transformers has no masked-LM model for backbone {self.backbone.name!r}")
+            raise ConfigError(
+                f"transformers has no masked-LM model for backbone {self.backbone.name!r}"
+            )
         logits: Tensor = self._vocabulary_head(inputs_embeds=features).logits
         return logits
 
@@ -196,7 +212,9 @@ class _HandOn(nn.Module):
         self.embeddings = module_at(base, embeddings)
 
     # The keywords are transformers' own, which differ by model; all but one are None here.
-    def forward(self, input_ids: Any = None, *ignored: Any, inputs_embeds: Any = None, **unused: Any) -> Any:
+    def forward(
+        self, input_ids: Any = None, *ignored: Any, inputs_embeds: Any = None, **unused: Any
+    ) -> Any:
         """Wrap ``inputs_embeds`` ``(1, wanted, width)`` as a model output."""
         from adapterkit.backbone.load import as_output
 

@@ -28,7 +28,9 @@ class Filling:
     score: float
 
 
-def window_logits(model: AdaptedModel, windows: Sequence[Window], *, batch_size: int = BATCH) -> list[Tensor]:
+def window_logits(
+    model: AdaptedModel, windows: Sequence[Window], *, batch_size: int = BATCH
+) -> list[Tensor]:
     """Logits of each window, computed in batches of similar length.
 
     Returns:
@@ -45,7 +47,9 @@ def window_logits(model: AdaptedModel, windows: Sequence[Window], *, batch_size:
     return found
 
 
-def answers(model: AdaptedModel, task: Task[Any], examples: Sequence[Any], *, limit: int | None = None) -> list[Answer]:
+def answers(
+    model: AdaptedModel, task: Task[Any], examples: Sequence[Any], *, limit: int | None = None
+) -> list[Answer]:
     """What ``model`` says of ``examples``, one answer each.
 
     Raises:
@@ -54,7 +58,9 @@ def answers(model: AdaptedModel, task: Task[Any], examples: Sequence[Any], *, li
     head = model.stack.head
     if head is None or head.config.head_type != task.kind:
         kind = "no head" if head is None else f"a {head.config.head_type} head"
-        raise ConfigError(f"the stack {model.stack!r} ends with {kind}, a {task.kind} head is needed; put its task adapter last")
+        raise ConfigError(
+            f"the stack {model.stack!r} ends with {kind}, a {task.kind} head is needed; put its task adapter last"
+        )
     limit = min(limit or model.backbone.max_length, model.backbone.max_length)
     windows = task.windows(examples, model.backbone, limit=limit)
     logits = window_logits(model, windows)
@@ -82,7 +88,9 @@ def predict(
     """
     head = model.stack.head
     if isinstance(texts, str):
-        raise ConfigError("predict takes a list of texts; for one text write predict(model, [text])")
+        raise ConfigError(
+            "predict takes a list of texts; for one text write predict(model, [text])"
+        )
     if head is not None and head.config.head_type == "classification":
         return _classify(model, texts)
     code = language or (model.stack.adapters[0].language if len(model.stack) else "")
@@ -97,7 +105,10 @@ def predict(
 def _classify(model: AdaptedModel, texts: Sequence[str | Sequence[str]]) -> list[PredictedText]:
     plain = [text if isinstance(text, str) else " ".join(text) for text in texts]
     said = answers(model, Classification({}), [LabelledText(text, "") for text in plain])
-    return [PredictedText(text, (), answer.labels, answer.scores) for text, answer in zip(plain, said, strict=True)]
+    return [
+        PredictedText(text, (), answer.labels, answer.scores)
+        for text, answer in zip(plain, said, strict=True)
+    ]
 
 
 def _in_words(text: str | Sequence[str], language: str) -> tuple[str, tuple[str, ...]]:
@@ -120,7 +131,11 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         ConfigError: If the text holds no mask, or the backbone has no trained masked-LM head.
     """
     tokenizer = model.backbone.tokenizer
-    encoded = tokenizer(text.replace("<mask>", tokenizer.mask_token), truncation=True, max_length=model.backbone.max_length)
+    encoded = tokenizer(
+        text.replace("<mask>", tokenizer.mask_token),
+        truncation=True,
+        max_length=model.backbone.max_length,
+    )
     ids = torch.tensor([encoded["input_ids"]], device=model.backbone.device)
     places = ids == tokenizer.mask_token_id
     if not places.any():
@@ -128,6 +143,9 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
     with torch.inference_mode():
         best = torch.softmax(model.mlm_logits(ids, positions=places).float(), dim=-1).topk(guesses)
     return [
-        [Filling(tokenizer.decode([token]).strip(), score) for token, score in zip(tokens, scores, strict=True)]
+        [
+            Filling(tokenizer.decode([token]).strip(), score)
+            for token, score in zip(tokens, scores, strict=True)
+        ]
         for tokens, scores in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from adapterkit.files import write_bytes
 
 CONDITION_NAMES = {"own": "own adapter", "source": "source kept", "none": "removed"}
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 200, 44, 28, 10
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 216, 44, 36, 20
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,20 @@ def write_summary(path: Path, summary: Summary) -> None:
     """Write the page to ``path`` in one step."""
     from jinja2 import Environment, StrictUndefined
 
-    source = (resources.files("adapterkit") / "templates" / "summary.html").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    source = (resources.files("adapterkit") / "templates" / "summary.html").read_text(
+        encoding="utf-8"
+    )
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     page = environment.from_string(source).render(
         s=summary,
         names=CONDITION_NAMES,
         drawings=[draw(curve) for curve in summary.curves],
-        words=[list(zip(e.words, e.predicted, e.gold or e.predicted, strict=True)) for e in summary.examples],
+        words=[
+            list(zip(e.words, e.predicted, e.gold or e.predicted, strict=True))
+            for e in summary.examples
+        ],
         size=(_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP),
     )
     write_bytes(path, page.encode("utf-8"))
@@ -107,5 +114,7 @@ def draw(curve: Curve) -> Drawing:
         dots=dots,
         baseline=None if curve.baseline is None else y(curve.baseline),
         x_ticks=tuple((x(last * part / 4), str(round(last * part / 4))) for part in range(5)),
-        y_ticks=tuple((y(v), f"{v:.2f}") for v in (low + (high - low) * part / 4 for part in range(5))),
+        y_ticks=tuple(
+            (y(v), f"{v:.2f}") for v in (low + (high - low) * part / 4 for part in range(5))
+        ),
     )

@@ -21,9 +21,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_HEADER_BYTES = 100_000_000
-_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_SIZES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-_NAMES |= {"int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL"}
+_NAMES |= {
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 _OUTPUT_MATRICES = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
 
@@ -69,11 +87,19 @@ def _facts(entry: Mapping[str, Any], offset: int) -> TensorFacts:
 def _check_sizes(path: Path, facts: Mapping[str, TensorFacts], size: int) -> None:
     for name, fact in facts.items():
         bytes_ = _SIZES.get(fact.dtype, 0) * prod(fact.shape)
-        if fact.dtype not in _SIZES or min((*fact.shape, 0)) < 0 or fact.stop - fact.start != bytes_:
-            raise FolderError(f"{path}: tensor {name!r} has dtype {fact.dtype}, shape {fact.shape} and another size")
+        if (
+            fact.dtype not in _SIZES
+            or min((*fact.shape, 0)) < 0
+            or fact.stop - fact.start != bytes_
+        ):
+            raise FolderError(
+                f"{path}: tensor {name!r} has dtype {fact.dtype}, shape {fact.shape} and another size"
+            )
     end = max((fact.stop for fact in facts.values()), default=size)
     if end != size:
-        raise FolderError(f"{path}: the header speaks of {end} bytes, the file has {size}; download it again")
+        raise FolderError(
+            f"{path}: the header speaks of {end} bytes, the file has {size}; download it again"
+        )
 
 
 def read_tensors(path: Path) -> dict[str, "Tensor"]:
@@ -101,7 +127,9 @@ def read_metadata(path: Path) -> dict[str, str]:
     return dict(metadata or {})
 
 
-def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None
+) -> None:
     """Write tensors in one step; the same input gives the same bytes."""
     from safetensors.torch import save
 
@@ -123,8 +151,12 @@ def read_pickle(path: Path) -> dict[str, "Tensor"]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FolderError(f"{path}: refused or unreadable as a plain state dict ({reason})") from None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise FolderError(
+            f"{path}: refused or unreadable as a plain state dict ({reason})"
+        ) from None
+    if not isinstance(state, dict) or not all(
+        isinstance(value, torch.Tensor) for value in state.values()
+    ):
         raise FolderError(f"{path}: holds more than named tensors; refused")
     return state
 
@@ -144,7 +176,9 @@ def digest(entries: Iterable[tuple[str, str, tuple[int, ...], bytes]]) -> str:
 
 def digest_of_tensors(tensors: Mapping[str, "Tensor"]) -> str:
     """`digest` of tensors in memory."""
-    return digest((name, dtype_name(t), tuple(t.shape), raw_bytes(t)) for name, t in tensors.items())
+    return digest(
+        (name, dtype_name(t), tuple(t.shape), raw_bytes(t)) for name, t in tensors.items()
+    )
 
 
 def digest_of_files(paths: Iterable[Path], rename: Mapping[str, str] | None = None) -> str:

@@ -1,6 +1,6 @@
 """Start-up times against ``import torch``, alternating in one run: medians and ratios.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics
@@ -30,4 +30,6 @@ def measure() -> dict[str, float]:
 if __name__ == "__main__":
     medians = measure()
     for name, seconds in medians.items():
-        print(f"{name:20} {seconds:.3f} s   {seconds / medians['import torch']:.3f} of import torch")
+        print(
+            f"{name:20} {seconds:.3f} s   {seconds / medians['import torch']:.3f} of import torch"
+        )

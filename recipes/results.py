@@ -32,19 +32,26 @@ RESAMPLES = 1000
 
 def main() -> None:
     """Train what is missing, score it, write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with text/ and ud/")
     parser.add_argument("--out", type=Path, required=True, help="folder of adapters and scores")
     parser.add_argument("--page", type=Path, help="markdown page to write")
     parser.add_argument("--languages", default=",".join(TREEBANKS), help="with commas")
     parser.add_argument("--seeds", default="0,1,2", help="with commas")
     parser.add_argument("--steps", type=int, default=120, help="of each target language adapter")
-    parser.add_argument("--sentences", type=int, help="score on so many sentences only (a quick check)")
+    parser.add_argument(
+        "--sentences", type=int, help="score on so many sentences only (a quick check)"
+    )
     options = parser.parse_args()
-    languages, seeds = options.languages.split(","), [int(seed) for seed in options.seeds.split(",")]
+    languages, seeds = (
+        options.languages.split(","),
+        [int(seed) for seed in options.seeds.split(",")],
+    )
     runs = [run(options, language, seed) for seed in seeds for language in languages]
     text = page(runs, languages, options.steps)
-    print(text)  # noqa: T201 - a script's result
+    print(text)
     if options.page:
         write_bytes(options.page, text.encode())
 
@@ -61,8 +68,12 @@ def run(options: argparse.Namespace, language: str, seed: int) -> dict[str, Any]
     if (folder / "adapter_config.json").is_file():
         own = ak.load_adapter(folder)
     else:
-        corpus = ak.Corpus.from_files(options.data / "text" / f"{language}.txt.gz", language=language)
-        config = ak.LanguageConfig(steps=options.steps, evaluate_every=max(10, options.steps // 4), seed=seed)
+        corpus = ak.Corpus.from_files(
+            options.data / "text" / f"{language}.txt.gz", language=language
+        )
+        config = ak.LanguageConfig(
+            steps=options.steps, evaluate_every=max(10, options.steps // 4), seed=seed
+        )
         own = ak.train_language(backbone, corpus, out=folder, config=config, init=english)
     task = ak.Tagging.from_files(test=options.data / "ud" / f"{TREEBANKS[language]}.test.conllu.gz")
     if options.sentences:
@@ -79,7 +90,9 @@ def run(options: argparse.Namespace, language: str, seed: int) -> dict[str, Any]
     return result
 
 
-def sources(options: argparse.Namespace, backbone: ak.Backbone, seed: int) -> tuple[ak.Adapter, ak.Adapter]:
+def sources(
+    options: argparse.Namespace, backbone: ak.Backbone, seed: int
+) -> tuple[ak.Adapter, ak.Adapter]:
     """The English adapters: the starters for seed 0; a task adapter trained anew for the other seeds."""
     english = ak.load_adapter("mini:eng")
     if seed == 0:
@@ -90,7 +103,9 @@ def sources(options: argparse.Namespace, backbone: ak.Backbone, seed: int) -> tu
     ud = options.data / "ud"
     task = ak.Tagging.from_files(ud / "eng_ewt.train.conllu.gz", dev=ud / "eng_ewt.dev.conllu.gz")
     config = ak.TaskConfig(epochs=3, seed=seed)
-    return english, ak.train_task(backbone, task, over=english, out=folder, config=config, name="pos")
+    return english, ak.train_task(
+        backbone, task, over=english, out=folder, config=config, name="pos"
+    )
 
 
 def counts(found: Evaluation) -> list[tuple[int, int]]:
@@ -115,7 +130,9 @@ def page(runs: list[dict[str, Any]], languages: list[str], steps: int) -> str:
     for language in languages:
         mine = [one for one in runs if one["language"] == language]
         group = "in its teacher's text" if language in SEEN_BY_TEACHER else "unseen by both"
-        loss = [sum(one["loss"][kind] for one in mine) / len(mine) for kind in ("backbone", "adapter")]
+        loss = [
+            sum(one["loss"][kind] for one in mine) / len(mine) for kind in ("backbone", "adapter")
+        ]
         cells = [span([one["scores"][name]["accuracy"] for one in mine]) for name in CONDITIONS]
         lines.append(
             f"| {language_name(language)} ({language}) | {group} | {loss[0]:.3f} | {loss[1]:.3f} | {' | '.join(cells)} "
@@ -130,8 +147,16 @@ def verdicts(runs: list[dict[str, Any]], languages: list[str]) -> list[str]:
     for language in languages:
         mine = [one for one in runs if one["language"] == language]
         low, high = interval(mine)
-        words = "better than" if low > 0 else "worse than" if high < 0 else "not reliably different from"
-        lines.append(f"- {language_name(language)}: the own adapter is {words} the source adapter kept.")
+        words = (
+            "better than"
+            if low > 0
+            else "worse than"
+            if high < 0
+            else "not reliably different from"
+        )
+        lines.append(
+            f"- {language_name(language)}: the own adapter is {words} the source adapter kept."
+        )
     return lines
 
 
@@ -154,7 +179,10 @@ def interval(mine: list[dict[str, Any]]) -> tuple[float, float]:
     gaps = []
     drawn = {}
     for one in mine:
-        rows = [(a, b, n) for (a, n), (b, _) in zip(one["counts"]["own"], one["counts"]["source"], strict=True)]
+        rows = [
+            (a, b, n)
+            for (a, n), (b, _) in zip(one["counts"]["own"], one["counts"]["source"], strict=True)
+        ]
         drawn[one["seed"]] = rows
     if len(mine) == 1:
         score = paired_difference(mine[0]["counts"]["own"], mine[0]["counts"]["source"])

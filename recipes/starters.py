@@ -37,25 +37,44 @@ LABELS = "Labels: Universal Dependencies, English EWT (CC BY-SA 4.0), 3,000 trai
 
 def main() -> None:
     """Train both adapters and write them with their cards."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with text/ and ud/")
     parser.add_argument("--out", type=Path, required=True, help="where the adapters go")
     parser.add_argument("--steps", type=int, default=240, help="of the language adapter")
     options = parser.parse_args()
     backbone = ak.load_backbone("mini")
     corpus = ak.Corpus.from_files(
-        options.data / "text" / "eng.txt.gz", language="eng", licence="CC0, public domain and CC BY 4.0 (see the card)"
+        options.data / "text" / "eng.txt.gz",
+        language="eng",
+        licence="CC0, public domain and CC BY 4.0 (see the card)",
     )
     english = ak.train_language(
-        backbone, corpus, out=options.out / "eng", config=ak.LanguageConfig(steps=options.steps), overwrite=True
+        backbone,
+        corpus,
+        out=options.out / "eng",
+        config=ak.LanguageConfig(steps=options.steps),
+        overwrite=True,
     )
     task = ak.Tagging.from_files(
-        options.data / "ud" / "eng_ewt.train.conllu.gz", dev=options.data / "ud" / "eng_ewt.dev.conllu.gz"
+        options.data / "ud" / "eng_ewt.train.conllu.gz",
+        dev=options.data / "ud" / "eng_ewt.dev.conllu.gz",
     )
     ak.train_task(
-        backbone, task, over=english, out=options.out / "pos", config=ak.TaskConfig(epochs=3), overwrite=True
+        backbone,
+        task,
+        over=english,
+        out=options.out / "pos",
+        config=ak.TaskConfig(epochs=3),
+        overwrite=True,
     )
-    write_card(options.out / "eng", "English language adapter for mini", "Stack it under a task adapter.", TEXT)
+    write_card(
+        options.out / "eng",
+        "English language adapter for mini",
+        "Stack it under a task adapter.",
+        TEXT,
+    )
     write_card(
         options.out / "pos",
         "English part-of-speech adapter for mini",
@@ -66,7 +85,9 @@ def main() -> None:
 
 def write_card(folder: Path, title: str, what: str, sources: str) -> None:
     """Write ``README.md`` into an adapter's folder."""
-    (folder / "README.md").write_text(CARD.format(title=title, what=what, sources=sources), encoding="utf-8")
+    (folder / "README.md").write_text(
+        CARD.format(title=title, what=what, sources=sources), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

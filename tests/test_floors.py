@@ -72,7 +72,9 @@ def test_imports_go_down_only(path: Path) -> None:
         if parts[0] != "adapterkit" or len(parts) == 1:
             continue
         there = parts[1]
-        assert there == here or floor(there) < floor(here) or (here, there) in STEPS, f"{here} imports {there}"
+        assert there == here or floor(there) < floor(here) or (here, there) in STEPS, (
+            f"{here} imports {there}"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -80,14 +82,24 @@ def test_each_library_has_one_door(path: Path) -> None:
     here = str(path.relative_to(ROOT))
     for module in imports(path):
         library = module.split(".")[0]
-        assert library not in DOORS or here in DOORS[library] or _only_for_types(path, library), f"{here} imports {library}"
+        assert library not in DOORS or here in DOORS[library] or _only_for_types(path, library), (
+            f"{here} imports {library}"
+        )
 
 
 def _only_for_types(path: Path, library: str) -> bool:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    guarded = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    guarded = [
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
+    ]
     inside = {id(n) for g in guarded for n in ast.walk(g)}
-    named = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and library in ast.unparse(n)]
+    named = [
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Import | ast.ImportFrom) and library in ast.unparse(n)
+    ]
     return all(id(n) in inside for n in named)
 
 
@@ -97,12 +109,17 @@ def test_every_room_stands_on_a_floor() -> None:
     assert rooms <= known, rooms - known
 
 
-@pytest.mark.parametrize("module", ["adapterkit", "adapterkit.cli.app", "adapterkit.text.lines", "adapterkit.formats.inspection"])
+@pytest.mark.parametrize(
+    "module",
+    ["adapterkit", "adapterkit.cli.app", "adapterkit.text.lines", "adapterkit.formats.inspection"],
+)
 def test_light_rooms_do_not_load_torch(module: str) -> None:
     import subprocess
     import sys
 
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    code = (
+        f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

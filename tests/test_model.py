@@ -17,7 +17,14 @@ IDS = torch.tensor([[0, 11, 12, 4, 30, 2], [0, 4, 40, 2, 1, 1]])
 MASK = (IDS != 1).long()
 
 
-def adapter(backbone: Backbone, name: str = "a", *, seed: int = 0, invertible: bool = True, **head: HeadConfig) -> Adapter:
+def adapter(
+    backbone: Backbone,
+    name: str = "a",
+    *,
+    seed: int = 0,
+    invertible: bool = True,
+    **head: HeadConfig,
+) -> Adapter:
     config = BottleneckConfig(2, invertible=invertible, leave_out=(2,))
     made = new_adapter(name, config, backbone=backbone.facts, kind="language", seed=seed, **head)
     for parameter in made.parameters():  # larger than a fresh start, so that every effect shows
@@ -27,7 +34,9 @@ def adapter(backbone: Backbone, name: str = "a", *, seed: int = 0, invertible: b
 
 @pytest.fixture(scope="module", params=TYPES)
 def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
-    return load_backbone(make_backbone(tmp_path_factory.mktemp("b") / "x", request.param), dtype="float64")
+    return load_backbone(
+        make_backbone(tmp_path_factory.mktemp("b") / "x", request.param), dtype="float64"
+    )
 
 
 def test_without_adapters_it_is_the_backbone(backbone: Backbone) -> None:
@@ -60,7 +69,9 @@ def test_the_inverse_is_really_applied_before_the_vocabulary(backbone: Backbone)
     assert (logits - without).abs().max() > 1e-4
 
 
-def test_loss_and_gradients_at_masked_positions_equal_those_of_the_full_head(backbone: Backbone) -> None:
+def test_loss_and_gradients_at_masked_positions_equal_those_of_the_full_head(
+    backbone: Backbone,
+) -> None:
     lang = adapter(backbone)
     targets = torch.full_like(IDS, -100)
     targets[0, 3], targets[1, 1] = 33, 44
@@ -68,7 +79,9 @@ def test_loss_and_gradients_at_masked_positions_equal_those_of_the_full_head(bac
     batch = SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets)
     sparse = model(batch)
     gradients = torch.autograd.grad(sparse, list(model.parameters()), allow_unused=True)
-    full = torch.nn.functional.cross_entropy(model.mlm_logits(IDS, MASK).flatten(0, 1), targets.flatten(), ignore_index=-100)
+    full = torch.nn.functional.cross_entropy(
+        model.mlm_logits(IDS, MASK).flatten(0, 1), targets.flatten(), ignore_index=-100
+    )
     others = torch.autograd.grad(full, list(model.parameters()), allow_unused=True)
     torch.testing.assert_close(sparse, full, rtol=0, atol=1e-12)
     pairs = [(a, b) for a, b in zip(gradients, others, strict=True) if b is not None]
@@ -82,7 +95,11 @@ def test_gradients_reach_every_adapter_tensor_and_nothing_else(backbone: Backbon
     targets = torch.where(IDS == 4, 50, -100)
     model = AdaptedModel(backbone, Stack(adapter(backbone)))
     model(SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets)).backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if "bias" not in n)
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0
+        for n, p in model.named_parameters()
+        if "bias" not in n
+    )
     assert all(p.grad is None for p in backbone.model.parameters())
 
 
@@ -98,7 +115,10 @@ def small(tiny_folder: Path) -> Backbone:
 
 
 def test_the_order_of_a_stack_matters(small: Backbone) -> None:
-    a, b = adapter(small, "a", seed=1, invertible=False), adapter(small, "b", seed=2, invertible=False)
+    a, b = (
+        adapter(small, "a", seed=1, invertible=False),
+        adapter(small, "b", seed=2, invertible=False),
+    )
     one, two = (AdaptedModel(small, Stack(*pair)).encode(IDS, MASK) for pair in ((a, b), (b, a)))
     assert (one - two).abs().max() > 1e-4
 
@@ -128,7 +148,9 @@ def test_a_stack_without_a_head_says_so(small: Backbone) -> None:
         AdaptedModel(small, Stack(adapter(small))).logits(IDS, MASK)
 
 
-def test_an_adapter_of_another_backbone_is_refused_with_every_difference(small: Backbone, tmp_path: Path) -> None:
+def test_an_adapter_of_another_backbone_is_refused_with_every_difference(
+    small: Backbone, tmp_path: Path
+) -> None:
     other = load_backbone(make_backbone(tmp_path / "w", "bert", width=64))
     with pytest.raises(AdapterMismatch) as error:
         AdaptedModel(other, Stack(adapter(small)))
@@ -136,7 +158,9 @@ def test_an_adapter_of_another_backbone_is_refused_with_every_difference(small: 
     assert "type: the adapter has xlm-roberta, the backbone has bert" in str(error.value)
 
 
-def test_an_adapter_of_a_twin_architecture_with_other_weights_needs_leave(small: Backbone, tmp_path: Path) -> None:
+def test_an_adapter_of_a_twin_architecture_with_other_weights_needs_leave(
+    small: Backbone, tmp_path: Path
+) -> None:
     derived = load_backbone(make_backbone(tmp_path / "derived", "xlm-roberta", seed=5))
     lang = adapter(small)
     with pytest.raises(AdapterMismatch, match="allow_backbone"):

@@ -10,14 +10,18 @@ TYPES = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta", "deberta-v2"
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?'-"
 
 
-def make_backbone(folder: Path, model_type: str, *, seed: int = 0, head: bool = True, width: int = WIDTH) -> Path:
+def make_backbone(
+    folder: Path, model_type: str, *, seed: int = 0, head: bool = True, width: int = WIDTH
+) -> Path:
     """Save a random masked LM of ``model_type`` and return its folder."""
     from transformers import AutoConfig, AutoModelForMaskedLM
 
     torch.manual_seed(seed)
     config = AutoConfig.for_model(model_type, **_sizes(model_type, width))
     model = AutoModelForMaskedLM.from_config(config)
-    for parameter in model.parameters():  # norms and biases off their defaults, so that a mix-up shows
+    for (
+        parameter
+    ) in model.parameters():  # norms and biases off their defaults, so that a mix-up shows
         parameter.data.add_(torch.randn_like(parameter) * 0.05)
     (model if head else model.base_model).save_pretrained(folder)
     save_tokenizer(folder)
@@ -27,11 +31,29 @@ def make_backbone(folder: Path, model_type: str, *, seed: int = 0, head: bool = 
 def _sizes(model_type: str, width: int) -> dict[str, Any]:
     ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "vocab_size": WORDS}
     if model_type == "distilbert":
-        sizes = {"dim": width, "hidden_dim": 48, "n_layers": LAYERS, "n_heads": 4, "dropout": 0.0, "attention_dropout": 0.0}
+        sizes = {
+            "dim": width,
+            "hidden_dim": 48,
+            "n_layers": LAYERS,
+            "n_heads": 4,
+            "dropout": 0.0,
+            "attention_dropout": 0.0,
+        }
         return {**ids, **sizes, "max_position_embeddings": 40}
-    common = {"hidden_size": width, "intermediate_size": 48, "num_hidden_layers": LAYERS, "num_attention_heads": 4}
+    common = {
+        "hidden_size": width,
+        "intermediate_size": 48,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+    }
     if model_type == "modernbert":
-        return {**ids, **common, "cls_token_id": 0, "sep_token_id": 2, "max_position_embeddings": 40}
+        return {
+            **ids,
+            **common,
+            "cls_token_id": 0,
+            "sep_token_id": 2,
+            "max_position_embeddings": 40,
+        }
     none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     return {**ids, **common, **none, "max_position_embeddings": 42, "type_vocab_size": 1}
 
@@ -41,7 +63,18 @@ def save_tokenizer(folder: Path) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *(f"▁{c}" for c in LETTERS), *LETTERS, "▁th", "er", "▁ma"]
+    pieces = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "<mask>",
+        *(f"▁{c}" for c in LETTERS),
+        *LETTERS,
+        "▁th",
+        "er",
+        "▁ma",
+    ]
     scores = [(piece, -float(number)) for number, piece in enumerate(pieces)]
     tokenizer = Tokenizer(models.Unigram(scores, unk_id=3, byte_fallback=False))
     tokenizer.normalizer = normalizers.NFKC()
@@ -51,7 +84,12 @@ def save_tokenizer(folder: Path) -> None:
     )
     names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, **names, pad_token="<pad>", unk_token="<unk>", mask_token="<mask>", model_max_length=40
+        tokenizer_object=tokenizer,
+        **names,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=40,
     )
     fast.save_pretrained(folder)
     path = folder / "tokenizer_config.json"
@@ -65,4 +103,8 @@ def lines(count: int, seed: int = 0) -> list[str]:
 
     draw = random.Random(seed)
     words = ["".join(draw.choices("abcdefghij", k=draw.randint(2, 6))) for _ in range(60)]
-    return [" ".join(draw.choices(words, k=draw.randint(4, 9))) + f" {''.join(draw.choices('klmnop', k=5))} ." for _ in range(count)]
+    return [
+        " ".join(draw.choices(words, k=draw.randint(4, 9)))
+        + f" {''.join(draw.choices('klmnop', k=5))} ."
+        for _ in range(count)
+    ]

@@ -43,7 +43,9 @@ class Architecture:
     offset_positions: bool = False
 
 
-def _bert_like(model_type: str, prefix: str, features: tuple[str, ...], *, offset: bool = False) -> Architecture:
+def _bert_like(
+    model_type: str, prefix: str, features: tuple[str, ...], *, offset: bool = False
+) -> Architecture:
     return Architecture(
         model_type=model_type,
         layers="encoder.layer",

@@ -92,7 +92,7 @@ class Backbone:
 
     @property
     def config(self) -> Any:
-        """transformers' configuration."""
+        """Transformers' configuration."""
         return self.model.config
 
     @property
@@ -203,7 +203,9 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
     if kind == torch.float16 and device.type != "cpu":
         return torch.float16
     if kind not in _DTYPES.values():
-        raise ConfigError(f"dtype {dtype!r} is not supported on {device.type}; use one of {', '.join(_DTYPES)}")
+        raise ConfigError(
+            f"dtype {dtype!r} is not supported on {device.type}; use one of {', '.join(_DTYPES)}"
+        )
     return kind
 
 
@@ -212,12 +214,16 @@ def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path
     if text in _MINI_NAMES:
         return MINI, Path(str(resources.files("adapterkit") / "mini"))
     if text.startswith(("mini@", "adapterkit/mini@")):
-        raise ConfigError(f"backbone {text!r} is not packaged here; this version of adapterkit has {MINI}")
+        raise ConfigError(
+            f"backbone {text!r} is not packaged here; this version of adapterkit has {MINI}"
+        )
     if is_folder(name_or_folder):
         folder = Path(text).expanduser()
         logger.info("backbone: the folder %s", folder)
         return folder.resolve().name, folder
-    return canonical(text.removeprefix("hub:")), fetch_backbone(text.removeprefix("hub:"), revision=revision)
+    return canonical(text.removeprefix("hub:")), fetch_backbone(
+        text.removeprefix("hub:"), revision=revision
+    )
 
 
 def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
@@ -240,7 +246,9 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     model.to(dtype).requires_grad_(False).eval()
     _check_keys(folder, row, info)
     tokenizer = _tokenizer(AutoTokenizer, folder, config.model_type)
-    facts = BackboneFacts(name, digest, config.model_type, config.hidden_size, config.num_hidden_layers)
+    facts = BackboneFacts(
+        name, digest, config.model_type, config.hidden_size, config.num_hidden_layers
+    )
     return Backbone(
         model=model,
         tokenizer=tokenizer,
@@ -253,7 +261,11 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
 
 def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:
     """The encoder itself must be complete; only a masked-LM head or a pooler may be missing."""
-    lost = sorted(key for key in info["missing_keys"] if key.startswith(f"{row.prefix}.") and ".pooler." not in key)
+    lost = sorted(
+        key
+        for key in info["missing_keys"]
+        if key.startswith(f"{row.prefix}.") and ".pooler." not in key
+    )
     lost += sorted(str(key) for key in info["mismatched_keys"])
     if lost:
         raise FolderError(
@@ -275,10 +287,23 @@ def _untrained(row: Architecture, info: dict[str, Any]) -> tuple[str, ...]:
 
 def _tokenizer(auto: Any, folder: Path, model_type: str) -> "PreTrainedTokenizerFast":
     options = {"add_prefix_space": True} if model_type in ("roberta", "deberta") else {}
-    has_files = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spm.model", "vocab.json"))
-    tokenizer: PreTrainedTokenizerFast | None = auto.from_pretrained(folder, **options) if has_files else None
+    has_files = any(
+        (folder / name).is_file()
+        for name in (
+            "tokenizer.json",
+            "vocab.txt",
+            "sentencepiece.bpe.model",
+            "spm.model",
+            "vocab.json",
+        )
+    )
+    tokenizer: PreTrainedTokenizerFast | None = (
+        auto.from_pretrained(folder, **options) if has_files else None
+    )
     if tokenizer is not None and not tokenizer.is_fast:
-        raise ConfigError(f"{folder}: its tokenizer has no fast version; adapterkit needs one for word alignment")
+        raise ConfigError(
+            f"{folder}: its tokenizer has no fast version; adapterkit needs one for word alignment"
+        )
     return tokenizer  # type: ignore[return-value] # a folder of weights alone can encode ids, not text
 
 

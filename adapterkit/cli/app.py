@@ -42,8 +42,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say on stderr what is taken from where."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+    verbose: bool = typer.Option(
+        False, "--verbose", "-v", help="Say on stderr what is taken from where."
+    ),
 ) -> None:
     """Bring any NLP task to any language: language and task adapters on a frozen backbone."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

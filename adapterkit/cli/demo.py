@@ -9,10 +9,16 @@ from adapterkit.cli.options import Json, Seed, percent, print_json, print_table,
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for adapters, texts and the page.")] = Path("demo-out"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for adapters, texts and the page.")
+    ] = Path("demo-out"),
     seed: Seed = 0,
-    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Train the English adapters too.")] = False,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of real data: adds real rows.")] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Train the English adapters too.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of real data: adds real rows.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """The whole story on the backbone `mini`, offline, in a few minutes.
@@ -26,14 +32,22 @@ def demo(
     if json:
         print_json(found.as_dict())
         return
-    cells = {(row.target, row.condition): percent(row.value, row.low, row.high) for row in table_rows(found.table)}
+    cells = {
+        (row.target, row.condition): percent(row.value, row.low, row.high)
+        for row in table_rows(found.table)
+    }
     print_table(
         "accuracy in %, parts of speech without a label of the language",
         ("target", "own adapter", "source kept", "removed"),
-        [(name, *(cells[name, condition] for condition in ("own", "source", "none"))) for name in found.table],
+        [
+            (name, *(cells[name, condition] for condition in ("own", "source", "none")))
+            for name in found.table
+        ],
     )
     for example in found.examples:
-        line = " ".join(f"{word}/{tag}" for word, tag in zip(example.words, example.predicted, strict=True))
+        line = " ".join(
+            f"{word}/{tag}" for word, tag in zip(example.words, example.predicted, strict=True)
+        )
         typer.echo(f"{example.language}: {line}")
     typer.echo("adapters: " + ", ".join(map(str, found.folders)))
     typer.echo(f"page: {found.page}")

@@ -32,7 +32,9 @@ Code = Annotated[str, typer.Option("--language", help="ISO 639 code of the text'
 def corpus(
     files: Annotated[list[Path], typer.Argument(help=".txt, .txt.gz, .jsonl, or folders of them.")],
     language: Code,
-    backbone: Annotated[str | None, typer.Option("--backbone", help="Say how this backbone copes with it.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Say how this backbone copes with it.")
+    ] = None,
     encoding: Encoding = None,
     json: Json = False,
 ) -> None:
@@ -49,7 +51,12 @@ def corpus(
         reader = load(backbone, device="cpu", dtype=None)
         profile = text.profile(reader.pieces, unk_id=reader.unk_id)
         estimate = _estimate(reader, text, profile.as_dict())
-    record = {"language": language, **profile.as_dict(), "warnings": profile.warnings(), "training": estimate}
+    record = {
+        "language": language,
+        **profile.as_dict(),
+        "warnings": profile.warnings(),
+        "training": estimate,
+    }
     if json:
         print_json(record)
         return
@@ -74,7 +81,9 @@ def _shown(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _estimate(backbone: "Backbone", text: "Corpus", profile: dict[str, Any]) -> dict[str, float] | None:
+def _estimate(
+    backbone: "Backbone", text: "Corpus", profile: dict[str, Any]
+) -> dict[str, float] | None:
     """Steps that `train-language` would take, and minutes, from a few steps timed here and now."""
     from adapterkit.training.estimate import estimate
 
@@ -82,7 +91,11 @@ def _estimate(backbone: "Backbone", text: "Corpus", profile: dict[str, Any]) -> 
         return None
     steps, speed = estimate(backbone, int(profile["tokens"]), text.counts().bytes)
     tokens = steps.steps * steps.tokens_a_step
-    return {"steps": steps.steps, "tokens_per_second": round(speed), "minutes": math.ceil(tokens / speed / 6) / 10}
+    return {
+        "steps": steps.steps,
+        "tokens_per_second": round(speed),
+        "minutes": math.ceil(tokens / speed / 6) / 10,
+    }
 
 
 def train_language(
@@ -90,18 +103,40 @@ def train_language(
     language: Code,
     out: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
     backbone: BackboneName = "mini",
-    init: Annotated[str | None, typer.Option("--init", help="Start from this adapter (mini:eng, a relative's).")] = None,
-    over: Annotated[str | None, typer.Option("--over", help="Train a domain adapter over this one.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Optimizer steps; default by size of text.")] = None,
-    max_minutes: Annotated[float | None, typer.Option("--max-minutes", help="Stop after so long.")] = None,
+    init: Annotated[
+        str | None, typer.Option("--init", help="Start from this adapter (mini:eng, a relative's).")
+    ] = None,
+    over: Annotated[
+        str | None, typer.Option("--over", help="Train a domain adapter over this one.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Optimizer steps; default by size of text.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", help="Stop after so long.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Blocks a step.")] = None,
-    block_length: Annotated[int | None, typer.Option("--block-length", help="Tokens a block.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak of AdamW.")] = None,
-    reduction_factor: Annotated[float | None, typer.Option("--reduction-factor", help="2, or 16 for little text.")] = None,
-    invertible: Annotated[bool, typer.Option("--invertible/--no-invertible", help="A coupling on the embeddings.")] = True,
-    evaluate_every: Annotated[int | None, typer.Option("--evaluate-every", help="Steps between checkpoints.")] = None,
-    precision: Annotated[str | None, typer.Option("--precision", help="float32 or bfloat16; default measured.")] = None,
-    licence: Annotated[str | None, typer.Option("--licence", help="Of the text, recorded with the adapter.")] = None,
+    block_length: Annotated[
+        int | None, typer.Option("--block-length", help="Tokens a block.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
+    ] = None,
+    reduction_factor: Annotated[
+        float | None, typer.Option("--reduction-factor", help="2, or 16 for little text.")
+    ] = None,
+    invertible: Annotated[
+        bool, typer.Option("--invertible/--no-invertible", help="A coupling on the embeddings.")
+    ] = True,
+    evaluate_every: Annotated[
+        int | None, typer.Option("--evaluate-every", help="Steps between checkpoints.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="float32 or bfloat16; default measured.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="Of the text, recorded with the adapter.")
+    ] = None,
     encoding: Encoding = None,
     seed: Seed = 0,
     device: Device = None,
@@ -162,8 +197,14 @@ def _report(provenance: dict[str, Any], out: Path, *, json: bool) -> None:
     if json:
         print_json(record)
         return
-    typer.echo(f"held-out loss: backbone alone {loss['backbone']:.3f}, with the adapter {loss['adapter']:.3f}")
-    typer.echo(f"{run['steps']} steps, {run['tokens']:,} tokens, {record['tokens_per_second']:,.0f} tokens/s")
+    typer.echo(
+        f"held-out loss: backbone alone {loss['backbone']:.3f}, with the adapter {loss['adapter']:.3f}"
+    )
+    typer.echo(
+        f"{run['steps']} steps, {run['tokens']:,} tokens, {record['tokens_per_second']:,.0f} tokens/s"
+    )
     typer.echo(f"adapter: {out}")
     if loss["adapter"] >= loss["backbone"]:
-        say("warning: the adapter predicts this text no better than the backbone alone; train longer, or add text")
+        say(
+            "warning: the adapter predicts this text no better than the backbone alone; train longer, or add text"
+        )

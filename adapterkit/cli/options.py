@@ -13,15 +13,27 @@ if TYPE_CHECKING:
 
 BackboneName = Annotated[str, typer.Option("--backbone", help="mini, a folder, or a Hub id.")]
 StackNames = Annotated[
-    str, typer.Option("--stack", help="Adapters, first to last, with commas: adapters/cym,mini:pos. Empty: none.")
+    str,
+    typer.Option(
+        "--stack", help="Adapters, first to last, with commas: adapters/cym,mini:pos. Empty: none."
+    ),
 ]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...; by default a GPU if there is one.")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, ...; by default a GPU if there is one.")
+]
 Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float64.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start over: ignore a checkpoint that is there.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an adapter that is already there.")]
-Language = Annotated[str | None, typer.Option("--language", help="ISO 639 code; also filters files with many languages.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start over: ignore a checkpoint that is there.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an adapter that is already there.")
+]
+Language = Annotated[
+    str | None,
+    typer.Option("--language", help="ISO 639 code; also filters files with many languages."),
+]
 
 
 def load(backbone: str, *, device: str | None, dtype: str | None) -> "Backbone":

@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import BackboneName, Device, Dtype, Json, StackNames, load, load_stack, print_json, print_table
+from adapterkit.cli.options import (
+    BackboneName,
+    Device,
+    Dtype,
+    Json,
+    StackNames,
+    load,
+    load_stack,
+    print_json,
+    print_table,
+)
 
 
 def fill(
@@ -29,11 +39,15 @@ def fill(
         print_json([[{"token": g.token, "score": g.score} for g in mask] for mask in found])
         return
     for number, mask in enumerate(found, start=1):
-        print_table(f"mask {number}", ("token", "probability"), [(g.token, f"{g.score:.3f}") for g in mask])
+        print_table(
+            f"mask {number}", ("token", "probability"), [(g.token, f"{g.score:.3f}") for g in mask]
+        )
 
 
 def inspect(
-    folder: Annotated[str, typer.Argument(help="An adapter's folder, a starter (mini:eng) or a Hub id.")],
+    folder: Annotated[
+        str, typer.Argument(help="An adapter's folder, a starter (mini:eng) or a Hub id.")
+    ],
     json: Json = False,
 ) -> None:
     """What an adapter folder is, what it fits, and its digest. Nothing is loaded.
@@ -56,5 +70,10 @@ def _flat(record: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flat(value, f"{before}{key}: ")
         elif value not in (None, "", []):
-            rows.append((f"{before}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+            rows.append(
+                (
+                    f"{before}{key}",
+                    ", ".join(map(str, value)) if isinstance(value, list) else str(value),
+                )
+            )
     return rows

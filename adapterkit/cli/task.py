@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 COLUMNS = {"pos": "upos", "ner": "tags", "classification": "label", "tagging": None}
 TaskName = Annotated[str, typer.Option("--task", help="pos, ner, tagging or classification.")]
-Column = Annotated[str | None, typer.Option("--column", help="The labels' column or key, where it is not the usual one.")]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", help="The labels' column or key, where it is not the usual one."),
+]
 Test = Annotated[list[Path], typer.Option("--test", help="Labelled file; repeat for several.")]
 
 
@@ -58,7 +61,11 @@ def make_task(
     # Two-column files have no names of columns; the usual name of CoNLL-U and JSONL is the reader's default.
     usual = None if name != "ner" or _is_columns(train, dev, test) else COLUMNS["ner"]
     return Tagging.from_files(
-        files["train"], dev=files["dev"], test=files["test"], column=column or usual, language=language
+        files["train"],
+        dev=files["dev"],
+        test=files["test"],
+        column=column or usual,
+        language=language,
     )
 
 
@@ -68,21 +75,40 @@ def _is_columns(*groups: list[Path] | None) -> bool:
 
 
 def train_task(
-    train: Annotated[list[Path], typer.Option("--train", help="Labelled file; repeat for several.")],
+    train: Annotated[
+        list[Path], typer.Option("--train", help="Labelled file; repeat for several.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
-    over: Annotated[str, typer.Option("--over", help="Source language adapter (mini:eng, a folder). Empty: none.")],
+    over: Annotated[
+        str,
+        typer.Option("--over", help="Source language adapter (mini:eng, a folder). Empty: none."),
+    ],
     backbone: BackboneName = "mini",
     task: TaskName = "pos",
-    dev: Annotated[list[Path] | None, typer.Option("--dev", help="To choose the best weights by.")] = None,
+    dev: Annotated[
+        list[Path] | None, typer.Option("--dev", help="To choose the best weights by.")
+    ] = None,
     column: Column = None,
     language: Language = None,
-    target_ready: Annotated[str, typer.Option("--target-ready", help="Language adapters to cycle through, with commas.")] = "",
-    init: Annotated[str | None, typer.Option("--init", help="Go on from this task adapter.")] = None,
-    epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the examples.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Optimizer steps instead of epochs.")] = None,
-    max_minutes: Annotated[float | None, typer.Option("--max-minutes", help="Stop after so long.")] = None,
+    target_ready: Annotated[
+        str, typer.Option("--target-ready", help="Language adapters to cycle through, with commas.")
+    ] = "",
+    init: Annotated[
+        str | None, typer.Option("--init", help="Go on from this task adapter.")
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option("--epochs", help="Passes over the examples.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Optimizer steps instead of epochs.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", help="Stop after so long.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Examples a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Peak of AdamW.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
+    ] = None,
     seed: Seed = 0,
     device: Device = None,
     dtype: Dtype = None,
@@ -119,11 +145,18 @@ def train_task(
         overwrite=overwrite,
     )
     chosen, run = adapter.provenance["selection"], adapter.provenance["run"]
-    record = {"out": str(out), "labels": list(adapter.labels), "selection": chosen, "steps": run["steps"]}
+    record = {
+        "out": str(out),
+        "labels": list(adapter.labels),
+        "selection": chosen,
+        "steps": run["steps"],
+    }
     if json:
         print_json({**record, "started_at_steps": run["started_at_steps"], "tokens": run["tokens"]})
         return
-    typer.echo(f"{chosen['metric']} on {chosen['split']}: {100 * chosen['value']:.1f} %, {len(adapter.labels)} labels")
+    typer.echo(
+        f"{chosen['metric']} on {chosen['split']}: {100 * chosen['value']:.1f} %, {len(adapter.labels)} labels"
+    )
     typer.echo(f"adapter: {out}")
 
 
@@ -131,9 +164,16 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; or use --input.")] = None,
     stack: StackNames = "mini:eng,mini:pos",
     backbone: BackboneName = "mini",
-    input: Annotated[Path | None, typer.Option("--input", help="File: .txt, .tsv, .jsonl, .conllu.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; by default stdout.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="conllu, tsv or jsonl; by default by --out's name.")] = None,
+    input: Annotated[
+        Path | None, typer.Option("--input", help="File: .txt, .tsv, .jsonl, .conllu.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; by default stdout.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="conllu, tsv or jsonl; by default by --out's name."),
+    ] = None,
     language: Language = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -154,7 +194,9 @@ def predict(
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
     found = say(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
-    column = str(model.stack.adapters[-1].provenance.get("task", "upos")) if len(model.stack) else "upos"
+    column = (
+        str(model.stack.adapters[-1].provenance.get("task", "upos")) if len(model.stack) else "upos"
+    )
     written = write_predictions(out, found, format="jsonl" if json else kind, column=column)
     if written is not None:
         typer.echo(written, nl=False)
@@ -172,10 +214,19 @@ def evaluate(
     task: TaskName = "pos",
     column: Column = None,
     language: Language = None,
-    baselines: Annotated[bool, typer.Option("--baselines", help="Also: source adapter kept, language adapter removed.")] = False,
-    source: Annotated[str | None, typer.Option("--source", help="Source adapter; by default found by provenance.")] = None,
-    predictions: Annotated[Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")] = None,
-    confusion: Annotated[bool, typer.Option("--confusion", help="Show which label is taken for which.")] = False,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="Also: source adapter kept, language adapter removed."),
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Source adapter; by default found by provenance.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")
+    ] = None,
+    confusion: Annotated[
+        bool, typer.Option("--confusion", help="Show which label is taken for which.")
+    ] = False,
     seed: Seed = 0,
     device: Device = None,
     dtype: Dtype = None,
@@ -201,12 +252,20 @@ def evaluate(
     if predictions:
         found["own"].write(predictions)
     if json:
-        print_json({k: v.scores.as_dict() for k, v in found.items()} if baselines else found["own"].scores.as_dict())
+        print_json(
+            {k: v.scores.as_dict() for k, v in found.items()}
+            if baselines
+            else found["own"].scores.as_dict()
+        )
         return
     _print_scores(found)
     if confusion:
         table = found["own"].confusion().rows()
-        print_table("gold (down) taken for (across)", [str(cell) for cell in table[0]], [[str(c) for c in row] for row in table[1:]])
+        print_table(
+            "gold (down) taken for (across)",
+            [str(cell) for cell in table[0]],
+            [[str(c) for c in row] for row in table[1:]],
+        )
 
 
 _NAMES = {"own": "this stack", "source": "source adapter kept", "none": "language adapter removed"}

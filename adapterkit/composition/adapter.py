@@ -45,7 +45,9 @@ class Adapter(nn.Module):
         self.config = config
         self.backbone = backbone
         self.provenance: dict[str, Any] = dict(provenance or {})
-        self.blocks = nn.ModuleDict({str(i): _block(config, backbone.width, i) for i in layers_of(config, backbone)})
+        self.blocks = nn.ModuleDict(
+            {str(i): _block(config, backbone.width, i) for i in layers_of(config, backbone)}
+        )
         self.invertible = _coupling(config, backbone.width) if config.invertible else None
         self.head = head
 
@@ -79,7 +81,9 @@ class Adapter(nn.Module):
         clone.__dict__ = {**self.__dict__, "_modules": dict(self._modules)}
         keep = {name: block for name, block in self.blocks.items() if int(name) not in layers}
         clone.blocks = nn.ModuleDict(keep)
-        clone.config = replace(self.config, leave_out=tuple(sorted({*self.config.leave_out, *layers})))
+        clone.config = replace(
+            self.config, leave_out=tuple(sorted({*self.config.leave_out, *layers}))
+        )
         return clone
 
     def check_fits(self, facts: BackboneFacts, *, allow_backbone: str | None = None) -> None:

@@ -49,10 +49,14 @@ class TaskBatch:
 
     def to(self, device: torch.device) -> "TaskBatch":
         """The same batch on ``device``."""
-        return TaskBatch(*(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets)))
+        return TaskBatch(
+            *(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets))
+        )
 
 
-def word_windows(words: Sequence[Sequence[list[int]]], special: Special, *, limit: int) -> list[Window]:
+def word_windows(
+    words: Sequence[Sequence[list[int]]], special: Special, *, limit: int
+) -> list[Window]:
     """Cut sentences between words into windows of at most ``limit`` tokens.
 
     Args:

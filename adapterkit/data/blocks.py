@@ -54,7 +54,9 @@ class MaskedBatch:
 
     def to(self, device: torch.device) -> "MaskedBatch":
         """The same batch on ``device``."""
-        return MaskedBatch(*(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets)))
+        return MaskedBatch(
+            *(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets))
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ class Blocks:
         first = step * batch_size
         epochs = {place // len(self): None for place in range(first, first + batch_size)}
         orders = {epoch: self.order(epoch, seed=seed) for epoch in epochs}
-        return [int(orders[place // len(self)][place % len(self)]) for place in range(first, first + batch_size)]
+        return [
+            int(orders[place // len(self)][place % len(self)])
+            for place in range(first, first + batch_size)
+        ]
 
     def masked(self, rows: Sequence[int], *, share: float, seed: int) -> MaskedBatch:
         """Mask the blocks ``rows``.
@@ -119,12 +124,20 @@ def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int)
     fate = torch.rand(ids.shape, generator=generator)
     noise = torch.randint(vocabulary.size, ids.shape, generator=generator)
     hidden = torch.where(chosen & (fate < 0.8), vocabulary.mask, ids)
-    hidden = torch.where(chosen & (fate >= 0.9) & ~torch.isin(noise, torch.tensor(vocabulary.special)), noise, hidden)
+    hidden = torch.where(
+        chosen & (fate >= 0.9) & ~torch.isin(noise, torch.tensor(vocabulary.special)), noise, hidden
+    )
     return MaskedBatch(hidden, torch.ones_like(ids), torch.where(chosen, ids, -100))
 
 
 def pack_corpus(
-    lines: Iterable[Line], encode: Encode, vocabulary: Vocabulary, *, length: int, folder: Path, heldout_blocks: int
+    lines: Iterable[Line],
+    encode: Encode,
+    vocabulary: Vocabulary,
+    *,
+    length: int,
+    folder: Path,
+    heldout_blocks: int,
 ) -> tuple[Blocks, Blocks, int]:
     """Tokenise and pack a corpus in bounded memory.
 
@@ -147,7 +160,10 @@ def pack_corpus(
     stream = (line.text for line in lines if not keeper.takes(line))
     path = folder / "blocks.i32"
     with path.open("wb") as file:
-        count = sum(file.write(block.tobytes()) and 1 for block in _blocks(_tokens(stream, encode), vocabulary, length))
+        count = sum(
+            file.write(block.tobytes()) and 1
+            for block in _blocks(_tokens(stream, encode), vocabulary, length)
+        )
     heldout = list(_blocks(_tokens(keeper.texts(), encode), vocabulary, length))[:heldout_blocks]
     if not count or not heldout:
         raise CorpusError(
@@ -195,7 +211,9 @@ def _tokens(lines: Iterable[str], encode: Encode) -> Iterator[list[int]]:
         yield from encode(waiting)
 
 
-def _blocks(lines: Iterable[list[int]], vocabulary: Vocabulary, length: int) -> Iterator[NDArray[np.int32]]:
+def _blocks(
+    lines: Iterable[list[int]], vocabulary: Vocabulary, length: int
+) -> Iterator[NDArray[np.int32]]:
     """Cut the stream of lines into blocks; what does not fill the last one is dropped."""
     room = length - 1
     waiting: list[int] = []

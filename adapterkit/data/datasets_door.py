@@ -134,7 +134,7 @@ def _splits(dataset: object) -> Sequence[str] | None:
     return None
 
 
-def _choose(dataset: object, split: str, *, streaming: bool) -> Any:  # noqa: ANN401 - see DatasetColumn
+def _choose(dataset: object, split: str, *, streaming: bool) -> Any:
     library = _library()
     if isinstance(dataset, str):
         path, config = _address(dataset)
@@ -172,13 +172,13 @@ def _fetching(dataset: str) -> Iterator[None]:
         raise CorpusError(f"data set {dataset!r} cannot be used: {error}") from error
 
 
-def _columns(rows: Any) -> Sequence[str]:  # noqa: ANN401 - see DatasetColumn
+def _columns(rows: Any) -> Sequence[str]:
     if rows.column_names is not None:
         return list(rows.column_names)
     return list(next(iter(rows), {}))  # a stream may not know its columns before its first row
 
 
-def _label_names(feature: Any) -> Sequence[str] | None:  # noqa: ANN401 - see DatasetColumn
+def _label_names(feature: Any) -> Sequence[str] | None:
     library = _library()
     # A list of labels is a Sequence or a List, depending on the library's version.
     inner = getattr(feature, "feature", feature)

@@ -98,15 +98,21 @@ def run(
     targets = [_toy_target(out, language, seed) for language in TARGETS]
     if data is not None:
         targets += [_real_target(data, language) for language in REAL]
-    source, pos = _english(backbone, out, seed, from_scratch=from_scratch, tell=tell, progress=progress)
+    source, pos = _english(
+        backbone, out, seed, from_scratch=from_scratch, tell=tell, progress=progress
+    )
     demo = Demo()
     for target in targets:
-        tell(f"{language_name(target.language)}: a language adapter from raw text, {target.steps} steps")
+        tell(
+            f"{language_name(target.language)}: a language adapter from raw text, {target.steps} steps"
+        )
         own = train_language(
             backbone,
             target.corpus,
             out=out / "adapters" / target.name,
-            config=LanguageConfig(steps=target.steps, evaluate_every=max(10, target.steps // 4), seed=seed),
+            config=LanguageConfig(
+                steps=target.steps, evaluate_every=max(10, target.steps // 4), seed=seed
+            ),
             init=source,
             fresh=True,
             overwrite=True,
@@ -130,7 +136,10 @@ def _toy_target(out: Path, language: str, seed: int) -> Target:
 
 
 def _real_target(data: Path, language: str) -> Target:
-    text, test = data / "text" / f"{language}.txt.gz", data / "ud" / f"{REAL[language]}.test.conllu.gz"
+    text, test = (
+        data / "text" / f"{language}.txt.gz",
+        data / "ud" / f"{REAL[language]}.test.conllu.gz",
+    )
     missing = [str(path) for path in (text, test) if not path.is_file()]
     if missing:
         raise ConfigError(f"--data {data}: there is no {' and no '.join(missing)}")
@@ -152,10 +161,18 @@ def _english(
         return load_adapter("mini:eng"), load_adapter("mini:pos")
     tell("English: a language adapter and a task adapter, from the phrase grammar")
     made = demo_data(SOURCE, seed=seed, lines=LINES, train=TASK_SENTENCES, dev=150)
-    corpus = Corpus.from_files(write_text(out / "data" / "eng.txt", made.text), language=SOURCE, licence="Apache-2.0")
+    corpus = Corpus.from_files(
+        write_text(out / "data" / "eng.txt", made.text), language=SOURCE, licence="Apache-2.0"
+    )
     config = LanguageConfig(steps=SOURCE_STEPS, seed=seed)
     english = train_language(
-        backbone, corpus, out=out / "adapters" / "eng", config=config, fresh=True, overwrite=True, progress=progress
+        backbone,
+        corpus,
+        out=out / "adapters" / "eng",
+        config=config,
+        fresh=True,
+        overwrite=True,
+        progress=progress,
     )
     task = Tagging.from_files(
         write_conllu(out / "data" / "eng.train.conllu", made.train),
@@ -184,14 +201,17 @@ def _examples(backbone: Backbone, stack: Stack, target: Target) -> list[Tagged]:
     chosen = target.task.examples("test")[:EXAMPLES]
     said = predict(AdaptedModel(backbone, stack), [s.words for s in chosen])
     return [
-        Tagged(target.name, tuple(s.words), tuple(p.labels), tuple(s.tags)) for s, p in zip(chosen, said, strict=True)
+        Tagged(target.name, tuple(s.words), tuple(p.labels), tuple(s.tags))
+        for s, p in zip(chosen, said, strict=True)
     ]
 
 
 def table_rows(table: dict[str, dict[str, Evaluation]]) -> Sequence[Row]:
     """Every cell of the table as a row with its interval."""
     return tuple(
-        Row(name, condition, *_cell(row[condition])) for name, row in table.items() for condition in CONDITIONS
+        Row(name, condition, *_cell(row[condition]))
+        for name, row in table.items()
+        for condition in CONDITIONS
     )
 
 

@@ -38,7 +38,10 @@ def read_folder(folder: Path) -> Adapter:
     said = envelope.read_envelope(folder / "adapter_config.json")
     own = read_own(folder)
     row = _architecture(folder, said.backbone.model_type)
-    tensors = {keys.with_prefix(keys.modern(k), row): t for k, t in _weights(folder, ADAPTER_WEIGHTS).items()}
+    tensors = {
+        keys.with_prefix(keys.modern(k), row): t
+        for k, t in _weights(folder, ADAPTER_WEIGHTS).items()
+    }
     layers = keys.layer_numbers(row, said.name, list(tensors))
     facts = _facts(folder, said.backbone, own, layers, said.config.leave_out)
     adapter = _build(folder, said, facts, own)
@@ -48,7 +51,12 @@ def read_folder(folder: Path) -> Adapter:
     _fill(folder / ADAPTER_WEIGHTS[0], adapter, tensors, wanted)
     if adapter.head is not None:
         name, config = envelope.read_head(folder / "head_config.json")
-        _fill(folder / HEAD_WEIGHTS[0], adapter, _weights(folder, HEAD_WEIGHTS), keys.head_keys(config, name))
+        _fill(
+            folder / HEAD_WEIGHTS[0],
+            adapter,
+            _weights(folder, HEAD_WEIGHTS),
+            keys.head_keys(config, name),
+        )
     return adapter.eval()
 
 
@@ -73,7 +81,9 @@ def read_own(folder: Path) -> dict[str, Any]:
         elif sha256_of(folder / name) != expected:
             problems.append(f"{name}: altered since it was written (its sha256 differs)")
     if problems:
-        raise FolderError(f"{folder}: not as it was written:{found(problems)}\nFetch or train it again.")
+        raise FolderError(
+            f"{folder}: not as it was written:{found(problems)}\nFetch or train it again."
+        )
     return own
 
 
@@ -94,7 +104,11 @@ def _weights(folder: Path, names: tuple[str, ...]) -> Mapping[str, "Tensor"]:
 
 
 def _facts(
-    folder: Path, said: BackboneFacts, own: Mapping[str, Any], layers: list[int], left_out: tuple[int, ...]
+    folder: Path,
+    said: BackboneFacts,
+    own: Mapping[str, Any],
+    layers: list[int],
+    left_out: tuple[int, ...],
 ) -> BackboneFacts:
     depth = max([*layers, *left_out], default=-1) + 1
     facts = replace(said, name=canonical(said.name), layers=depth)
@@ -105,15 +119,22 @@ def _facts(
         raise FolderError(f"{folder / OWN_FILE}: 'backbone' has keys {sorted(recorded)}") from None
     problems = [
         f"{what}: {OWN_FILE} says {a}, the rest of the folder {b}"
-        for what, a, b in (("type", ours.model_type, facts.model_type), ("width", ours.width, facts.width))
+        for what, a, b in (
+            ("type", ours.model_type, facts.model_type),
+            ("width", ours.width, facts.width),
+        )
         if a != b
     ]
     if problems or not 0 < facts.width <= 65536:
-        raise FolderError(f"{folder}: contradicts itself:{found(problems or [f'width: {facts.width}'])}")
+        raise FolderError(
+            f"{folder}: contradicts itself:{found(problems or [f'width: {facts.width}'])}"
+        )
     return ours
 
 
-def _build(folder: Path, said: envelope.Envelope, facts: BackboneFacts, own: Mapping[str, Any]) -> Adapter:
+def _build(
+    folder: Path, said: envelope.Envelope, facts: BackboneFacts, own: Mapping[str, Any]
+) -> Adapter:
     head = None
     if (folder / "head_config.json").is_file():
         _, config = envelope.read_head(folder / "head_config.json")
@@ -132,7 +153,9 @@ def _build(folder: Path, said: envelope.Envelope, facts: BackboneFacts, own: Map
         raise FolderError(f"{folder}: {error}") from None
 
 
-def _fill(path: Path, adapter: Adapter, tensors: Mapping[str, "Tensor"], wanted: Mapping[str, str]) -> None:
+def _fill(
+    path: Path, adapter: Adapter, tensors: Mapping[str, "Tensor"], wanted: Mapping[str, str]
+) -> None:
     """Copy ``tensors`` into ``adapter`` after comparing names, shapes, kinds and values."""
     targets = adapter.tensors()
     problems = [f"{key}: missing" for key in wanted if key not in tensors]
@@ -141,8 +164,12 @@ def _fill(path: Path, adapter: Adapter, tensors: Mapping[str, "Tensor"], wanted:
         if key in tensors:
             problems += _tensor_problems(key, tensors[key], targets[name])
     if problems:
-        shown = sorted(problems)[:12] + ([f"... and {len(problems) - 12} more"] if len(problems) > 12 else [])
-        raise FolderError(f"{path}: not the weights that its configuration calls for:{found(shown)}")
+        shown = sorted(problems)[:12] + (
+            [f"... and {len(problems) - 12} more"] if len(problems) > 12 else []
+        )
+        raise FolderError(
+            f"{path}: not the weights that its configuration calls for:{found(shown)}"
+        )
     for key, name in wanted.items():
         targets[name].copy_(tensors[key])
 
@@ -161,11 +188,17 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
     with folder_in_one_step(folder) as new:
         tensors = adapter.tensors()
         named = keys.adapter_keys(
-            row, adapter.name, [int(name) for name in adapter.blocks], invertible=adapter.invertible is not None
+            row,
+            adapter.name,
+            [int(name) for name in adapter.blocks],
+            invertible=adapter.invertible is not None,
         )
         write_tensors(new / ADAPTER_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
         config = envelope.bottleneck_record(adapter.config)
-        write_json(new / "adapter_config.json", envelope.envelope_record(adapter.name, config, adapter.backbone))
+        write_json(
+            new / "adapter_config.json",
+            envelope.envelope_record(adapter.name, config, adapter.backbone),
+        )
         if adapter.head is not None:
             _write_head(adapter, adapter.head, new)
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
@@ -177,7 +210,10 @@ def _write_head(adapter: Adapter, head: Head, folder: Path) -> None:
     named = keys.head_keys(head.config, adapter.name)
     write_tensors(folder / HEAD_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
     config = envelope.head_record(head.config, adapter.backbone.width)
-    write_json(folder / "head_config.json", envelope.envelope_record(adapter.name, config, adapter.backbone))
+    write_json(
+        folder / "head_config.json",
+        envelope.envelope_record(adapter.name, config, adapter.backbone),
+    )
 
 
 def own_record(adapter: Adapter, sums: Mapping[str, str]) -> dict[str, Any]:
@@ -201,7 +237,12 @@ def read_separate_head(folder: Path, width: int) -> Head:
     """
     name, config = envelope.read_head(folder / "head_config.json")
     carrier = _head_carrier(config, width)
-    _fill(folder / HEAD_WEIGHTS[0], carrier, _weights(folder, HEAD_WEIGHTS), keys.head_keys(config, name))
+    _fill(
+        folder / HEAD_WEIGHTS[0],
+        carrier,
+        _weights(folder, HEAD_WEIGHTS),
+        keys.head_keys(config, name),
+    )
     assert carrier.head is not None
     return carrier.head.eval()
 
@@ -209,10 +250,14 @@ def read_separate_head(folder: Path, width: int) -> Head:
 def _head_carrier(config: HeadConfig, width: int) -> Adapter:
     from adapterkit.config import BottleneckConfig
 
-    return Adapter("head", BottleneckConfig(), backbone=BackboneFacts(width=width), head=Head(config, width))
+    return Adapter(
+        "head", BottleneckConfig(), backbone=BackboneFacts(width=width), head=Head(config, width)
+    )
 
 
-def load_adapter(reference: str | Path, *, revision: str | None = None, allow_backbone: str | None = None) -> Adapter:
+def load_adapter(
+    reference: str | Path, *, revision: str | None = None, allow_backbone: str | None = None
+) -> Adapter:
     """Load an adapter: a folder, a starter (``mini:eng``) or a Hub repository id.
 
     Args:
@@ -240,6 +285,8 @@ def save_adapter(adapter: Adapter, folder: str | Path) -> Path:
         AdapterMismatch: If it says nothing of its backbone's type, without which nothing reads it.
     """
     if not adapter.backbone.model_type:
-        raise AdapterMismatch(f"adapter {adapter.name!r} does not know its backbone's type and cannot be saved")
+        raise AdapterMismatch(
+            f"adapter {adapter.name!r} does not know its backbone's type and cannot be saved"
+        )
     write_folder(adapter, Path(folder))
     return Path(folder)

@@ -88,12 +88,18 @@ def read_envelope(path: Path) -> Envelope:
     """
     record = read_json(path)
     if "peft_type" in record:
-        raise FolderError(f"{path}: a PEFT folder ({record['peft_type']}); this version reads AdapterHub folders")
+        raise FolderError(
+            f"{path}: a PEFT folder ({record['peft_type']}); this version reads AdapterHub folders"
+        )
     for key, kind in (("config", dict), ("name", str), ("model_type", str), ("hidden_size", int)):
         if not isinstance(record.get(key), kind):
-            raise FolderError(f"{path}: {key!r} must be {kind.__name__}, found {record.get(key)!r:.80}")
+            raise FolderError(
+                f"{path}: {key!r} must be {kind.__name__}, found {record.get(key)!r:.80}"
+            )
     facts = BackboneFacts(
-        name=str(record.get("model_name") or ""), model_type=record["model_type"], width=record["hidden_size"]
+        name=str(record.get("model_name") or ""),
+        model_type=record["model_type"],
+        width=record["hidden_size"],
     )
     used = ("config", "name", "model_type", "hidden_size", "model_name", "model_class", "version")
     extra = {key: value for key, value in record.items() if key not in used}
@@ -118,10 +124,16 @@ def _bottleneck(path: Path, record: Mapping[str, Any]) -> BottleneckConfig:
         if key in config and config[key] != value and not (value is False and not config[key])
     ]
     known = {*_FIXED, *_IGNORED, *_READ}
-    problems += [f"{key} = {value!r:.60}: unknown key" for key, value in config.items() if key not in known and value]
+    problems += [
+        f"{key} = {value!r:.60}: unknown key"
+        for key, value in config.items()
+        if key not in known and value
+    ]
     problems += _value_problems(config)
     if problems:
-        raise FolderError(f"{path}: this adapter cannot be reproduced exactly, so it is refused:{found(sorted(problems))}")
+        raise FolderError(
+            f"{path}: this adapter cannot be reproduced exactly, so it is refused:{found(sorted(problems))}"
+        )
     return BottleneckConfig(
         reduction_factor=config["reduction_factor"],
         non_linearity=_activation(config["non_linearity"], record.get("version")),
@@ -136,18 +148,28 @@ def _bottleneck(path: Path, record: Mapping[str, Any]) -> BottleneckConfig:
 def _value_problems(config: Mapping[str, Any]) -> list[str]:
     problems = []
     if config.get("architecture"):
-        problems.append(f"architecture = {config['architecture']!r}: only bottleneck adapters are supported")
+        problems.append(
+            f"architecture = {config['architecture']!r}: only bottleneck adapters are supported"
+        )
     if config.get("inv_adapter") not in (None, False, "nice"):
         problems.append(f"inv_adapter = {config['inv_adapter']!r}: only 'nice' is supported")
     factor = config.get("reduction_factor")
     factors = list(factor.values()) if isinstance(factor, dict) else [factor]
-    if not factors or any(isinstance(f, bool) or not isinstance(f, int | float) or f <= 0 for f in factors):
-        problems.append(f"reduction_factor = {factor!r}: a number above 0 (or such numbers by layer) is needed")
+    if not factors or any(
+        isinstance(f, bool) or not isinstance(f, int | float) or f <= 0 for f in factors
+    ):
+        problems.append(
+            f"reduction_factor = {factor!r}: a number above 0 (or such numbers by layer) is needed"
+        )
     if not isinstance(config.get("non_linearity"), str):
         problems.append(f"non_linearity = {config.get('non_linearity')!r}: a name is needed")
     if not isinstance(config.get("scaling", 1.0), int | float):
-        problems.append(f"scaling = {config['scaling']!r}: only a number is supported in this version")
-    if not all(isinstance(layer, int) and 0 <= layer < 1000 for layer in config.get("leave_out") or ()):
+        problems.append(
+            f"scaling = {config['scaling']!r}: only a number is supported in this version"
+        )
+    if not all(
+        isinstance(layer, int) and 0 <= layer < 1000 for layer in config.get("leave_out") or ()
+    ):
         problems.append(f"leave_out = {config['leave_out']!r}: layer numbers are needed")
     return problems
 
@@ -157,7 +179,9 @@ def _activation(name: str, version: object) -> str:
     return {"gelu": "gelu_new", "gelu_orig": "gelu"}.get(name, name) if version is None else name
 
 
-def envelope_record(name: str, config: Mapping[str, Any] | None, facts: BackboneFacts) -> dict[str, Any]:
+def envelope_record(
+    name: str, config: Mapping[str, Any] | None, facts: BackboneFacts
+) -> dict[str, Any]:
     """An envelope as adapters 1.3.0 writes it around ``config``."""
     return {
         "config": config,
@@ -178,7 +202,9 @@ def bottleneck_record(config: BottleneckConfig) -> dict[str, Any]:
         "reduction_factor": config.reduction_factor,
         "non_linearity": config.non_linearity,
         "inv_adapter": "nice" if config.invertible else None,
-        "inv_adapter_reduction_factor": config.invertible_reduction_factor if config.invertible else None,
+        "inv_adapter_reduction_factor": config.invertible_reduction_factor
+        if config.invertible
+        else None,
         "leave_out": list(config.leave_out),
         "dropout": config.dropout,
         "scaling": float(config.scaling),
@@ -194,17 +220,30 @@ def read_head(path: Path) -> tuple[str, HeadConfig]:
     record = read_json(path)
     config = record.get("config")
     if not isinstance(config, dict):
-        raise FolderError(f"{path}: a head of a fixed model class, without its labels' names; it cannot be rebuilt")
+        raise FolderError(
+            f"{path}: a head of a fixed model class, without its labels' names; it cannot be rebuilt"
+        )
     kind = config.get("head_type")
-    unknown = [f"{key} = {value!r:.60}: unknown key" for key, value in config.items() if key not in _HEAD_KEYS and value]
+    unknown = [
+        f"{key} = {value!r:.60}: unknown key"
+        for key, value in config.items()
+        if key not in _HEAD_KEYS and value
+    ]
     if config.get("use_pooler"):
         unknown.append("use_pooler = True: only the first token's state is supported")
     if kind not in ("tagging", "classification", "masked_lm"):
         unknown.append(f"head_type = {kind!r}: supported are tagging, classification, masked_lm")
-    if kind == "masked_lm" and config.get("embedding_size") not in (None, record.get("hidden_size")):
-        unknown.append(f"embedding_size = {config.get('embedding_size')!r}: only the backbone's width is supported")
+    if kind == "masked_lm" and config.get("embedding_size") not in (
+        None,
+        record.get("hidden_size"),
+    ):
+        unknown.append(
+            f"embedding_size = {config.get('embedding_size')!r}: only the backbone's width is supported"
+        )
     if unknown:
-        raise FolderError(f"{path}: this head cannot be reproduced exactly, so it is refused:{found(unknown)}")
+        raise FolderError(
+            f"{path}: this head cannot be reproduced exactly, so it is refused:{found(unknown)}"
+        )
     return _plain_name(path, str(record.get("name") or "")), _head(path, config)
 
 
@@ -237,7 +276,9 @@ def _labels(path: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
     if names is None:
         return tuple(f"LABEL_{i}" for i in range(count))
     if sorted(names.values()) != list(range(count)):
-        raise FolderError(f"{path}: label2id names {len(names)} labels in {sorted(names.values())!r:.80}, num_labels is {count}")
+        raise FolderError(
+            f"{path}: label2id names {len(names)} labels in {sorted(names.values())!r:.80}, num_labels is {count}"
+        )
     return tuple(sorted(names, key=names.__getitem__))
 
 
@@ -263,4 +304,8 @@ def head_record(config: HeadConfig, width: int) -> dict[str, Any]:
         "layers": config.layers,
         "num_labels": len(config.labels),
     }
-    return record if config.head_type == "tagging" else {**record, "bias": config.bias, "use_pooler": False}
+    return (
+        record
+        if config.head_type == "tagging"
+        else {**record, "bias": config.bias, "use_pooler": False}
+    )

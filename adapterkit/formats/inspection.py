@@ -29,19 +29,36 @@ def inspect(folder: Path) -> dict[str, Any]:
         raise FolderError(f"{folder}: is no adapter folder, it has no adapter_config.json")
     said = envelope.read_envelope(folder / "adapter_config.json")
     own = read_json(folder / OWN_FILE) if (folder / OWN_FILE).is_file() else {}
-    head = envelope.read_head(folder / "head_config.json") if (folder / "head_config.json").is_file() else None
-    weights = [folder / name for name in ("adapter.safetensors", "model_head.safetensors") if (folder / name).is_file()]
+    head = (
+        envelope.read_head(folder / "head_config.json")
+        if (folder / "head_config.json").is_file()
+        else None
+    )
+    weights = [
+        folder / name
+        for name in ("adapter.safetensors", "model_head.safetensors")
+        if (folder / name).is_file()
+    ]
     shapes = [fact.shape for path in weights for fact in read_header(path).values()]
-    backbone = {"name": said.backbone.name, "type": said.backbone.model_type, "width": said.backbone.width}
+    backbone = {
+        "name": said.backbone.name,
+        "type": said.backbone.model_type,
+        "width": said.backbone.width,
+    }
     recorded = own.get("backbone", {})
     return {
         "name": said.name,
-        "kind": own.get("kind") or ("task" if head else "language" if said.config.invertible else "unknown"),
+        "kind": own.get("kind")
+        or ("task" if head else "language" if said.config.invertible else "unknown"),
         "method": "bottleneck" + (" + invertible" if said.config.invertible else ""),
         "language": own.get("language", ""),
         "labels": list(head[1].labels) if head else [],
         "head": head[1].head_type if head else None,
-        "backbone": {**backbone, "layers": recorded.get("layers"), "digest": recorded.get("digest")},
+        "backbone": {
+            **backbone,
+            "layers": recorded.get("layers"),
+            "digest": recorded.get("digest"),
+        },
         "reduction_factor": said.config.reduction_factor,
         "non_linearity": said.config.non_linearity,
         "leave_out": list(said.config.leave_out),

@@ -26,7 +26,9 @@ def modern(key: str) -> str:
     return key
 
 
-def adapter_keys(row: Architecture, name: str, layers: list[int], *, invertible: bool) -> dict[str, str]:
+def adapter_keys(
+    row: Architecture, name: str, layers: list[int], *, invertible: bool
+) -> dict[str, str]:
     """Our name of every tensor of an adapter, by AdapterHub's key.
 
     Args:
@@ -43,7 +45,9 @@ def adapter_keys(row: Architecture, name: str, layers: list[int], *, invertible:
                 keys[f"{place}.{theirs}.{end}"] = f"blocks.{layer}.{ours}.{end}"
     for part in _NICE if invertible else ():
         for end in ("weight", "bias"):
-            keys[f"{row.prefix}.invertible_adapters.{name}.{part}.{end}"] = f"invertible.{part}.{end}"
+            keys[f"{row.prefix}.invertible_adapters.{name}.{part}.{end}"] = (
+                f"invertible.{part}.{end}"
+            )
     return keys
 
 
@@ -68,7 +72,9 @@ def head_parts(config: HeadConfig) -> list[str]:
         inner = [str(3 * i + 1) for i in range(config.layers - 1)]
         last = str(3 * config.layers - 2)
     ends = ["weight", "bias"] if config.bias else ["weight"]
-    return [f"{place}.{end}" for place in inner for end in ("weight", "bias")] + [f"{last}.{end}" for end in ends]
+    return [f"{place}.{end}" for place in inner for end in ("weight", "bias")] + [
+        f"{last}.{end}" for end in ends
+    ]
 
 
 def with_prefix(key: str, row: Architecture) -> str:

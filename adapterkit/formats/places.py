@@ -16,7 +16,11 @@ def starters() -> dict[str, Path]:
     folder = Path(str(resources.files("adapterkit") / "mini" / "starters"))
     if not folder.is_dir():
         return {}
-    return {place.name: place for place in sorted(folder.iterdir()) if (place / "adapter_config.json").is_file()}
+    return {
+        place.name: place
+        for place in sorted(folder.iterdir())
+        if (place / "adapter_config.json").is_file()
+    }
 
 
 def folder_of(reference: str | Path, *, revision: str | None = None) -> Path:

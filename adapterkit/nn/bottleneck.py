@@ -23,7 +23,13 @@ class Bottleneck(nn.Module):
     """
 
     def __init__(
-        self, width: int, bottleneck: int, *, non_linearity: str = "relu", scaling: float = 1.0, dropout: float = 0.0
+        self,
+        width: int,
+        bottleneck: int,
+        *,
+        non_linearity: str = "relu",
+        scaling: float = 1.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.down = nn.Linear(width, bottleneck)

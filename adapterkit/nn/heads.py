@@ -27,10 +27,14 @@ class Head(nn.Module):
         self.act = activation(config.activation)
         build = {"tagging": _task_layers, "classification": _task_layers, "masked_lm": _lm_layers}
         if config.head_type not in build:
-            raise ConfigError(f"head type {config.head_type!r} is not supported; there are: {', '.join(build)}")
+            raise ConfigError(
+                f"head type {config.head_type!r} is not supported; there are: {', '.join(build)}"
+            )
         self.chain = build[config.head_type](config, width)
 
-    def forward(self, hidden: Tensor, invertible: Nice | None = None, *, epsilon: float = 1e-12) -> Tensor:
+    def forward(
+        self, hidden: Tensor, invertible: Nice | None = None, *, epsilon: float = 1e-12
+    ) -> Tensor:
         """Compute logits.
 
         Args:
@@ -57,13 +61,17 @@ class Head(nn.Module):
         return out if out.dtype.itemsize > dtype.itemsize else out.to(dtype)
 
     def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
+        return (
+            functional.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
+        )
 
     def _vocabulary_logits(self, x: Tensor, invertible: Nice | None, epsilon: float) -> Tensor:
         *inner, last = self.chain.values()
         for layer in inner:
             if isinstance(layer, nn.LayerNorm):
-                x = functional.layer_norm(x, layer.normalized_shape, layer.weight, layer.bias, epsilon)
+                x = functional.layer_norm(
+                    x, layer.normalized_shape, layer.weight, layer.bias, epsilon
+                )
             else:
                 x = self.act(layer(x))
         out: Tensor = last(invertible.inverse(x) if invertible is not None else x)

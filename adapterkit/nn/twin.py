@@ -37,6 +37,7 @@ def _twin(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
     for name in _HOOKS:
         clone.__dict__[name] = OrderedDict()
     clone.__dict__["_modules"] = {
-        name: None if child is None else _twin(child, done) for name, child in module._modules.items()
+        name: None if child is None else _twin(child, done)
+        for name, child in module._modules.items()
     }
     return clone

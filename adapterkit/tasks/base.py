@@ -65,20 +65,32 @@ class Task(Protocol[E]):
     def windows(self, examples: Sequence[E], backbone: Backbone, *, limit: int) -> list[Window]:
         """Inputs of the backbone, at most ``limit`` tokens each."""
 
-    def targets(self, windows: Sequence[Window], examples: Sequence[E], labels: Mapping[str, int], length: int) -> Tensor:
+    def targets(
+        self,
+        windows: Sequence[Window],
+        examples: Sequence[E],
+        labels: Mapping[str, int],
+        length: int,
+    ) -> Tensor:
         """Label numbers: ``(batch, length)`` with -100 where none, or ``(batch,)``."""
 
-    def answers(self, windows: Sequence[Window], logits: Sequence[Tensor], count: int, labels: Sequence[str]) -> list[Answer]:
+    def answers(
+        self, windows: Sequence[Window], logits: Sequence[Tensor], count: int, labels: Sequence[str]
+    ) -> list[Answer]:
         """One answer for each of ``count`` examples, from the logits of each window."""
 
     def gold(self, example: E) -> tuple[str, ...]:
         """The right labels of an example."""
 
-    def scores(self, examples: Sequence[E], answers: Sequence[Answer], *, seed: int) -> dict[str, Score]:
+    def scores(
+        self, examples: Sequence[E], answers: Sequence[Answer], *, seed: int
+    ) -> dict[str, Score]:
         """Every metric of the task, with intervals."""
 
 
-def read_splits(files: Mapping[str, str | Path | Sequence[str | Path] | None]) -> dict[str, list[Path]]:
+def read_splits(
+    files: Mapping[str, str | Path | Sequence[str | Path] | None],
+) -> dict[str, list[Path]]:
     """The files given for each split, as lists.
 
     Raises:
@@ -105,7 +117,9 @@ def examples_of(splits: Mapping[str, tuple[E, ...]], split: str, what: str) -> t
     found = splits.get(split, ())
     if not found:
         have = ", ".join(name for name in SPLITS if splits.get(name)) or "none"
-        raise CorpusError(f"the {what} task has no {split} examples (it has: {have}); pass {split}=")
+        raise CorpusError(
+            f"the {what} task has no {split} examples (it has: {have}); pass {split}="
+        )
     return found
 
 

@@ -13,7 +13,14 @@ from adapterkit.data.datasets_door import rows_of
 from adapterkit.data.examples import LabelledText
 from adapterkit.data.labelled import labelled_from_rows, read_labelled
 from adapterkit.metrics import Score, classification_scores
-from adapterkit.tasks.base import SPLITS, Answer, examples_of, probabilities, read_splits, special_of
+from adapterkit.tasks.base import (
+    SPLITS,
+    Answer,
+    examples_of,
+    probabilities,
+    read_splits,
+    special_of,
+)
 from adapterkit.tasks.tagging import Files
 
 
@@ -59,7 +66,9 @@ class Classification:
         name = column or "label"
         splits = {
             split: tuple(
-                t for path in paths for t in read_labelled(path, text_column=text, label_column=name, language=language)
+                t
+                for path in paths
+                for t in read_labelled(path, text_column=text, label_column=name, language=language)
             )
             for split, paths in files.items()
         }
@@ -81,7 +90,9 @@ class Classification:
             rows, names = rows_of(dataset, split=split, names=splits, column=column)
             if rows is not None:
                 found[split] = tuple(
-                    labelled_from_rows(rows, text_column=text, label_column=column, names=names, language=language)
+                    labelled_from_rows(
+                        rows, text_column=text, label_column=column, names=names, language=language
+                    )
                 )
         return cls(found, column)
 
@@ -101,13 +112,19 @@ class Classification:
         """Two layers with tanh over the first token, as AdapterHub's classification head."""
         return HeadConfig("classification", labels, layers=2)
 
-    def windows(self, examples: Sequence[LabelledText], backbone: Backbone, *, limit: int) -> list[Window]:
+    def windows(
+        self, examples: Sequence[LabelledText], backbone: Backbone, *, limit: int
+    ) -> list[Window]:
         """One window a text, several where it is longer than ``limit``; no word is lost."""
         ids = backbone.token_ids([t.text for t in examples])
         return text_windows(ids, special_of(backbone), limit=limit)
 
     def targets(
-        self, windows: Sequence[Window], examples: Sequence[LabelledText], labels: Mapping[str, int], length: int
+        self,
+        windows: Sequence[Window],
+        examples: Sequence[LabelledText],
+        labels: Mapping[str, int],
+        length: int,
     ) -> Tensor:
         """The label number of each window's text. Shape ``(batch,)``."""
         return torch.tensor([labels[examples[window.example].label] for window in windows])
@@ -122,7 +139,10 @@ class Classification:
             total[window.example] += probabilities(scores).cpu()
             share[window.example] += 1
         best, number = (total / share.clamp(min=1)).max(dim=-1)
-        return [Answer((labels[i],), (score,)) for i, score in zip(number.tolist(), best.tolist(), strict=True)]
+        return [
+            Answer((labels[i],), (score,))
+            for i, score in zip(number.tolist(), best.tolist(), strict=True)
+        ]
 
     def gold(self, example: LabelledText) -> tuple[str, ...]:
         """The text's label."""
@@ -132,4 +152,6 @@ class Classification:
         self, examples: Sequence[LabelledText], answers: Sequence[Answer], *, seed: int
     ) -> dict[str, Score]:
         """Accuracy and macro F1."""
-        return classification_scores([t.label for t in examples], [a.labels[0] for a in answers], seed=seed)
+        return classification_scores(
+            [t.label for t in examples], [a.labels[0] for a in answers], seed=seed
+        )

@@ -14,7 +14,14 @@ from adapterkit.data.datasets_door import rows_of
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.data.labelled import read_tagged, tagged_from_rows
 from adapterkit.metrics import Score, is_span_scheme, span_scores, tagging_scores
-from adapterkit.tasks.base import SPLITS, Answer, examples_of, probabilities, read_splits, special_of
+from adapterkit.tasks.base import (
+    SPLITS,
+    Answer,
+    examples_of,
+    probabilities,
+    read_splits,
+    special_of,
+)
 
 Files = str | Path | Sequence[str | Path] | None
 
@@ -56,7 +63,9 @@ class Tagging:
         """
         files = read_splits({"train": train, "dev": dev, "test": test})
         splits = {
-            split: tuple(s for path in paths for s in read_tagged(path, column=column, language=language))
+            split: tuple(
+                s for path in paths for s in read_tagged(path, column=column, language=language)
+            )
             for split, paths in files.items()
         }
         return cls(splits, column or "upos")
@@ -85,7 +94,13 @@ class Tagging:
             rows, names = rows_of(dataset, split=split, names=splits, column=column)
             if rows is not None:
                 found[split] = tuple(
-                    tagged_from_rows(rows, tokens_column=tokens, tags_column=column, names=names, language=language)
+                    tagged_from_rows(
+                        rows,
+                        tokens_column=tokens,
+                        tags_column=column,
+                        names=names,
+                        language=language,
+                    )
                 )
         return cls(found, column)
 
@@ -114,13 +129,19 @@ class Tagging:
         """One linear layer, as AdapterHub's tagging head."""
         return HeadConfig("tagging", labels)
 
-    def windows(self, examples: Sequence[TaggedSentence], backbone: Backbone, *, limit: int) -> list[Window]:
+    def windows(
+        self, examples: Sequence[TaggedSentence], backbone: Backbone, *, limit: int
+    ) -> list[Window]:
         """Windows of whole words; labels sit on first pieces."""
         pieces = backbone.word_pieces([s.words for s in examples])
         return word_windows(pieces, special_of(backbone), limit=limit)
 
     def targets(
-        self, windows: Sequence[Window], examples: Sequence[TaggedSentence], labels: Mapping[str, int], length: int
+        self,
+        windows: Sequence[Window],
+        examples: Sequence[TaggedSentence],
+        labels: Mapping[str, int],
+        length: int,
     ) -> Tensor:
         """Label numbers at first pieces, -100 elsewhere. Shape ``(batch, length)``."""
         targets = torch.full((len(windows), length), -100)

@@ -60,7 +60,9 @@ _GROUPS = ("weights", "best", "first_moments", "second_moments")
 
 def write_checkpoint(folder: Path, state: State, same: dict[str, Any]) -> None:
     """Replace the checkpoint in ``folder`` in one step."""
-    tensors = {f"{group}/{name}": t for group in _GROUPS for name, t in getattr(state, group).items()}
+    tensors = {
+        f"{group}/{name}": t for group in _GROUPS for name, t in getattr(state, group).items()
+    }
     progress = asdict(state.progress)
     progress["best"] = progress["best"] if state.progress.looks else None
     record = json.dumps({"progress": progress, "same": same}, sort_keys=True, ensure_ascii=False)
@@ -82,7 +84,9 @@ def read_checkpoint(folder: Path, same: dict[str, Any]) -> State | None:
         _require_same(path, record["same"], same)
         progress = Progress(**record["progress"])
     except (KeyError, TypeError, ValueError) as error:
-        raise FolderError(f"{path}: is no checkpoint of adapterkit ({error!r}); delete {folder}") from None
+        raise FolderError(
+            f"{path}: is no checkpoint of adapterkit ({error!r}); delete {folder}"
+        ) from None
     if progress.best is None:
         progress.best = float("inf")
     progress.looks = [(int(step), float(value)) for step, value in progress.looks]

@@ -38,14 +38,18 @@ def estimate(backbone: Backbone, tokens: int, corpus_bytes: int) -> tuple[Plan, 
     length = block_length(config, backbone)
     a_step = config.batch_size * length
     factor = 16 if corpus_bytes < SMALL_CORPUS_BYTES else 2
-    return Plan(steps_for(tokens, a_step), a_step), _speed(backbone, config.batch_size, length, factor)
+    return Plan(steps_for(tokens, a_step), a_step), _speed(
+        backbone, config.batch_size, length, factor
+    )
 
 
 def _speed(backbone: Backbone, batch: int, length: int, factor: int) -> float:
     shape = BottleneckConfig(factor, invertible=True)
     adapter = new_adapter("timing", shape, backbone=backbone.facts, kind="language")
     model = AdaptedModel(backbone, Stack(adapter))
-    rows = np.random.default_rng(0).integers(0, backbone.vocabulary, (batch, length), dtype=np.int32)
+    rows = np.random.default_rng(0).integers(
+        0, backbone.vocabulary, (batch, length), dtype=np.int32
+    )
     masked = Blocks(rows, vocabulary_of(backbone)).masked(range(batch), share=0.15, seed=0)
     fast = choose_precision(backbone.device, None, backbone.dtype) == "bfloat16"
     times = []

@@ -63,7 +63,9 @@ class MaskedLanguageModelling:
         """Masked-LM loss of step ``step``, a scalar, and the tokens it read."""
         seed, size = self.config.seed, self.config.batch_size
         rows = self.training.indices(step, size, seed=seed)
-        batch = self.training.masked(rows, share=self.config.masking, seed=derive(seed, "mask", step))
+        batch = self.training.masked(
+            rows, share=self.config.masking, seed=derive(seed, "mask", step)
+        )
         return self.model(batch.to(self.model.backbone.device)), batch.input_ids.numel()
 
     def look(self) -> float:
@@ -139,12 +141,24 @@ def train_language(
             heldout_blocks=config.heldout_blocks,
         )
         config = _decide_steps(config, tokens)
-        adapter = _start(backbone, corpus, config, init, name or corpus.language, kind="domain" if over else "language")
+        adapter = _start(
+            backbone,
+            corpus,
+            config,
+            init,
+            name or corpus.language,
+            kind="domain" if over else "language",
+        )
         lower = (over,) if over is not None else ()
         model = AdaptedModel(backbone, Stack(*lower, adapter))
         problem = MaskedLanguageModelling(model, adapter, training, heldout, config)
         before = _bare_loss(backbone, heldout, config, lower)
-        same = {**as_record(config), "text": fingerprint(work), **surroundings(backbone), "tensors": shapes(adapter)}
+        same = {
+            **as_record(config),
+            "text": fingerprint(work),
+            **surroundings(backbone),
+            "tensors": shapes(adapter),
+        }
         same |= {"over": over.digest() if over else None, "init": init.digest() if init else None}
         with reporter(f"language adapter {adapter.name}", "held-out loss", progress) as report:
             run = train(problem, settings_of(config), work=work, same=same, report=report)
@@ -153,8 +167,12 @@ def train_language(
     return adapter.eval()
 
 
-def _bare_loss(backbone: Backbone, heldout: Blocks, config: LanguageConfig, lower: tuple[Adapter, ...]) -> float:
-    with torch.autocast(backbone.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+def _bare_loss(
+    backbone: Backbone, heldout: Blocks, config: LanguageConfig, lower: tuple[Adapter, ...]
+) -> float:
+    with torch.autocast(
+        backbone.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+    ):
         return heldout_loss(AdaptedModel(backbone, Stack(*lower)), heldout, config)
 
 
@@ -173,7 +191,8 @@ def _decide(
         reduction_factor=factor,
         block_length=length,
         precision=choose_precision(backbone.device, precision, backbone.dtype),
-        learning_rate=config.learning_rate or learning_rate(backbone.width, config.batch_size * length),
+        learning_rate=config.learning_rate
+        or learning_rate(backbone.width, config.batch_size * length),
     )
 
 
@@ -185,7 +204,9 @@ def block_length(config: LanguageConfig, backbone: Backbone) -> int:
     """
     length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
     if length > backbone.max_length:
-        raise ConfigError(f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens")
+        raise ConfigError(
+            f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
+        )
     return length
 
 
@@ -238,13 +259,23 @@ def vocabulary_of(backbone: Backbone) -> Vocabulary:
     ids = {"cls_token": t.cls_token_id, "sep_token": t.sep_token_id, "mask_token": t.mask_token_id}
     missing = [name for name, value in ids.items() if value is None]
     if missing:
-        raise ConfigError(f"the tokenizer of {backbone.name!r} has no {', '.join(missing)}; masked-LM training needs them")
+        raise ConfigError(
+            f"the tokenizer of {backbone.name!r} has no {', '.join(missing)}; masked-LM training needs them"
+        )
     special = tuple(sorted(set(t.all_special_ids)))
-    return Vocabulary(backbone.vocabulary, ids["cls_token"], ids["sep_token"], ids["mask_token"], special)
+    return Vocabulary(
+        backbone.vocabulary, ids["cls_token"], ids["sep_token"], ids["mask_token"], special
+    )
 
 
 def _start(
-    backbone: Backbone, corpus: Corpus, config: LanguageConfig, init: Adapter | None, name: str, *, kind: str
+    backbone: Backbone,
+    corpus: Corpus,
+    config: LanguageConfig,
+    init: Adapter | None,
+    name: str,
+    *,
+    kind: str,
 ) -> Adapter:
     shape = BottleneckConfig(
         reduction_factor=float(config.reduction_factor or 2),
@@ -255,11 +286,18 @@ def _start(
         init.check_fits(backbone.facts)
         shape = init.config
     adapter = new_adapter(
-        name, shape, backbone=backbone.facts, kind=kind, language=corpus.language, seed=derive(config.seed, "init")
+        name,
+        shape,
+        backbone=backbone.facts,
+        kind=kind,
+        language=corpus.language,
+        seed=derive(config.seed, "init"),
     )
     adapter = adapter.placed(backbone.device, backbone.adapter_dtype)
     if init is not None:
-        adapter.load_state_dict({k: v for k, v in init.tensors().items() if not k.startswith("head.")})
+        adapter.load_state_dict(
+            {k: v for k, v in init.tensors().items() if not k.startswith("head.")}
+        )
     return adapter
 
 
@@ -271,7 +309,9 @@ def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]
         ConfigError: If ``folder`` already holds an adapter and ``overwrite`` is off.
     """
     if (folder / "adapter_config.json").exists() and not overwrite:
-        raise ConfigError(f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)")
+        raise ConfigError(
+            f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)"
+        )
     work = folder / WORK
     if fresh:
         shutil.rmtree(work, ignore_errors=True)
@@ -300,7 +340,11 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     names = ("torch", "transformers", "tokenizers")
-    return {"adapterkit": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+    return {
+        "adapterkit": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
 
 
 def reference_to(adapter: Adapter | None) -> dict[str, str] | None:
@@ -333,7 +377,11 @@ def _provenance(
     profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
     return {
         "task": "masked-lm",
-        "corpus": {"fingerprint": corpus.fingerprint(), "licence": corpus.licence, "coverage": profile.as_dict()},
+        "corpus": {
+            "fingerprint": corpus.fingerprint(),
+            "licence": corpus.licence,
+            "coverage": profile.as_dict(),
+        },
         "heldout_loss": {"backbone": round(before, 5), "adapter": round(run.best, 5)},
         "config": as_record(config),
         "run": run_record(run),

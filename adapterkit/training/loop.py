@@ -59,7 +59,9 @@ class Settings:
     precision: str
 
 
-def train(problem: Problem, settings: Settings, *, work: Path, same: dict[str, Any], report: Reporter) -> Progress:
+def train(
+    problem: Problem, settings: Settings, *, work: Path, same: dict[str, Any], report: Reporter
+) -> Progress:
     """Train ``problem`` and leave its best weights in it.
 
     Args:
@@ -112,7 +114,11 @@ class _Run:
         now = self.progress
         if not now.looks:
             self.look()
-        while now.step < self.settings.steps and not self.out_of_time() and now.waited < self.settings.patience:
+        while (
+            now.step < self.settings.steps
+            and not self.out_of_time()
+            and now.waited < self.settings.patience
+        ):
             began = time.monotonic()
             self.step()
             now.seconds += time.monotonic() - began
@@ -158,7 +164,10 @@ class _Run:
     def look(self) -> None:
         now = self.progress
         began = time.monotonic()
-        with torch.no_grad(), _arithmetic(self.settings.precision, next(iter(self.names.values())).device):
+        with (
+            torch.no_grad(),
+            _arithmetic(self.settings.precision, next(iter(self.names.values())).device),
+        ):
             value = self.problem.look()
         if not now.looks or value < now.best:
             now.best, now.best_step, now.waited = value, now.step, 0
@@ -185,7 +194,9 @@ class _Run:
         )
 
 
-def _restore(names: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer, state: State) -> None:
+def _restore(
+    names: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer, state: State
+) -> None:
     with torch.no_grad():
         for name, parameter in names.items():
             parameter.copy_(state.weights[name])

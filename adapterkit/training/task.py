@@ -26,7 +26,15 @@ from adapterkit.prediction import answers
 from adapterkit.seeds import derive
 from adapterkit.tasks.base import Task, special_of
 from adapterkit.training.checkpoint import kept
-from adapterkit.training.language import NARROW, reference_to, run_record, shapes, surroundings, versions, work_folder
+from adapterkit.training.language import (
+    NARROW,
+    reference_to,
+    run_record,
+    shapes,
+    surroundings,
+    versions,
+    work_folder,
+)
 from adapterkit.training.loop import Settings, choose_precision, train
 from adapterkit.training.progress import reporter
 
@@ -70,7 +78,12 @@ class Supervised:
         return model(batch.to(model.backbone.device)), int(batch.attention_mask.sum())
 
     def _batch(self, source: Source, turn: int) -> TaskBatch:
-        numbers = shuffled(len(source.windows), turn * self.config.batch_size, self.config.batch_size, self.config.seed)
+        numbers = shuffled(
+            len(source.windows),
+            turn * self.config.batch_size,
+            self.config.batch_size,
+            self.config.seed,
+        )
         windows = [source.windows[i] for i in numbers]
         model = source.models[0]
         ids, mask = pad(windows, special_of(model.backbone))
@@ -140,7 +153,9 @@ def train_task(
     lowers = _lowers(over, len(tasks))
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
-        precision = choose_precision(backbone.device, config.precision or kept(work, "precision"), backbone.dtype)
+        precision = choose_precision(
+            backbone.device, config.precision or kept(work, "precision"), backbone.dtype
+        )
         labels = tuple(sorted({label for one in tasks for label in one.labels()}))
         head = tasks[0].head(labels)
         adapter = _start(backbone, config, head, init, name or folder.name)
@@ -153,12 +168,18 @@ def train_task(
         decides = _decides(sources)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
         problem = Supervised(sources, adapter, config, decides)
-        with reporter(f"task adapter {adapter.name}", f"{decides[2]} {tasks[0].main_metric}", progress) as report:
+        with reporter(
+            f"task adapter {adapter.name}", f"{decides[2]} {tasks[0].main_metric}", progress
+        ) as report:
             run = train(problem, _settings(config), work=work, same=same, report=report)
         adapter.provenance = {
             "task": tasks[0].column,
             "examples": [len(one.examples("train")) for one in tasks],
-            "selection": {"split": decides[2], "metric": tasks[0].main_metric, "value": round(-run.best, 5)},
+            "selection": {
+                "split": decides[2],
+                "metric": tasks[0].main_metric,
+                "value": round(-run.best, 5),
+            },
             "config": as_record(config),
             "run": run_record(run),
             "over": [reference_to(lower) for stack in lowers for lower in stack],
@@ -173,12 +194,16 @@ def train_task(
 def _decide(config: TaskConfig, backbone: Backbone) -> TaskConfig:
     length = config.max_length or min(128, backbone.max_length)
     if length > backbone.max_length:
-        raise ConfigError(f"max_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens")
+        raise ConfigError(
+            f"max_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
+        )
     rate = config.learning_rate or (1e-3 if backbone.width < NARROW else 1e-4)
     return replace(config, max_length=length, learning_rate=rate)
 
 
-def _lowers(over: Adapter | Sequence[Adapter] | Stack | None, count: int) -> list[tuple[Adapter, ...]]:
+def _lowers(
+    over: Adapter | Sequence[Adapter] | Stack | None, count: int
+) -> list[tuple[Adapter, ...]]:
     if over is None:
         return [()] * count
     if isinstance(over, Adapter):
@@ -190,7 +215,9 @@ def _lowers(over: Adapter | Sequence[Adapter] | Stack | None, count: int) -> lis
     return [(adapter,) for adapter in over]
 
 
-def _start(backbone: Backbone, config: TaskConfig, head: HeadConfig, init: Adapter | None, name: str) -> Adapter:
+def _start(
+    backbone: Backbone, config: TaskConfig, head: HeadConfig, init: Adapter | None, name: str
+) -> Adapter:
     shape = BottleneckConfig(
         reduction_factor=config.reduction_factor,
         leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
@@ -204,7 +231,12 @@ def _start(backbone: Backbone, config: TaskConfig, head: HeadConfig, init: Adapt
             )
         shape, head = init.config, init.head.config
     adapter = new_adapter(
-        name, shape, backbone=backbone.facts, kind="task", head=head, seed=derive(config.seed, "init")
+        name,
+        shape,
+        backbone=backbone.facts,
+        kind="task",
+        head=head,
+        seed=derive(config.seed, "init"),
     )
     adapter = adapter.placed(backbone.device, backbone.adapter_dtype)
     if init is not None:
@@ -212,8 +244,12 @@ def _start(backbone: Backbone, config: TaskConfig, head: HeadConfig, init: Adapt
     return adapter
 
 
-def _source(backbone: Backbone, task: Task[Any], stacks: Sequence[Stack], config: TaskConfig) -> Source:
-    windows = task.windows(task.examples("train"), backbone, limit=config.max_length or backbone.max_length)
+def _source(
+    backbone: Backbone, task: Task[Any], stacks: Sequence[Stack], config: TaskConfig
+) -> Source:
+    windows = task.windows(
+        task.examples("train"), backbone, limit=config.max_length or backbone.max_length
+    )
     return Source(task, tuple(AdaptedModel(backbone, stack) for stack in stacks), tuple(windows))
 
 
@@ -258,7 +294,9 @@ def _same(
 ) -> dict[str, Any]:
     import hashlib
 
-    text = repr([[one.examples(split) for split in ("train", "dev") if one.has(split)] for one in tasks])
+    text = repr(
+        [[one.examples(split) for split in ("train", "dev") if one.has(split)] for one in tasks]
+    )
     return {
         **as_record(config),
         **surroundings(backbone),

@@ -19,18 +19,24 @@ def test_every_architecture_of_the_table_loads_frozen(model_type: str, tmp_path:
     assert not backbone.model.training
 
 
-def test_a_half_precision_checkpoint_loads_as_float32_on_a_cpu(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_half_precision_checkpoint_loads_as_float32_on_a_cpu(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
     half = tmp_path / "half"
     shutil.copytree(tiny_folder, half)
     weights = half / "model.safetensors"
-    write_tensors(weights, {k: t.half() for k, t in read_tensors(weights).items()}, {"format": "pt"})
+    write_tensors(
+        weights, {k: t.half() for k, t in read_tensors(weights).items()}, {"format": "pt"}
+    )
     config = half / "config.json"
     config.write_text(config.read_text().replace("float32", "float16"))
     assert load_backbone(half, device="cpu").dtype == torch.float32
     assert load_backbone(half, device="cpu", dtype="float64").dtype == torch.float64
 
 
-def test_an_unknown_architecture_names_the_supported_ones_and_how_to_add_one(tmp_path: Path) -> None:
+def test_an_unknown_architecture_names_the_supported_ones_and_how_to_add_one(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(ConfigError, match="xlm-roberta") as error:
         load_backbone(tmp_path)
@@ -44,7 +50,9 @@ def test_a_checkpoint_without_its_head_is_told_apart(tmp_path: Path) -> None:
         backbone.require_trained_head()
 
 
-def test_a_checkpoint_that_lacks_encoder_tensors_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_that_lacks_encoder_tensors_is_refused(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
     cut = tmp_path / "cut"
     shutil.copytree(tiny_folder, cut)
     tensors = read_tensors(cut / "model.safetensors")
@@ -54,12 +62,17 @@ def test_a_checkpoint_that_lacks_encoder_tensors_is_refused(tiny_folder: Path, t
         load_backbone(cut)
 
 
-def test_the_digest_does_not_depend_on_how_weights_are_cut_into_files(tiny_folder: Path, tmp_path: Path) -> None:
+def test_the_digest_does_not_depend_on_how_weights_are_cut_into_files(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
     tensors = read_tensors(tiny_folder / "model.safetensors")
     names = sorted(tensors)
     write_tensors(tmp_path / "a.safetensors", {k: tensors[k] for k in names[:5]})
     write_tensors(tmp_path / "b.safetensors", {k: tensors[k] for k in names[5:]})
-    torch.save({**tensors, "lm_head.decoder.weight": tensors["roberta.embeddings.word_embeddings.weight"]}, tmp_path / "c.bin")
+    torch.save(
+        {**tensors, "lm_head.decoder.weight": tensors["roberta.embeddings.word_embeddings.weight"]},
+        tmp_path / "c.bin",
+    )
     whole = checkpoint_digest([tiny_folder / "model.safetensors"])
     assert checkpoint_digest([tmp_path / "b.safetensors", tmp_path / "a.safetensors"]) == whole
     assert checkpoint_digest([tmp_path / "c.bin"]) == whole

@@ -25,14 +25,18 @@ def backbone(tiny_folder: Path) -> Backbone:
 
 def language(backbone: Backbone) -> Adapter:
     config = BottleneckConfig(2, invertible=True, leave_out=(2,))
-    made = new_adapter("cym", config, backbone=backbone.facts, kind="language", language="cym", seed=3)
+    made = new_adapter(
+        "cym", config, backbone=backbone.facts, kind="language", language="cym", seed=3
+    )
     made.provenance = {"seed": 3}
     return made
 
 
 def task(backbone: Backbone) -> Adapter:
     head = HeadConfig("tagging", ("ADJ", "NOUN", "VERB"))
-    return new_adapter("pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head, seed=4)
+    return new_adapter(
+        "pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head, seed=4
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -57,7 +61,9 @@ def test_a_saved_stack_gives_the_same_logits_when_loaded(model_type: str, tmp_pa
     stack = Stack(language(backbone), task(backbone))
     loaded = Stack(*(load_adapter(save_adapter(a, tmp_path / a.name)) for a in stack))
     ids = torch.tensor([[0, 11, 12, 4, 30, 2]])
-    assert torch.equal(AdaptedModel(backbone, stack).logits(ids), AdaptedModel(backbone, loaded).logits(ids))
+    assert torch.equal(
+        AdaptedModel(backbone, stack).logits(ids), AdaptedModel(backbone, loaded).logits(ids)
+    )
     assert loaded == stack
     assert loaded.adapters[1].labels == ("ADJ", "NOUN", "VERB")
     assert loaded.adapters[0].provenance == {"seed": 3}
@@ -75,7 +81,9 @@ def test_the_keys_are_adapterhubs(folder: Path) -> None:
 def test_an_adapter_saved_from_a_bare_base_model_loads(folder: Path) -> None:
     whole = load_adapter(folder).digest()
     tensors = read_tensors(folder / "adapter.safetensors")
-    write_tensors(folder / "adapter.safetensors", {k.removeprefix("roberta."): t for k, t in tensors.items()})
+    write_tensors(
+        folder / "adapter.safetensors", {k.removeprefix("roberta."): t for k, t in tensors.items()}
+    )
     (folder / "adapterkit.json").unlink()
     assert load_adapter(folder).digest() == whole
 
@@ -97,7 +105,9 @@ class Evil:
         return (os.mkdir, ("evil-was-here",))
 
 
-def test_a_hostile_pickle_is_refused_and_runs_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hostile_pickle_is_refused_and_runs_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (folder / "adapterkit.json").unlink()
     (folder / "adapter.safetensors").unlink()
@@ -133,7 +143,9 @@ def change(folder: Path, **values: object) -> None:
     ],
     ids=lambda v: next(iter(v)),
 )
-def test_what_would_be_computed_differently_is_refused_by_name(folder: Path, values: dict[str, object]) -> None:
+def test_what_would_be_computed_differently_is_refused_by_name(
+    folder: Path, values: dict[str, object]
+) -> None:
     change(folder, **values)
     with pytest.raises(FolderError, match=next(iter(values))):
         load_adapter(folder)
@@ -201,11 +213,15 @@ def test_a_file_cut_short_is_refused(folder: Path, keep: int) -> None:
         load_adapter(folder)
 
 
-def test_an_adapter_that_lost_its_last_layers_does_not_fit(backbone: Backbone, tmp_path: Path) -> None:
+def test_an_adapter_that_lost_its_last_layers_does_not_fit(
+    backbone: Backbone, tmp_path: Path
+) -> None:
     whole = new_adapter("cut", BottleneckConfig(2), backbone=backbone.facts, kind="language")
     folder = save_adapter(whole, tmp_path / "cut")
     found = read_tensors(folder / "adapter.safetensors")
-    write_tensors(folder / "adapter.safetensors", {k: t for k, t in found.items() if ".layer.2." not in k})
+    write_tensors(
+        folder / "adapter.safetensors", {k: t for k, t in found.items() if ".layer.2." not in k}
+    )
     (folder / "adapterkit.json").unlink()
     with pytest.raises(AdapterMismatch, match="layers: the adapter has 2, the backbone has 3"):
         AdaptedModel(backbone, Stack(load_adapter(folder)))
@@ -228,7 +244,9 @@ def test_an_adapters_name_cannot_leave_its_keys(folder: Path, name: str) -> None
         load_adapter(folder)
 
 
-def test_a_save_that_fails_leaves_what_was_there(backbone: Backbone, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_save_that_fails_leaves_what_was_there(
+    backbone: Backbone, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = contents(folder)
 
     def fail(*args: object, **kwargs: object) -> None:
@@ -241,7 +259,9 @@ def test_a_save_that_fails_leaves_what_was_there(backbone: Backbone, folder: Pat
     assert [p.name for p in folder.parent.iterdir()] == ["cym"]
 
 
-def test_inspecting_gives_the_digest_of_the_loaded_adapter(backbone: Backbone, tmp_path: Path) -> None:
+def test_inspecting_gives_the_digest_of_the_loaded_adapter(
+    backbone: Backbone, tmp_path: Path
+) -> None:
     for made in (language(backbone), task(backbone)):
         folder = save_adapter(made, tmp_path / made.name)
         record = inspect(folder)
@@ -255,13 +275,23 @@ def test_names_of_adapter_transformers_1_are_understood(folder: Path) -> None:
     digest = load_adapter(folder).digest()
     tensors = read_tensors(folder / "adapter.safetensors")
     old = {
-        k.replace(".output.adapters.", ".output.layer_text_lang_adapters.").replace("invertible_adapters", "invertible_lang_adapters"): t
+        k.replace(".output.adapters.", ".output.layer_text_lang_adapters.").replace(
+            "invertible_adapters", "invertible_lang_adapters"
+        ): t
         for k, t in tensors.items()
     }
     write_tensors(folder / "adapter.safetensors", old)
     record = json.loads((folder / "adapter_config.json").read_text())
-    del record["version"], record["config"]["inv_adapter"], record["config"]["inv_adapter_reduction_factor"]
-    record["config"]["invertible_adapter"] = {"block_type": "nice", "non_linearity": "relu", "reduction_factor": 2}
+    del (
+        record["version"],
+        record["config"]["inv_adapter"],
+        record["config"]["inv_adapter_reduction_factor"],
+    )
+    record["config"]["invertible_adapter"] = {
+        "block_type": "nice",
+        "non_linearity": "relu",
+        "reduction_factor": 2,
+    }
     (folder / "adapter_config.json").write_text(json.dumps(record))
     (folder / "adapterkit.json").unlink()
     assert load_adapter(folder).digest() == digest

@@ -32,7 +32,7 @@ def test_a_coupling_follows_its_equations() -> None:
     initialise(nice, 1)
     x = torch.randn(2, 4, dtype=torch.float64)
     a, b = x[:, :2], x[:, 2:]
-    f = lambda net, v: net["2"](torch.relu(net["0"](v)))  # noqa: E731 - an equation
+    f = lambda net, v: net["2"](torch.relu(net["0"](v)))
     y1 = a + f(nice.F, b)
     expected = torch.cat((y1, b + f(nice.G, y1)), -1)
     torch.testing.assert_close(nice(x), expected)

@@ -41,7 +41,9 @@ def main(backbone: str, out: str, hang_at: int) -> None:
         heldout_blocks=4, precision="float32", seed=5,
     )  # fmt: skip
     corpus = Corpus.from_lines(lines(150), language="cym")
-    language.train_language(load_backbone(backbone), corpus, out=Path(out), config=config, progress=False)
+    language.train_language(
+        load_backbone(backbone), corpus, out=Path(out), config=config, progress=False
+    )
     print("DONE", flush=True)  # noqa: T201
 
 

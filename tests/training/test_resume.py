@@ -42,7 +42,9 @@ def run_to(process: "subprocess.Popen[str]", stop: str | None) -> list[int]:
 
 
 @pytest.mark.slow
-def test_killed_ten_times_it_ends_with_the_same_bytes_and_skips_finished_steps(tiny_folder: Path, tmp_path: Path) -> None:
+def test_killed_ten_times_it_ends_with_the_same_bytes_and_skips_finished_steps(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
     whole = run_to(start(tiny_folder, tmp_path / "whole"), None)
     last = whole[-1]
     assert whole == list(range(1, last + 1))
@@ -53,10 +55,16 @@ def test_killed_ten_times_it_ends_with_the_same_bytes_and_skips_finished_steps(t
         # Somewhere in the steps that are left, never behind the end of the run.
         first = 3 * (max((s[-1] for s in seen if s), default=0) // 3) + 1
         at = draw.randint(min(first, last), min(first + 3, last))
-        seen.append(run_to(start(tiny_folder, tmp_path / "cut"), f"STEP {at}" if kill < KILLS - 1 else None))
+        seen.append(
+            run_to(start(tiny_folder, tmp_path / "cut"), f"STEP {at}" if kill < KILLS - 1 else None)
+        )
     seen.append(run_to(start(tiny_folder, tmp_path / "cut"), None))
-    assert sha256_of(tmp_path / "cut" / "adapter.safetensors") == sha256_of(tmp_path / "whole" / "adapter.safetensors")
-    starts = json.loads((tmp_path / "cut" / "adapterkit.json").read_text())["provenance"]["run"]["started_at_steps"]
+    assert sha256_of(tmp_path / "cut" / "adapter.safetensors") == sha256_of(
+        tmp_path / "whole" / "adapter.safetensors"
+    )
+    starts = json.loads((tmp_path / "cut" / "adapterkit.json").read_text())["provenance"]["run"][
+        "started_at_steps"
+    ]
     assert starts == sorted(starts)
     assert starts[-1] > 0, "the last process went on from a checkpoint"
     for steps in seen:
@@ -72,7 +80,13 @@ def backbone(tiny_folder: Path) -> Backbone:
 
 CORPUS = Corpus.from_lines(lines(150), language="cym")
 CONFIG = LanguageConfig(
-    steps=12, batch_size=4, block_length=24, evaluate_every=3, heldout_blocks=4, learning_rate=3e-3, precision="float32"
+    steps=12,
+    batch_size=4,
+    block_length=24,
+    evaluate_every=3,
+    heldout_blocks=4,
+    learning_rate=3e-3,
+    precision="float32",
 )
 
 
@@ -110,7 +124,9 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(
     out = tmp_path / "cut"
     interrupt(monkeypatch, backbone, out, at=7)
     corpus = Corpus.from_lines(lines(150, seed=1), language="cym") if change == "text" else CORPUS
-    config = CONFIG if change == "text" else LanguageConfig(**{**vars(CONFIG), "learning_rate": 1e-3})
+    config = (
+        CONFIG if change == "text" else LanguageConfig(**{**vars(CONFIG), "learning_rate": 1e-3})
+    )
     with pytest.raises(ConfigError, match="--fresh") as error:
         train_language(backbone, corpus, out=out, config=config)
     assert ("learning_rate" if change == "settings" else "text") in str(error.value)
@@ -118,7 +134,9 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(
     train_language(backbone, corpus, out=out, config=config, fresh=True)
 
 
-def test_an_adapter_that_is_there_is_not_overwritten_unasked(backbone: Backbone, tmp_path: Path) -> None:
+def test_an_adapter_that_is_there_is_not_overwritten_unasked(
+    backbone: Backbone, tmp_path: Path
+) -> None:
     train_language(backbone, CORPUS, out=tmp_path / "a", config=CONFIG)
     before = sha256_of(tmp_path / "a" / "adapter.safetensors")
     with pytest.raises(ConfigError, match="already holds an adapter"):

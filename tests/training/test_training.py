@@ -22,7 +22,13 @@ from adapterkit.training.task import shuffled, train_task
 from tests.tiny import lines, make_backbone
 
 LANGUAGE = LanguageConfig(
-    steps=20, batch_size=4, block_length=24, evaluate_every=10, heldout_blocks=4, learning_rate=1e-2, precision="float32"
+    steps=20,
+    batch_size=4,
+    block_length=24,
+    evaluate_every=10,
+    heldout_blocks=4,
+    learning_rate=1e-2,
+    precision="float32",
 )
 TASK = TaskConfig(epochs=12, batch_size=8, learning_rate=1e-2, precision="float32")
 
@@ -41,7 +47,9 @@ def tagging(count: int = 60) -> Tagging:
     made = []
     for line in lines(count, seed=9):
         words = tuple(line.split())
-        made.append(TaggedSentence(words, tuple("VOWEL" if w[0] in "aeiou" else "OTHER" for w in words)))
+        made.append(
+            TaggedSentence(words, tuple("VOWEL" if w[0] in "aeiou" else "OTHER" for w in words))
+        )
     return Tagging({"train": tuple(made[10:]), "dev": tuple(made[:10]), "test": tuple(made[:10])})
 
 
@@ -59,7 +67,9 @@ def pos(backbone: Backbone, english: Path) -> Path:
     return out
 
 
-def test_the_heldout_loss_falls_and_the_backbone_stays_as_it_was(backbone: Backbone, tmp_path: Path) -> None:
+def test_the_heldout_loss_falls_and_the_backbone_stays_as_it_was(
+    backbone: Backbone, tmp_path: Path
+) -> None:
     before = backbone.digest_in_memory()
     adapter = train_language(backbone, corpus(), out=tmp_path / "cym", config=LANGUAGE)
     loss = adapter.provenance["heldout_loss"]
@@ -69,9 +79,16 @@ def test_the_heldout_loss_falls_and_the_backbone_stays_as_it_was(backbone: Backb
     assert load_adapter(tmp_path / "cym").digest() == adapter.digest()
 
 
-def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(backbone: Backbone, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(
+    backbone: Backbone, tmp_path: Path
+) -> None:
     one, same, other = (
-        train_language(backbone, corpus(), out=tmp_path / name, config=LanguageConfig(**{**vars(LANGUAGE), "seed": seed}))
+        train_language(
+            backbone,
+            corpus(),
+            out=tmp_path / name,
+            config=LanguageConfig(**{**vars(LANGUAGE), "seed": seed}),
+        )
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert one.digest() == same.digest() != other.digest()
@@ -83,10 +100,14 @@ def test_a_backbone_without_a_trained_head_is_a_clear_error(tmp_path: Path) -> N
         train_language(headless, corpus(), out=tmp_path / "cym", config=LANGUAGE)
 
 
-def test_training_can_start_from_another_language_adapter(backbone: Backbone, english: Path, tmp_path: Path) -> None:
+def test_training_can_start_from_another_language_adapter(
+    backbone: Backbone, english: Path, tmp_path: Path
+) -> None:
     source = load_adapter(english)
     config = LanguageConfig(**{**vars(LANGUAGE), "steps": 1, "learning_rate": 1e-9})
-    started = train_language(backbone, corpus(seed=4), out=tmp_path / "cym", config=config, init=source)
+    started = train_language(
+        backbone, corpus(seed=4), out=tmp_path / "cym", config=config, init=source
+    )
     torch.testing.assert_close(dict(started.tensors()), dict(source.tensors()), rtol=0, atol=1e-6)
     assert started.provenance["init"] == {"name": "eng", "digest": source.digest()}
 
@@ -96,7 +117,9 @@ def test_a_domain_adapter_is_trained_over_a_frozen_language_adapter(
 ) -> None:
     source = load_adapter(english)
     before = source.digest()
-    domain = train_language(backbone, corpus(seed=4), out=tmp_path / "d", config=LANGUAGE, over=source, name="medical")
+    domain = train_language(
+        backbone, corpus(seed=4), out=tmp_path / "d", config=LANGUAGE, over=source, name="medical"
+    )
     assert source.digest() == before
     assert domain.kind == "domain"
     assert domain.invertible is None
@@ -129,7 +152,9 @@ def test_masking_hides_the_share_it_was_asked_and_never_special_tokens() -> None
     assert 0.6 < masked < 0.95
     again = mask_tokens(ids, vocabulary, share=0.15, seed=1)
     assert torch.equal(again.input_ids, batch.input_ids)
-    assert not torch.equal(mask_tokens(ids, vocabulary, share=0.15, seed=2).input_ids, batch.input_ids)
+    assert not torch.equal(
+        mask_tokens(ids, vocabulary, share=0.15, seed=2).input_ids, batch.input_ids
+    )
 
 
 def test_each_pass_reads_every_example_once() -> None:
@@ -138,7 +163,9 @@ def test_each_pass_reads_every_example_once() -> None:
     assert places[:10] != places[10:20]
 
 
-def test_a_task_adapter_learns_and_says_what_it_was_trained_over(backbone: Backbone, pos: Path, english: Path) -> None:
+def test_a_task_adapter_learns_and_says_what_it_was_trained_over(
+    backbone: Backbone, pos: Path, english: Path
+) -> None:
     adapter, source = load_adapter(pos), load_adapter(english)
     scores = evaluate(AdaptedModel(backbone, Stack(source, adapter)), tagging())
     assert scores.value > 0.9
@@ -154,7 +181,9 @@ def test_the_comparison_has_three_conditions(backbone: Backbone, pos: Path, engl
     assert table["own"].scores == table["source"].scores
 
 
-def test_predicting_gives_a_label_and_a_probability_for_every_word(backbone: Backbone, pos: Path, english: Path) -> None:
+def test_predicting_gives_a_label_and_a_probability_for_every_word(
+    backbone: Backbone, pos: Path, english: Path
+) -> None:
     model = AdaptedModel(backbone, Stack(load_adapter(english), load_adapter(pos)))
     raw, split = predict(model, ["abc bcd, eee.", ["abc", "bcd"]])
     assert raw.tokens == ("abc", "bcd", ",", "eee", ".")
@@ -164,27 +193,42 @@ def test_predicting_gives_a_label_and_a_probability_for_every_word(backbone: Bac
     assert predict(model, []) == []
 
 
-def test_a_sentence_longer_than_the_backbone_loses_no_word(backbone: Backbone, pos: Path, english: Path) -> None:
+def test_a_sentence_longer_than_the_backbone_loses_no_word(
+    backbone: Backbone, pos: Path, english: Path
+) -> None:
     model = AdaptedModel(backbone, Stack(load_adapter(english), load_adapter(pos)))
     words = [f"{'ab'[i % 2]}cd" for i in range(200)]
     (found,) = predict(model, [words])
     assert len(found.labels) == 200
 
 
-def test_several_sources_and_target_ready_training(backbone: Backbone, english: Path, tmp_path: Path) -> None:
+def test_several_sources_and_target_ready_training(
+    backbone: Backbone, english: Path, tmp_path: Path
+) -> None:
     source = load_adapter(english)
     other = train_language(backbone, corpus(seed=7), out=tmp_path / "spa", config=LANGUAGE)
     digests = source.digest(), other.digest()
     config = TaskConfig(**{**vars(TASK), "epochs": 1})
-    adapter = train_task(backbone, [tagging(), tagging(40)], over=[source, other], out=tmp_path / "p", config=config, target_ready=[other])
+    adapter = train_task(
+        backbone,
+        [tagging(), tagging(40)],
+        over=[source, other],
+        out=tmp_path / "p",
+        config=config,
+        target_ready=[other],
+    )
     assert (source.digest(), other.digest()) == digests
     assert [entry["name"] for entry in adapter.provenance["over"]] == ["eng", "cym"]
     assert adapter.provenance["target_ready"][0]["digest"] == other.digest()
     with pytest.raises(ConfigError, match="one adapter a task"):
-        train_task(backbone, [tagging(), tagging()], over=[source], out=tmp_path / "q", config=config)
+        train_task(
+            backbone, [tagging(), tagging()], over=[source], out=tmp_path / "q", config=config
+        )
 
 
-def test_going_on_from_a_task_adapter_keeps_its_labels(backbone: Backbone, pos: Path, tmp_path: Path) -> None:
+def test_going_on_from_a_task_adapter_keeps_its_labels(
+    backbone: Backbone, pos: Path, tmp_path: Path
+) -> None:
     start = load_adapter(pos)
     few = Tagging({"train": tagging().examples("train")[:4]})
     config = TaskConfig(steps=1, learning_rate=1e-9, precision="float32")
@@ -202,7 +246,9 @@ def test_a_task_training_resumes_to_the_same_bytes(
 
     config = TaskConfig(**{**vars(TASK), "epochs": 4, "evaluate_every": 5})
     source = load_adapter(english)
-    whole = train_task(backbone, tagging(), over=source, out=tmp_path / "whole", config=config, name="pos")
+    whole = train_task(
+        backbone, tagging(), over=source, out=tmp_path / "whole", config=config, name="pos"
+    )
     step = loop._Run.step
 
     def stopping(run: loop._Run) -> None:
@@ -213,14 +259,23 @@ def test_a_task_training_resumes_to_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(loop._Run, "step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train_task(backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos")
-    resumed = train_task(backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos")
+            train_task(
+                backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos"
+            )
+    resumed = train_task(
+        backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos"
+    )
     assert resumed.digest() == whole.digest()
     assert resumed.provenance["run"]["started_at_steps"] == [0, 10]
 
 
-def test_classification_learns_and_long_texts_lose_no_word(backbone: Backbone, english: Path, tmp_path: Path) -> None:
-    made = [LabelledText(("aa ab " if i % 2 else "kk lk ") * (2 + i % 20), "yes" if i % 2 else "no") for i in range(40)]
+def test_classification_learns_and_long_texts_lose_no_word(
+    backbone: Backbone, english: Path, tmp_path: Path
+) -> None:
+    made = [
+        LabelledText(("aa ab " if i % 2 else "kk lk ") * (2 + i % 20), "yes" if i % 2 else "no")
+        for i in range(40)
+    ]
     task = Classification({"train": tuple(made), "test": tuple(made)})
     source = load_adapter(english)
     adapter = train_task(backbone, task, over=source, out=tmp_path / "topic", config=TASK)
