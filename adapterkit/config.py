@@ -99,8 +99,17 @@ class LanguageConfig:
     def __post_init__(self) -> None:
         _check(
             self,
-            positive=("reduction_factor", "steps", "max_minutes", "batch_size", "block_length")
-            + ("learning_rate", "evaluate_every", "patience", "heldout_blocks"),
+            positive=(
+                "reduction_factor",
+                "steps",
+                "max_minutes",
+                "batch_size",
+                "block_length",
+                "learning_rate",
+                "evaluate_every",
+                "patience",
+                "heldout_blocks",
+            ),
             shares=("warmup", "masking"),
         )
 
@@ -144,8 +153,17 @@ class TaskConfig:
     def __post_init__(self) -> None:
         _check(
             self,
-            positive=("reduction_factor", "epochs", "steps", "max_minutes", "batch_size")
-            + ("max_length", "learning_rate", "evaluate_every", "patience"),
+            positive=(
+                "reduction_factor",
+                "epochs",
+                "steps",
+                "max_minutes",
+                "batch_size",
+                "max_length",
+                "learning_rate",
+                "evaluate_every",
+                "patience",
+            ),
             shares=("warmup",),
         )
 

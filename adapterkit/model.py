@@ -1,5 +1,6 @@
 """A backbone with a stack on it. Every `AdaptedModel` hooks its own twin; the backbone stays pristine."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -58,8 +59,7 @@ class AdaptedModel(nn.Module):
         self.stack = stack.placed(backbone.device, backbone.adapter_dtype)
         self.adapters = nn.ModuleList(self.stack)
         # Kept out of the module tree on purpose: frozen tensors are nobody's parameters here.
-        self.__dict__["_encoder"] = self._hooked_encoder()
-        self.__dict__["_vocabulary_head"] = self._hooked_head()
+        self._frozen = _Frozen(self._hooked_encoder(), self._hooked_head())
         self.eval()
 
     def _hooked_encoder(self) -> Any:
@@ -117,7 +117,9 @@ class AdaptedModel(nn.Module):
             Shape ``(batch, length, width)``.
         """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        hidden: Tensor = self._encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        hidden: Tensor = self._frozen.encoder(
+            input_ids=input_ids, attention_mask=mask
+        ).last_hidden_state
         return hidden
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
@@ -167,11 +169,11 @@ class AdaptedModel(nn.Module):
         return self._to_vocabulary(hidden[positions].unsqueeze(0)).squeeze(0)
 
     def _to_vocabulary(self, features: Tensor) -> Tensor:
-        if self._vocabulary_head is None:
+        if self._frozen.vocabulary_head is None:
             raise ConfigError(
                 f"transformers has no masked-LM model for backbone {self.backbone.name!r}"
             )
-        logits: Tensor = self._vocabulary_head(inputs_embeds=features).logits
+        logits: Tensor = self._frozen.vocabulary_head(inputs_embeds=features).logits
         return logits
 
     def forward(self, batch: Batch) -> Tensor:
@@ -197,6 +199,14 @@ class AdaptedModel(nn.Module):
             if adapter.name == name:
                 return adapter
         raise ConfigError(f"the stack {self.stack!r} holds no adapter called {name!r}")
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """The hooked twins. Not a module, so that `AdaptedModel` does not take them for its own."""
+
+    encoder: Any
+    vocabulary_head: Any
 
 
 class _HandOn(nn.Module):

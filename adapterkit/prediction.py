@@ -144,7 +144,7 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         best = torch.softmax(model.mlm_logits(ids, positions=places).float(), dim=-1).topk(guesses)
     return [
         [
-            Filling(tokenizer.decode([token]).strip(), score)
+            Filling(str(tokenizer.decode([token])).strip(), score)
             for token, score in zip(tokens, scores, strict=True)
         ]
         for tokens, scores in zip(best.indices.tolist(), best.values.tolist(), strict=True)

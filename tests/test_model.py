@@ -8,7 +8,7 @@ from torch import Tensor
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, HeadConfig
+from adapterkit.config import BottleneckConfig
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.model import AdaptedModel
 from tests.tiny import TYPES, WORDS, make_backbone
@@ -18,15 +18,10 @@ MASK = (IDS != 1).long()
 
 
 def adapter(
-    backbone: Backbone,
-    name: str = "a",
-    *,
-    seed: int = 0,
-    invertible: bool = True,
-    **head: HeadConfig,
+    backbone: Backbone, name: str = "a", *, seed: int = 0, invertible: bool = True
 ) -> Adapter:
     config = BottleneckConfig(2, invertible=invertible, leave_out=(2,))
-    made = new_adapter(name, config, backbone=backbone.facts, kind="language", seed=seed, **head)
+    made = new_adapter(name, config, backbone=backbone.facts, kind="language", seed=seed)
     for parameter in made.parameters():  # larger than a fresh start, so that every effect shows
         parameter.data.mul_(10)
     return made
@@ -175,7 +170,7 @@ def test_a_stack_is_a_value(small: Backbone) -> None:
     assert Stack(a) != Stack(other)
     assert Stack(a) != Stack(a, other)
     with pytest.raises(AttributeError, match="cannot be changed"):
-        Stack(a).adapters = ()  # type: ignore[misc]
+        Stack(a).adapters = ()
     with pytest.raises(ConfigError, match="load_adapter"):
         Stack("adapters/cym")  # type: ignore[arg-type]
 

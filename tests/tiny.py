@@ -18,7 +18,7 @@ def make_backbone(
 
     torch.manual_seed(seed)
     config = AutoConfig.for_model(model_type, **_sizes(model_type, width))
-    model = AutoModelForMaskedLM.from_config(config)
+    model = AutoModelForMaskedLM.from_config(config)  # type: ignore[no-untyped-call]
     for (
         parameter
     ) in model.parameters():  # norms and biases off their defaults, so that a mix-up shows
@@ -83,7 +83,7 @@ def save_tokenizer(folder: Path) -> None:
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         **names,
         pad_token="<pad>",

@@ -5,6 +5,7 @@ however they are cut into files (`tensorfile.checkpoint_digest`). Once computed 
 weights, with the sizes and times of the files it was computed from.
 """
 
+import contextlib
 from pathlib import Path
 
 from adapterkit.errors import FolderError
@@ -54,8 +55,8 @@ def digest_of(folder: Path) -> str:
         if record.get("files") == stamp and isinstance(record.get("digest"), str):
             return str(record["digest"])
     value = checkpoint_digest(files)
-    try:
+    with contextlib.suppress(
+        OSError
+    ):  # a folder that cannot be written to: computed again next time
         write_json(kept, {"digest": value, "files": stamp})
-    except OSError:
-        pass  # a folder that cannot be written to: computed again next time
     return value

@@ -202,7 +202,7 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
     kind = _DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if kind == torch.float16 and device.type != "cpu":
         return torch.float16
-    if kind not in _DTYPES.values():
+    if kind is None or kind not in _DTYPES.values():
         raise ConfigError(
             f"dtype {dtype!r} is not supported on {device.type}; use one of {', '.join(_DTYPES)}"
         )
@@ -320,13 +320,13 @@ def _quiet_transformers() -> Iterator[None]:
     from transformers.utils import logging as noise
 
     level = noise.get_verbosity()
-    noise.set_verbosity_error()
-    noise.disable_progress_bar()
+    noise.set_verbosity_error()  # type: ignore[no-untyped-call]
+    noise.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         noise.set_verbosity(level)
-        noise.enable_progress_bar()
+        noise.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def base_of(model: nn.Module, row: Architecture) -> Any:

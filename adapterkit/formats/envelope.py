@@ -48,9 +48,21 @@ _IGNORED: dict[str, Any] = {
     "shared_W_phm": False,
     "shared_phm_rule": True,
 }
-_READ = ("reduction_factor", "non_linearity", "inv_adapter", "inv_adapter_reduction_factor")
+_READ: tuple[str, ...] = (
+    "reduction_factor",
+    "non_linearity",
+    "inv_adapter",
+    "inv_adapter_reduction_factor",
+)
 _READ += ("leave_out", "dropout", "scaling", "architecture")
-_HEAD_KEYS = ("head_type", "num_labels", "layers", "activation_function", "label2id", "use_pooler")
+_HEAD_KEYS: tuple[str, ...] = (
+    "head_type",
+    "num_labels",
+    "layers",
+    "activation_function",
+    "label2id",
+    "use_pooler",
+)
 _HEAD_KEYS += ("bias", "dropout_prob", "vocab_size", "embedding_size", "layer_norm", "shift_labels")
 MODEL_CLASSES = {
     "bert": "BertAdapterModel",

@@ -10,7 +10,12 @@ from adapterkit.files import read_json, sha256_of
 from adapterkit.formats import envelope, keys
 from adapterkit.tensorfile import digest_of_files, read_header
 
-_FILES = ("adapter_config.json", "adapter.safetensors", "pytorch_adapter.bin", "head_config.json")
+_FILES: tuple[str, ...] = (
+    "adapter_config.json",
+    "adapter.safetensors",
+    "pytorch_adapter.bin",
+    "head_config.json",
+)
 _FILES += ("model_head.safetensors", "pytorch_model_head.bin", "adapterkit.json", "README.md")
 OWN_FILE = "adapterkit.json"
 

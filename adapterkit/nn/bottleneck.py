@@ -46,7 +46,8 @@ class Bottleneck(nn.Module):
             out = out * self.scaling
         if self.dropout > 0.0:
             out = functional.dropout(out, self.dropout, self.training)
-        return out.to(x.dtype)
+        result: Tensor = out.to(x.dtype)
+        return result
 
 
 class Nice(nn.Module):
@@ -70,20 +71,23 @@ class Nice(nn.Module):
         self.G = nn.ModuleDict({"0": nn.Linear(half, bottleneck), "2": nn.Linear(bottleneck, half)})
         self.act = activation(non_linearity)
 
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
     def _couple(self, net: nn.ModuleDict, x: Tensor) -> Tensor:
         out: Tensor = net["2"](self.act(net["0"](x)))
         return out
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., width)`` to ``(..., width)``."""
-        a, b = x.to(self.F["0"].weight.dtype).chunk(2, dim=-1)
+        a, b = x.to(self._dtype()).chunk(2, dim=-1)
         first = a + self._couple(self.F, b)
         second = b + self._couple(self.G, first)
         return torch.cat((first, second), dim=-1).to(x.dtype)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Undo `forward`. Shape ``(..., width)``."""
-        first, second = y.to(self.F["0"].weight.dtype).chunk(2, dim=-1)
+        first, second = y.to(self._dtype()).chunk(2, dim=-1)
         b = second - self._couple(self.G, first)
         a = first - self._couple(self.F, b)
         return torch.cat((a, b), dim=-1).to(y.dtype)

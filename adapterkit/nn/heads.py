@@ -54,7 +54,7 @@ class Head(nn.Module):
         x = hidden[:, 0] if self.config.head_type == "classification" else hidden
         dtype = x.dtype
         *inner, last = self.chain.values()
-        x = x.to(last.weight.dtype)
+        x = x.to(next(last.parameters()).dtype)
         for layer in inner:
             x = self.act(layer(self._drop(x)))
         out: Tensor = last(self._drop(x))

@@ -235,7 +235,9 @@ def steps_for(tokens: int, tokens_a_step: int) -> int:
 
 def settings_of(config: LanguageConfig) -> Settings:
     """The loop's numbers of a configuration in which everything is decided."""
-    assert config.steps and config.learning_rate and config.evaluate_every
+    assert config.steps is not None
+    assert config.learning_rate is not None
+    assert config.evaluate_every is not None
     return Settings(
         steps=config.steps,
         learning_rate=config.learning_rate,

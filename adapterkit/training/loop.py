@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from adapterkit.config import Precision
 from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
@@ -212,13 +213,15 @@ def _arithmetic(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def choose_precision(device: torch.device, asked: str | None, weights: torch.dtype) -> str:
+def choose_precision(
+    device: torch.device, asked: Precision | None, weights: torch.dtype
+) -> Precision:
     """``asked``, or what this machine multiplies clearly faster, by a measurement of some milliseconds.
 
     The answer is kept in the checkpoint, so a resumed run does not ask again.
     """
     if asked is not None or weights != torch.float32:
-        return asked or str(weights).removeprefix("torch.")
+        return asked or "float32"
     times = {dtype: _matrix_seconds(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
     return "bfloat16" if times[torch.float32] > 1.5 * times[torch.bfloat16] else "float32"
 

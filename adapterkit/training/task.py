@@ -149,7 +149,7 @@ def train_task(
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
     """
     config = _decide(config or TaskConfig(), backbone)
-    tasks = list(task) if isinstance(task, list | tuple) else [task]
+    tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
     lowers = _lowers(over, len(tasks))
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
@@ -164,7 +164,7 @@ def train_task(
             _source(backbone, one, [Stack(*lower, adapter), *ready], config)
             for one, lower in zip(tasks, lowers, strict=True)
         )
-        config = replace(_decide_steps(config, sources), precision=precision)  # type: ignore[arg-type]
+        config = replace(_decide_steps(config, sources), precision=precision)
         decides = _decides(sources)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
         problem = Supervised(sources, adapter, config, decides)
@@ -269,7 +269,9 @@ def _decide_steps(config: TaskConfig, sources: Sequence[Source]) -> TaskConfig:
 
 
 def _settings(config: TaskConfig) -> Settings:
-    assert config.steps and config.learning_rate and config.evaluate_every
+    assert config.steps is not None
+    assert config.learning_rate is not None
+    assert config.evaluate_every is not None
     return Settings(
         steps=config.steps,
         learning_rate=config.learning_rate,

@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# This file puts itself in the way of the library on purpose.
 """A language training in a process of its own, to be killed. Prints what it does, line by line."""
 
 import os
@@ -33,8 +35,8 @@ def main(backbone: str, out: str, hang_at: int) -> None:
         step(run)
         print(f"STEP {run.progress.step}", flush=True)  # noqa: T201
 
-    adapterkit.files.os.fsync = slow_fsync  # type: ignore[assignment]
-    loop._Run.step = telling_step  # type: ignore[method-assign]
+    adapterkit.files.os.fsync = slow_fsync
+    loop._Run.step = telling_step
     assert checkpoint.CHECKPOINT
     config = LanguageConfig(
         steps=36, batch_size=4, block_length=24, evaluate_every=3, patience=3, learning_rate=0.3,
