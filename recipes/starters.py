@@ -11,23 +11,7 @@ from pathlib import Path
 
 import adapterkit as ak
 
-CARD = """---
-library_name: adapterkit
-base_model: adapterkit/mini
-base_model_relation: adapter
-language: [en]
-license: cc-by-sa-4.0
-tags: [adapter-transformers, bert, adapterkit]
----
-
-# {title}
-
-{what}
-
-Made by `recipes/starters.py` with seed 0. Numbers of the run are in `adapterkit.json`.
-
-{sources}
-"""
+CARD = Path(__file__).parent.parent / "hub_cards" / "starter.md"
 TEXT = (
     "Text: Common Voice sentences (CC0), ELTeC novels (public domain), African Storybook (CC BY 4.0), "
     "Pratham Books (CC BY 4.0)."
@@ -85,9 +69,8 @@ def main() -> None:
 
 def write_card(folder: Path, title: str, what: str, sources: str) -> None:
     """Write ``README.md`` into an adapter's folder."""
-    (folder / "README.md").write_text(
-        CARD.format(title=title, what=what, sources=sources), encoding="utf-8"
-    )
+    card = CARD.read_text(encoding="utf-8").format(title=title, what=what, sources=sources)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 if __name__ == "__main__":
