@@ -101,9 +101,7 @@ def sources(
     if (folder / "adapter_config.json").is_file():
         return english, ak.load_adapter(folder)
     ud = options.data / "ud"
-    task = ak.Tagging.from_files(
-        ud / "eng_ewt.train.conllu.gz", dev=ud / "eng_ewt.dev.conllu.gz"
-    )
+    task = ak.Tagging.from_files(ud / "eng_ewt.train.conllu.gz", dev=ud / "eng_ewt.dev.conllu.gz")
     # 300 dev sentences choose the best weights as well as 1,000, in a third of the time.
     task = ak.Tagging({"train": task.examples("train"), "dev": task.examples("dev")[:300]})
     config = ak.TaskConfig(epochs=3, seed=seed)

@@ -13,7 +13,9 @@ from tests.golden.make import CASES, FOLDER, IDS, TYPES
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize("model_type", TYPES)
-def test_every_stack_equals_the_adapters_library(model_type: str, dtype: str, tolerance: float) -> None:
+def test_every_stack_equals_the_adapters_library(
+    model_type: str, dtype: str, tolerance: float
+) -> None:
     place: Path = FOLDER / model_type
     backbone = load_backbone(place / "backbone", dtype=dtype, device="cpu")
     expected = read_tensors(place / "outputs.safetensors")

@@ -35,7 +35,9 @@ def test_our_folders_give_the_same_output_in_adapters(model_type: str, tmp_path:
     config = BottleneckConfig(2, invertible=True, leave_out=(2,))
     lang = new_adapter("cym", config, backbone=backbone.facts, kind="language", seed=1)
     head = HeadConfig("tagging", ("ADJ", "NOUN", "VERB"))
-    task = new_adapter("pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head, seed=2)
+    task = new_adapter(
+        "pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head, seed=2
+    )
     for adapter in (lang, task):
         save_adapter(adapter, tmp_path / adapter.name)
     model = live(folder)
@@ -53,7 +55,9 @@ def test_our_folders_give_the_same_output_in_adapters(model_type: str, tmp_path:
 
 @pytest.mark.parametrize("use_safetensors", [True, False])
 @pytest.mark.parametrize("model_type", TYPES)
-def test_their_folders_give_the_same_output_here(model_type: str, use_safetensors: bool, tmp_path: Path) -> None:
+def test_their_folders_give_the_same_output_here(
+    model_type: str, use_safetensors: bool, tmp_path: Path
+) -> None:
     import adapters
     from adapters.composition import Stack as TheirStack
 

@@ -43,7 +43,9 @@ def outputs(backbone: Backbone, place: Path) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize("model_type", TYPES)
-def test_every_pfeiffer_case_equals_the_adapters_library(model_type: str, dtype: str, tolerance: float) -> None:
+def test_every_pfeiffer_case_equals_the_adapters_library(
+    model_type: str, dtype: str, tolerance: float
+) -> None:
     place = REFERENCE / model_type
     backbone = load_backbone(place / "backbone", dtype=dtype, device="cpu")
     golden = read_tensors(place / "outputs.safetensors")

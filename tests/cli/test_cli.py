@@ -1,0 +1,170 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adapterkit.cli.app import app, main
+from tests.tiny import lines
+
+Run = Callable[..., tuple[int, str, str]]
+VERBS = ("demo", "corpus", "train-language", "train-task", "predict", "evaluate", "fill", "inspect")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["adapterkit", *map(str, words)])
+        capfd.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out = capfd.readouterr()
+        return code, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "cym.txt"
+    path.write_text("\n".join(lines(150)) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    rows = []
+    for line in lines(40, seed=2):
+        for number, word in enumerate(line.split(), start=1):
+            rows.append(
+                f"{number}\t{word}\t_\t{'NOUN' if word[0] in 'aeiou' else 'VERB'}" + "\t_" * 6
+            )
+        rows.append("")
+    path = tmp_path / "x.conllu"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert f"Example: adapterkit {verb}" in " ".join(out.split())
+
+
+def test_the_verbs_are_those_of_the_design() -> None:
+    names = {
+        c.name or (c.callback.__name__.replace("_", "-") if c.callback else "")
+        for c in app.registered_commands
+    }
+    assert names == set(VERBS)
+
+
+def test_from_a_text_file_to_predictions(
+    run: Run, text: Path, labelled: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    base = ("--backbone", tiny_folder)
+    code, out, _ = run("corpus", text, "--language", "cym", *base, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["lines_kept"] == 150
+    assert found["unk_rate"] == 0
+    assert found["training"]["steps"] >= 200
+
+    cym, pos = tmp_path / "cym", tmp_path / "pos"
+    few = ("--steps", 10, "--batch-size", 4, "--block-length", 24)
+    code, out, err = run(
+        "train-language", *base, "--text", text, "--language", "cym", "--out", cym, *few, "--json"
+    )
+    trained = json.loads(out)
+    assert code == 0, err
+    assert set(trained["heldout_loss"]) == {"backbone", "adapter"}
+    assert trained["tokens"] == 960
+    assert trained["tokens_per_second"] > 0
+    assert trained["peak_memory_bytes"] > 0
+
+    code, out, _ = run(
+        "train-task",
+        *base,
+        "--train",
+        labelled,
+        "--over",
+        cym,
+        "--out",
+        pos,
+        "--steps",
+        60,
+        "--learning-rate",
+        0.01,
+    )
+    assert code == 0
+    assert "adapter:" in out
+
+    stack = ("--stack", f"{cym},{pos}")
+    code, out, err = run(
+        "evaluate",
+        *base,
+        *stack,
+        "--test",
+        labelled,
+        "--baselines",
+        "--json",
+        "--predictions",
+        tmp_path / "p.jsonl",
+    )
+    table = json.loads(out)
+    assert code == 0, err
+    assert set(table) == {"own", "source", "none"}
+    assert table["own"]["examples"] == 40
+    assert table["own"]["interval"][0] <= table["own"]["accuracy"] <= table["own"]["interval"][1]
+    first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
+    assert len(first["gold"]) == len(first["predicted"])
+
+    code, out, _ = run("predict", *base, *stack, "abc dec .")
+    assert code == 0
+    assert "# text = abc dec ." in out
+    assert "\tNOUN\t" in out
+    code, out, _ = run("predict", *base, *stack, "--input", labelled, "--out", tmp_path / "out.tsv")
+    assert (code, out) == (0, "")
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8").count("\n\n") >= 39
+
+    code, out, _ = run("fill", *base, "--stack", cym, "abc <mask> cde", "--json", "--guesses", 2)
+    assert code == 0
+    assert [len(mask) for mask in json.loads(out)] == [2]
+
+    code, out, _ = run("inspect", pos, "--json")
+    record = json.loads(out)
+    assert code == 0
+    assert record["labels"] == ["NOUN", "VERB"]
+    assert record["backbone"]["layers"] == 3
+    assert set(record["files"]) >= {"adapter.safetensors", "model_head.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("inspect", "./nowhere"), "no such folder"),
+        (("corpus", "nothing.txt", "--language", "cym"), "nothing.txt"),
+        (("predict",), "--input"),
+        (("evaluate", "--test", "missing.conllu"), "missing.conllu"),
+        (("evaluate", "--test", "x", "--task", "parsing"), "--task parsing"),
+        (("fill", "--backbone", "./nowhere", "a <mask>"), "no such folder"),
+    ],
+)
+def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
+    run: Run, words: tuple[str, ...], message: str
+) -> None:
+    code, out, err = run(*words)
+    assert code == 1
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_wrong_usage_exits_with_2(run: Run) -> None:
+    assert run("train-language", "--no-such-option")[0] == 2
+    assert run("corpus", "x.txt")[0] == 2
