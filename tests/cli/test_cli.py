@@ -71,7 +71,7 @@ def test_from_a_text_file_to_predictions(
     code, out, _ = run("corpus", text, "--language", "cym", *base, "--json")
     found = json.loads(out)
     assert code == 0
-    assert found["lines_kept"] == 150
+    assert found["kept"] == 150
     assert found["unk_rate"] == 0
     assert found["training"]["steps"] >= 200
 
