@@ -48,9 +48,10 @@ def test_the_starters_tag_english_and_are_what_their_recipe_says() -> None:
 def test_real_corpora_read_without_a_warning_of_unreadable_characters(code: str) -> None:
     backbone = ak.load_backbone("mini")
     corpus = ak.Corpus.from_files(DATA / "text" / f"{code}.txt.gz", language=code)
-    profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id).as_dict()
-    assert profile["unreadable_characters"] < 0.01
-    assert profile["kept"] > 100
+    coverage = corpus.profile(backbone.pieces, unk_id=backbone.unk_id).coverage
+    assert coverage is not None
+    assert coverage.unreadable_characters < 0.01
+    assert corpus.counts().kept > 100
 
 
 def test_readers_read_every_kind_of_real_file() -> None:

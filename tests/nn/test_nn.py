@@ -32,9 +32,14 @@ def test_a_coupling_follows_its_equations() -> None:
     initialise(nice, 1)
     x = torch.randn(2, 4, dtype=torch.float64)
     a, b = x[:, :2], x[:, 2:]
-    f = lambda net, v: net["2"](torch.relu(net["0"](v)))
-    y1 = a + f(nice.F, b)
-    expected = torch.cat((y1, b + f(nice.G, y1)), -1)
+
+    def net(name: str, v: torch.Tensor) -> torch.Tensor:
+        w = {key.removeprefix(name): t for key, t in nice.state_dict().items()}
+        inner = torch.relu(v @ w[".0.weight"].T + w[".0.bias"])
+        return inner @ w[".2.weight"].T + w[".2.bias"]
+
+    y1 = a + net("F", b)
+    expected = torch.cat((y1, b + net("G", y1)), -1)
     torch.testing.assert_close(nice(x), expected)
 
 
