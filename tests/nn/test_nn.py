@@ -36,7 +36,8 @@ def test_a_coupling_follows_its_equations() -> None:
     def net(name: str, v: torch.Tensor) -> torch.Tensor:
         w = {key.removeprefix(name): t for key, t in nice.state_dict().items()}
         inner = torch.relu(v @ w[".0.weight"].T + w[".0.bias"])
-        return inner @ w[".2.weight"].T + w[".2.bias"]
+        out: torch.Tensor = inner @ w[".2.weight"].T + w[".2.bias"]
+        return out
 
     y1 = a + net("F", b)
     expected = torch.cat((y1, b + net("G", y1)), -1)
