@@ -123,11 +123,11 @@ def page(runs: list[dict[str, Any]], languages: list[str], steps: int) -> str:
         "",
         f"Parts of speech (UPOS accuracy, %), backbone `mini`, task adapter from English (UD EWT), {steps} steps of 2,048",
         f"tokens for each language adapter, started from `mini:eng`. Mean over {len(seeds)} seed(s), lowest and highest",
-        "in brackets; the last column is own minus source kept on the same sentences, with a 95 % interval that resamples",
+        "in brackets; the last columns are differences on the same sentences, with 95 % intervals that resample",
         "seeds and sentences. Loss is the held-out masked-LM loss in nats. Made by `make results`.",
         "",
-        "| language | group | loss, backbone | loss, adapter | own adapter | source kept | removed | own - source |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| language | group | loss, backbone | loss, adapter | own adapter | source kept | removed | own - source | own - removed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for language in languages:
         mine = [one for one in runs if one["language"] == language]
@@ -138,28 +138,31 @@ def page(runs: list[dict[str, Any]], languages: list[str], steps: int) -> str:
         cells = [span([one["scores"][name]["accuracy"] for one in mine]) for name in CONDITIONS]
         lines.append(
             f"| {language_name(language)} ({language}) | {group} | {loss[0]:.3f} | {loss[1]:.3f} | {' | '.join(cells)} "
-            f"| {difference(mine)} |"
+            f"| {difference(mine, 'source')} | {difference(mine, 'none')} |"
         )
     return "\n".join([*lines, "", *verdicts(runs, languages), ""])
 
 
 def verdicts(runs: list[dict[str, Any]], languages: list[str]) -> list[str]:
-    """In words: where the own adapter helps and where it does not."""
+    """In words: where the own adapter helps and where it does not, against either rival."""
     lines = []
     for language in languages:
         mine = [one for one in runs if one["language"] == language]
-        low, high = interval(mine)
-        words = (
-            "better than"
-            if low > 0
-            else "worse than"
-            if high < 0
-            else "not reliably different from"
-        )
-        lines.append(
-            f"- {language_name(language)}: the own adapter is {words} the source adapter kept."
-        )
+        said = [
+            f"{judgement(mine, rival)} {words}"
+            for rival, words in (
+                ("source", "the source adapter kept"),
+                ("none", "no adapter at all"),
+            )
+        ]
+        lines.append(f"- {language_name(language)}: the own adapter is {' and '.join(said)}.")
     return lines
+
+
+def judgement(mine: list[dict[str, Any]], rival: str) -> str:
+    """What the interval of own minus ``rival`` allows to say."""
+    low, high = interval(mine, rival)
+    return "better than" if low > 0 else "worse than" if high < 0 else "not reliably different from"
 
 
 def span(values: list[float]) -> str:
@@ -168,34 +171,34 @@ def span(values: list[float]) -> str:
     return f"{100 * mean:.1f} [{100 * min(values):.1f}, {100 * max(values):.1f}]"
 
 
-def difference(mine: list[dict[str, Any]]) -> str:
-    """Own minus source, mean over seeds, with its interval."""
-    gaps = [one["scores"]["own"]["accuracy"] - one["scores"]["source"]["accuracy"] for one in mine]
-    low, high = interval(mine)
+def difference(mine: list[dict[str, Any]], rival: str) -> str:
+    """Own minus ``rival``, mean over seeds, with its interval."""
+    gaps = [one["scores"]["own"]["accuracy"] - one["scores"][rival]["accuracy"] for one in mine]
+    low, high = interval(mine, rival)
     return f"{100 * sum(gaps) / len(gaps):+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def interval(mine: list[dict[str, Any]]) -> tuple[float, float]:
-    """95 % interval of own minus source: seeds are drawn, and within each the sentences."""
-    draw = random.Random(0)
-    gaps = []
-    drawn = {}
-    for one in mine:
-        rows = [
-            (a, b, n)
-            for (a, n), (b, _) in zip(one["counts"]["own"], one["counts"]["source"], strict=True)
-        ]
-        drawn[one["seed"]] = rows
+def interval(mine: list[dict[str, Any]], rival: str) -> tuple[float, float]:
+    """95 % interval of own minus ``rival``: seeds are drawn, and within each the sentences."""
     if len(mine) == 1:
-        score = paired_difference(mine[0]["counts"]["own"], mine[0]["counts"]["source"])
+        score = paired_difference(mine[0]["counts"]["own"], mine[0]["counts"][rival])
         return score.low, score.high
+    draw = random.Random(0)
+    drawn = [
+        [
+            (a - b, n)
+            for (a, n), (b, _) in zip(one["counts"]["own"], one["counts"][rival], strict=True)
+        ]
+        for one in mine
+    ]
+    gaps = []
     for _ in range(RESAMPLES):
-        total = right = 0
-        for seed in draw.choices(list(drawn), k=len(drawn)):
-            for a, b, n in draw.choices(drawn[seed], k=len(drawn[seed])):
-                right += a - b
-                total += n
-        gaps.append(right / total)
+        rows = [
+            row
+            for sentences in draw.choices(drawn, k=len(drawn))
+            for row in draw.choices(sentences, k=len(sentences))
+        ]
+        gaps.append(sum(gap for gap, _ in rows) / sum(n for _, n in rows))
     gaps.sort()
     return gaps[round(0.025 * RESAMPLES)], gaps[round(0.975 * RESAMPLES) - 1]
 
