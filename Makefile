@@ -34,7 +34,7 @@ slow: setup
 shared: setup
 	$(BIN)/python -m pytest -m shared
 
-# The full table: five languages, three seeds, some three hours on two cores. Resumes where it stopped.
+# The full table: five languages, three seeds, under an hour on two cores. Resumes where it stopped.
 results: setup
 	$(BIN)/python recipes/results.py --data $(SHARED) --out results --page docs/results.md
 
