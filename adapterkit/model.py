@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from adapterkit.backbone.architectures import module_at
 from adapterkit.backbone.load import Backbone, base_of
-from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.errors import ConfigError
 from adapterkit.nn.sites import Coupling, PostNormSite, SublayerSite
@@ -188,17 +187,6 @@ class AdaptedModel(nn.Module):
             return _cross_entropy(logits, batch.targets[wanted])
         logits = self.logits(batch.input_ids, batch.attention_mask)
         return _cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
-
-    def adapter(self, name: str) -> Adapter:
-        """The adapter of the stack called ``name``.
-
-        Raises:
-            ConfigError: If there is none.
-        """
-        for adapter in self.stack:
-            if adapter.name == name:
-                return adapter
-        raise ConfigError(f"the stack {self.stack!r} holds no adapter called {name!r}")
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,22 @@ class Window:
 
 
 @dataclass(frozen=True)
-class TaskBatch:
-    """Padded windows. ``input_ids`` and ``attention_mask`` are ``(batch, length)``; targets as the task has them."""
+class Batch:
+    """What a model trains on: packed blocks with tokens hidden, or padded windows with labels.
+
+    Attributes:
+        input_ids: Shape ``(batch, length)``.
+        attention_mask: 1 where there is a token. Shape ``(batch, length)``.
+        targets: ``(batch, length)``, -100 where nothing is asked; ``(batch,)`` for classification.
+    """
 
     input_ids: Tensor
     attention_mask: Tensor
     targets: Tensor
 
-    def to(self, device: torch.device) -> "TaskBatch":
+    def to(self, device: torch.device) -> "Batch":
         """The same batch on ``device``."""
-        return TaskBatch(
-            *(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets))
-        )
+        return Batch(*(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets)))
 
 
 def word_windows(

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from adapterkit.data.batches import Batch
 from adapterkit.errors import CorpusError
 from adapterkit.files import sha256_of
 from adapterkit.seeds import derive
@@ -42,21 +43,6 @@ class Vocabulary:
     separator: int
     mask: int
     special: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class MaskedBatch:
-    """Blocks with tokens hidden. All tensors ``(batch, length)``; targets are -100 where nothing is asked."""
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    targets: Tensor
-
-    def to(self, device: torch.device) -> "MaskedBatch":
-        """The same batch on ``device``."""
-        return MaskedBatch(
-            *(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets))
-        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +79,7 @@ class Blocks:
             for place in range(first, first + batch_size)
         ]
 
-    def masked(self, rows: Sequence[int], *, share: float, seed: int) -> MaskedBatch:
+    def masked(self, rows: Sequence[int], *, share: float, seed: int) -> Batch:
         """Mask the blocks ``rows``.
 
         Args:
@@ -105,7 +91,7 @@ class Blocks:
         return mask_tokens(ids, self.vocabulary, share=share, seed=seed)
 
 
-def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int) -> MaskedBatch:
+def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int) -> Batch:
     """Choose tokens to predict: 80 % of them masked, 10 % replaced at random, 10 % left.
 
     Args:
@@ -127,7 +113,7 @@ def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int)
     hidden = torch.where(
         chosen & (fate >= 0.9) & ~torch.isin(noise, torch.tensor(vocabulary.special)), noise, hidden
     )
-    return MaskedBatch(hidden, torch.ones_like(ids), torch.where(chosen, ids, -100))
+    return Batch(hidden, torch.ones_like(ids), torch.where(chosen, ids, -100))
 
 
 def pack_corpus(

@@ -26,7 +26,7 @@ from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
 from adapterkit.training.checkpoint import Progress, kept
-from adapterkit.training.loop import Settings, choose_precision, train
+from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.version import __version__
 
@@ -231,24 +231,6 @@ def _decide_steps(config: LanguageConfig, tokens: int) -> LanguageConfig:
 def steps_for(tokens: int, tokens_a_step: int) -> int:
     """Default steps: 20 passes over the text, at least 200 steps and at most 50,000."""
     return min(_MOST_STEPS, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
-
-
-def settings_of(config: LanguageConfig) -> Settings:
-    """The loop's numbers of a configuration in which everything is decided."""
-    assert config.steps is not None
-    assert config.learning_rate is not None
-    assert config.evaluate_every is not None
-    return Settings(
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        warmup=config.warmup,
-        weight_decay=config.weight_decay,
-        evaluate_every=config.evaluate_every,
-        patience=config.patience,
-        max_minutes=config.max_minutes,
-        seed=config.seed,
-        precision=str(config.precision),
-    )
 
 
 def vocabulary_of(backbone: Backbone) -> Vocabulary:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from adapterkit.config import Precision
+from adapterkit.config import LanguageConfig, Precision, TaskConfig
 from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
@@ -58,6 +58,24 @@ class Settings:
     max_minutes: float | None
     seed: int
     precision: str
+
+
+def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
+    """The loop's numbers of a configuration in which everything is decided."""
+    assert config.steps is not None
+    assert config.learning_rate is not None
+    assert config.evaluate_every is not None
+    return Settings(
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup=config.warmup,
+        weight_decay=config.weight_decay,
+        evaluate_every=config.evaluate_every,
+        patience=config.patience,
+        max_minutes=config.max_minutes,
+        seed=config.seed,
+        precision=str(config.precision),
+    )
 
 
 def train(

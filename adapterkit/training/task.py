@@ -18,7 +18,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig, TaskConfig, as_record
-from adapterkit.data.batches import TaskBatch, Window, pad
+from adapterkit.data.batches import Batch, Window, pad
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.model import AdaptedModel
@@ -35,7 +35,7 @@ from adapterkit.training.language import (
     versions,
     work_folder,
 )
-from adapterkit.training.loop import Settings, choose_precision, train
+from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.progress import reporter
 
 _TRAIN_LOOK = 200
@@ -79,7 +79,7 @@ class Supervised:
         batch = self._batch(source, turn)
         return model(batch.to(model.backbone.device)), int(batch.attention_mask.sum())
 
-    def _batch(self, source: Source, turn: int) -> TaskBatch:
+    def _batch(self, source: Source, turn: int) -> Batch:
         numbers = shuffled(
             len(source.windows),
             turn * self.config.batch_size,
@@ -91,7 +91,7 @@ class Supervised:
         ids, mask = pad(windows, special_of(model.backbone))
         labels = {label: i for i, label in enumerate(self.adapter.labels)}
         targets = source.task.targets(windows, source.task.examples("train"), labels, ids.shape[1])
-        return TaskBatch(ids, mask, targets)
+        return Batch(ids, mask, targets)
 
     def look(self) -> float:
         """The dev score, negated: lower is better."""
@@ -176,7 +176,7 @@ def train_task(
         with reporter(
             f"task adapter {adapter.name}", f"{decides[2]} {tasks[0].main_metric}", progress
         ) as report:
-            run = train(problem, _settings(config), work=work, same=same, report=report)
+            run = train(problem, settings_of(config), work=work, same=same, report=report)
         adapter.provenance = {
             "task": tasks[0].column,
             "examples": [len(one.examples("train")) for one in tasks],
@@ -271,23 +271,6 @@ def _decide_steps(config: TaskConfig, sources: Sequence[Source]) -> TaskConfig:
     steps = config.steps or max(1, round(config.epochs * examples / config.batch_size))
     every = config.evaluate_every or max(10, -(-steps // 10))
     return replace(config, steps=steps, evaluate_every=min(every, steps))
-
-
-def _settings(config: TaskConfig) -> Settings:
-    assert config.steps is not None
-    assert config.learning_rate is not None
-    assert config.evaluate_every is not None
-    return Settings(
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        warmup=config.warmup,
-        weight_decay=config.weight_decay,
-        evaluate_every=config.evaluate_every,
-        patience=config.patience,
-        max_minutes=config.max_minutes,
-        seed=config.seed,
-        precision=str(config.precision),
-    )
 
 
 def _same(
