@@ -5,7 +5,7 @@ Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (202
 (the last layer dropped); Parovic et al. (2023) (steps and learning rates); `docs/log.md` (what we measured).
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from adapterkit.errors import ConfigError, found
@@ -18,7 +18,7 @@ SMALL_CORPUS_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class BottleneckConfig:
-    """The shape of a bottleneck adapter, in the field's (AdapterHub's) names.
+    """The shape of a bottleneck adapter, in the field's (AdapterHub's) names. The defaults are Pfeiffer's.
 
     Attributes:
         reduction_factor: Width of the backbone over width of the bottleneck; a number, or a
@@ -27,9 +27,26 @@ class BottleneckConfig:
         invertible: Whether a NICE coupling stands on the embeddings (and its inverse before the
             vocabulary matrix).
         invertible_reduction_factor: Half the width over the width inside the couplings.
+        invertible_non_linearity: Activation inside the couplings; by default the bottleneck's.
         leave_out: Layers without a bottleneck, counted from 0.
         dropout: Dropout on the bottleneck's output while training.
-        scaling: Factor on the bottleneck's output.
+        scaling: Factor on the bottleneck's output: a number, ``learned`` (one), or ``channel``
+            (one for each unit).
+        mh_adapter: A bottleneck after attention (Houlsby has both).
+        output_adapter: A bottleneck after the feed-forward part.
+        is_parallel: Reads the sublayer's input instead of its output.
+        original_ln_before: Its input passes the residual sum and the backbone's own norm.
+        residual_before_ln: What its output is added to: the sublayer's output (True), the
+            bottleneck's input after the norm (False) or before it (``post_add``).
+        ln_before: A norm of its own on its input.
+        ln_after: A norm of its own on its output.
+        adapter_residual_before_ln: Whether ``ln_after`` stands behind the residual sum.
+        use_gating: A gate on its output, averaged over the length (padding included, as
+            AdapterHub has it).
+        stochastic_depth: Share of rows that skip it while training.
+        init_weights: How fresh weights are drawn: ``bert``, ``mam_adapter`` or ``houlsby``.
+        own_norms: On backbones with a norm behind each sublayer (Gemma): whether each layer
+            passes its own norm, or all the last layer's, as AdapterHub trained them.
     """
 
     reduction_factor: float | dict[str, float] = 16
@@ -38,7 +55,27 @@ class BottleneckConfig:
     invertible_reduction_factor: float = 2
     leave_out: tuple[int, ...] = ()
     dropout: float = 0.0
-    scaling: float = 1.0
+    scaling: float | Literal["learned", "channel"] = 1.0
+    invertible_non_linearity: str = ""
+    mh_adapter: bool = False
+    output_adapter: bool = True
+    is_parallel: bool = False
+    original_ln_before: bool = True
+    residual_before_ln: bool | Literal["post_add"] = True
+    ln_before: bool = False
+    ln_after: bool = False
+    adapter_residual_before_ln: bool = False
+    use_gating: bool = False
+    stochastic_depth: float = 0.0
+    init_weights: Literal["bert", "mam_adapter", "houlsby"] = "bert"
+    own_norms: bool = True
+
+    @property
+    def needs_parts(self) -> bool:
+        """Whether it must see a sublayer's output and residual apart, not only their sum."""
+        return (
+            self.is_parallel or not self.original_ln_before or self.residual_before_ln is not True
+        )
 
     def bottleneck_width(self, width: int, layer: int) -> int:
         """Width of layer ``layer``'s bottleneck over a backbone of ``width`` units (at least 1).
@@ -54,6 +91,72 @@ class BottleneckConfig:
                 )
             factor = factor.get(str(layer), factor.get("default", 0))
         return max(1, int(width // factor))
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "pfeiffer": {},
+    "houlsby": {
+        "mh_adapter": True,
+        "original_ln_before": False,
+        "non_linearity": "swish",
+    },
+    "parallel": {
+        "is_parallel": True,
+        "original_ln_before": False,
+        "reduction_factor": 2,
+        "scaling": 4.0,
+        "init_weights": "mam_adapter",
+    },
+}
+PRESETS["scaled_parallel"] = {**PRESETS["parallel"], "scaling": "learned"}
+
+
+def preset(
+    name: str, reduction_factor: float | None = None, *, invertible: bool = False
+) -> BottleneckConfig:
+    """A shape by its common name: ``pfeiffer``, ``houlsby``, ``parallel`` or ``scaled_parallel``.
+
+    Args:
+        name: The name.
+        reduction_factor: By default the preset's own.
+        invertible: With a NICE coupling (AdapterHub's ``_inv``).
+
+    Raises:
+        ConfigError: If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"there is no preset {name!r}; there are: {', '.join(PRESETS)}")
+    settings = {**PRESETS[name], "invertible": invertible}
+    if reduction_factor is not None:
+        settings["reduction_factor"] = reduction_factor
+    return BottleneckConfig(**settings)
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """The shape of AdapterFusion layers, in AdapterHub's names; the defaults are its ``dynamic`` ones.
+
+    Attributes:
+        query: A learned query.
+        key: Learned keys.
+        value: Learned values, starting as the identity.
+        query_before_ln: The query is read before the norm.
+        residual_before: The residual is added to keys and values instead of to the result.
+        value_before_softmax: Values are mapped before they are weighed.
+        value_initialized: Whether values start as the identity.
+        regularization: Whether training pulled the values towards the identity (kept, not used).
+        dropout_prob: On the attention while training.
+    """
+
+    query: bool = True
+    key: bool = True
+    value: bool = True
+    query_before_ln: bool = False
+    residual_before: bool = False
+    value_before_softmax: bool = True
+    value_initialized: bool = True
+    regularization: bool = True
+    dropout_prob: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -187,12 +290,15 @@ class BackboneFacts:
     layers: int = 0
 
 
+HEAD_TYPES = ("tagging", "classification", "multilabel_classification", "masked_lm")
+
+
 @dataclass(frozen=True)
 class HeadConfig:
     """A prediction head, in AdapterHub's names.
 
     Attributes:
-        head_type: ``tagging``, ``classification`` or ``masked_lm``.
+        head_type: One of `HEAD_TYPES`.
         labels: Names of the labels in the order of the outputs; empty for ``masked_lm``.
         layers: Linear layers.
         activation: Between them.
@@ -208,7 +314,6 @@ class HeadConfig:
     bias: bool = True
     vocabulary: int = 0
     dropout: float = 0.0
-    extra: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:

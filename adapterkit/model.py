@@ -1,17 +1,24 @@
-"""A backbone with a stack on it. Every `AdaptedModel` hooks its own twin; the backbone stays pristine."""
+"""A backbone with a composition on it. Every `AdaptedModel` hooks its own twin; the backbone stays pristine."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adapterkit.backbone.architectures import module_at
-from adapterkit.backbone.load import Backbone, base_of
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.base import Composition
+from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.errors import ConfigError
-from adapterkit.nn.sites import Coupling, PostNormSite, SublayerSite
+from adapterkit.hooking import Hooked, hook
+from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import groups_of
+
+Thing = TypeVar("Thing")
 
 
 class Batch(Protocol):
@@ -33,14 +40,15 @@ class Batch(Protocol):
 
 
 class AdaptedModel(nn.Module):
-    """A frozen backbone refined by a stack of adapters.
+    """A frozen backbone refined by a composition of adapters.
 
     Its parameters are its adapters' only. To move or cast, move the backbone and build the model
     again: models over one backbone share its tensors.
 
     Args:
         backbone: From `load_backbone`.
-        stack: The adapters; ``Stack()`` is the bare backbone.
+        stack: An adapter or a composition of them; ``Stack()`` is the bare backbone. With `Rows`
+            every call says ``rows=[...]``, a composition's number for each row of the batch.
         allow_backbone: Name of this backbone, to accept adapters that were made for the one it
             is derived from.
 
@@ -49,54 +57,27 @@ class AdaptedModel(nn.Module):
     """
 
     def __init__(
-        self, backbone: Backbone, stack: Stack | None = None, *, allow_backbone: str | None = None
+        self,
+        backbone: Backbone,
+        stack: Composition | None = None,
+        *,
+        allow_backbone: str | None = None,
     ) -> None:
         super().__init__()
         stack = stack if stack is not None else Stack()
+        stack = Stack(stack) if isinstance(stack, Adapter) else stack
+        if not isinstance(stack, Composition):
+            raise ConfigError(
+                f"an AdaptedModel takes a Stack or another composition, got {stack!r:.80}"
+            )
         stack.check_fits(backbone.facts, allow_backbone=allow_backbone)
         self.backbone = backbone
         self.stack = stack.placed(backbone.device, backbone.adapter_dtype)
-        self.adapters = nn.ModuleList(self.stack)
+        self.adapters = nn.ModuleList(unique(self.stack.adapters))
+        self.fusions = nn.ModuleList(unique(self.stack.fusions))
         # Kept out of the module tree on purpose: frozen tensors are nobody's parameters here.
-        self._frozen = _Frozen(self._hooked_encoder(), self._hooked_head())
+        self._frozen = None if isinstance(self.stack, Rows) else hook(backbone, self.stack, None)
         self.eval()
-
-    def _hooked_encoder(self) -> Any:
-        row = self.backbone.architecture
-        base = base_of(self.backbone.twin(), row)
-        layers = module_at(base, row.layers)
-        assert isinstance(layers, nn.ModuleList)
-        for number, layer in enumerate(layers):
-            blocks = [
-                adapter.blocks[str(number)]
-                for adapter in self.stack
-                if str(number) in adapter.blocks
-            ]
-            site = module_at(layer, row.site)
-            assert site is not None
-            if blocks and row.norm == "post":
-                site.register_forward_pre_hook(PostNormSite(blocks))
-            elif blocks:
-                site.register_forward_hook(SublayerSite(blocks))
-        embeddings = module_at(base, row.embeddings)
-        if self.stack.invertible is not None and embeddings is not None:
-            embeddings.register_forward_hook(Coupling(self.stack.invertible, inverse=False))
-        return base
-
-    def _hooked_head(self) -> Any:
-        """The backbone's masked-LM model with its encoder replaced by what hands features on."""
-        row = self.backbone.architecture
-        model = self.backbone.twin()
-        base = base_of(model, row)
-        if base is model:
-            return None
-        model._modules[row.prefix] = _HandOn(base, row.embeddings)
-        if self.stack.invertible is not None:
-            features = [
-                module for path in row.features if (module := module_at(model, path)) is not None
-            ]
-            features[0].register_forward_hook(Coupling(self.stack.invertible, inverse=True))
-        return model
 
     def _apply(self, fn: Any, recurse: bool = True) -> "AdaptedModel":
         raise ConfigError(
@@ -105,39 +86,101 @@ class AdaptedModel(nn.Module):
             "and build the model again."
         )
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def _bound(self, batch: int, rows: Sequence[int] | None) -> tuple[Hooked, Tensor | None]:
+        """The hooked twins, and the group of each row: shape ``(batch,)``."""
+        if self._frozen is not None:
+            if rows is not None:
+                raise ConfigError(
+                    "rows= needs a model built from Rows; this one has one composition"
+                )
+            return self._frozen, None
+        groups = self._groups(batch, rows)
+        # A twin for each call, with the row numbers bound to it, costs a few milliseconds; a number
+        # kept anywhere else is wrong under threads and under gradient checkpointing.
+        return hook(self.backbone, self.stack, groups), groups
+
+    def _groups(self, batch: int, rows: Sequence[int] | None) -> Tensor:
+        count = len(self.stack.parts) if isinstance(self.stack, Rows) else 1
+        if rows is None or len(rows) != batch:
+            found = "none" if rows is None else str(len(rows))
+            raise ConfigError(
+                f"this model has a composition per row: rows= needs {batch} numbers, one a row, got {found}"
+            )
+        wrong = sorted({int(row) for row in rows if not 0 <= int(row) < count})
+        if wrong:
+            raise ConfigError(f"rows= names compositions {wrong}; this model has 0 to {count - 1}")
+        return groups_of([int(row) for row in rows], self.backbone.device)
+
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        rows: Sequence[int] | None = None,
+    ) -> Tensor:
         """Last hidden state.
 
         Args:
             input_ids: Shape ``(batch, length)``.
             attention_mask: 1 where there is a token; by default everywhere. Shape ``(batch, length)``.
+            rows: With `Rows`, the number of each row's composition; ``batch`` of them.
 
         Returns:
             Shape ``(batch, length, width)``.
         """
+        hooked, _ = self._bound(len(input_ids), rows)
+        return self._encode(hooked, input_ids, attention_mask)
+
+    @staticmethod
+    def _encode(hooked: Hooked, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        hidden: Tensor = self._frozen.encoder(
-            input_ids=input_ids, attention_mask=mask
-        ).last_hidden_state
+        hidden: Tensor = hooked.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
         return hidden
 
-    def logits(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def logits(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        rows: Sequence[int] | None = None,
+    ) -> Any:
         """Logits of the head that the last adapter of the stack carries.
 
         Returns:
-            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification.
+            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification. With
+            `Rows` whose heads differ, a list of tensors, one a row, without the batch axis.
 
         Raises:
             ConfigError: If the last adapter carries no head.
         """
-        head = self.stack.head
-        if head is None:
-            names = ", ".join(adapter.name for adapter in self.stack) or "no adapter"
+        hooked, groups = self._bound(len(input_ids), rows)
+        self._require_heads()
+        hidden = self._encode(hooked, input_ids, attention_mask)
+        if groups is None:
+            assert self.stack.head is not None
+            return self._through(self.stack.head, hidden, self.stack.invertible)
+        assert isinstance(self.stack, Rows)
+        parts = self.stack.parts
+        if self.stack.head is not None and self.stack.head.config.head_type != "masked_lm":
+            return self._through(self.stack.head, hidden, None)
+        numbers = [int(group) for group in groups.tolist()]
+        out = [
+            self._through(parts[group].head, hidden[row : row + 1], parts[group].invertible)[0]
+            for row, group in enumerate(numbers)
+        ]
+        return torch.stack(out) if self.stack.head is not None else out
+
+    def _require_heads(self) -> None:
+        stack = self.stack
+        parts = stack.parts if isinstance(stack, Rows) else (stack,)
+        bare = [repr(part) for part in parts if part.head is None]
+        if bare:
             raise ConfigError(
-                f"the stack ({names}) ends without a prediction head; put a task adapter last"
+                f"{', '.join(bare)} ends without a prediction head of its own; put a task adapter last"
             )
-        hidden = self.encode(input_ids, attention_mask)
-        out: Tensor = head(hidden, self.stack.invertible, epsilon=self.backbone.norm_epsilon)
+
+    def _through(self, head: Head, hidden: Tensor, invertible: Coupling | None) -> Tensor:
+        out: Tensor = head(hidden, invertible, epsilon=self.backbone.norm_epsilon)
         return out
 
     def mlm_logits(
@@ -146,6 +189,7 @@ class AdaptedModel(nn.Module):
         attention_mask: Tensor | None = None,
         *,
         positions: Tensor | None = None,
+        rows: Sequence[int] | None = None,
     ) -> Tensor:
         """Masked-LM logits through the backbone's own head, the coupling's inverse applied.
 
@@ -154,6 +198,7 @@ class AdaptedModel(nn.Module):
             attention_mask: Shape ``(batch, length)``.
             positions: Where logits are wanted, as booleans; by default everywhere. Shape
                 ``(batch, length)``.
+            rows: With `Rows`, the number of each row's composition; ``batch`` of them.
 
         Returns:
             ``(batch, length, vocabulary)``, or ``(wanted, vocabulary)`` with ``positions``.
@@ -162,17 +207,22 @@ class AdaptedModel(nn.Module):
             ConfigError: If the backbone has no trained masked-LM head.
         """
         self.backbone.require_trained_head()
-        hidden = self.encode(input_ids, attention_mask)
+        hooked, groups = self._bound(len(input_ids), rows)
+        hidden = self._encode(hooked, input_ids, attention_mask)
         if positions is None:
-            return self._to_vocabulary(hidden)
-        return self._to_vocabulary(hidden[positions].unsqueeze(0)).squeeze(0)
+            return self._to_vocabulary(hooked, hidden)
+        if groups is not None:
+            # The batch axis is gone here: each wanted position brings its row's group along.
+            wanted = groups[positions.nonzero()[:, 0]]
+            hooked = hook(self.backbone, self.stack, wanted)
+        return self._to_vocabulary(hooked, hidden[positions].unsqueeze(1)).squeeze(1)
 
-    def _to_vocabulary(self, features: Tensor) -> Tensor:
-        if self._frozen.vocabulary_head is None:
+    def _to_vocabulary(self, hooked: Hooked, features: Tensor) -> Tensor:
+        if hooked.vocabulary_head is None:
             raise ConfigError(
                 f"transformers has no masked-LM model for backbone {self.backbone.name!r}"
             )
-        logits: Tensor = self._frozen.vocabulary_head(inputs_embeds=features).logits
+        logits: Tensor = hooked.vocabulary_head(inputs_embeds=features).logits
         return logits
 
     def forward(self, batch: Batch) -> Tensor:
@@ -189,36 +239,11 @@ class AdaptedModel(nn.Module):
         return _cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
 
 
-@dataclass(frozen=True)
-class _Frozen:
-    """The hooked twins. Not a module, so that `AdaptedModel` does not take them for its own."""
-
-    encoder: Any
-    vocabulary_head: Any
-
-
-class _HandOn(nn.Module):
-    """Stands in for the base model inside a masked-LM model: hands its input on as the last hidden state.
-
-    So the model's own head, whatever it is, runs on features that were computed before (and only
-    at the positions that matter) without a line of code per model.
-    """
-
-    def __init__(self, base: nn.Module, embeddings: str) -> None:
-        super().__init__()
-        self.config = base.config
-        self.embeddings = module_at(base, embeddings)
-
-    # The keywords are transformers' own, which differ by model; all but one are None here.
-    def forward(
-        self, input_ids: Any = None, *ignored: Any, inputs_embeds: Any = None, **unused: Any
-    ) -> Any:
-        """Wrap ``inputs_embeds`` ``(1, wanted, width)`` as a model output."""
-        from adapterkit.backbone.load import as_output
-
-        return as_output(inputs_embeds)
-
-
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     wide = logits if logits.dtype == torch.float64 else logits.float()
     return functional.cross_entropy(wide, targets, ignore_index=-100)
+
+
+def unique(things: Iterable[Thing]) -> list[Thing]:
+    """Each of ``things`` once, by identity, in order."""
+    return list({id(thing): thing for thing in things}.values())

@@ -93,7 +93,7 @@ def predict(
         )
     if head is not None and head.config.head_type == "classification":
         return _classify(model, texts)
-    code = language or (model.stack.adapters[0].language if len(model.stack) else "")
+    code = language or (model.stack.adapters[0].language if model.stack.adapters else "")
     sentences = [_in_words(text, code) for text in texts]
     said = answers(model, Tagging({}), [TaggedSentence(words, ()) for _, words in sentences])
     return [

@@ -11,6 +11,7 @@ FLOORS = (
     ("config", "metrics", "hub", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
+    ("hooking",),
     ("model", "formats"),
     ("tasks",),
     ("evaluation", "prediction", "report"),
@@ -26,6 +27,7 @@ STEPS = {
     ("metrics", "config"),
     ("tensorfile", "files"),
     ("evaluation", "prediction"),  # scores are of predictions
+    ("hooking",),
     ("model", "formats"),
     ("__main__", "__init__"),
 }

@@ -170,7 +170,7 @@ def test_a_stack_is_a_value(small: Backbone) -> None:
     assert Stack(a) != Stack(other)
     assert Stack(a) != Stack(a, other)
     with pytest.raises(AttributeError, match="cannot be changed"):
-        Stack(a).adapters = ()
+        Stack(a).parts = ()
     with pytest.raises(ConfigError, match="load_adapter"):
         Stack("adapters/cym")  # type: ignore[arg-type]
 

@@ -1,13 +1,13 @@
 """The table of architectures: where adapters attach in each. To support another one, add a row.
 
-A row needs: the path of the layers; the module in each layer that a stack hooks, and how (``post``: the
-norm that closes the layer; ``pre``: the feed-forward sublayer); the embeddings module; the modules whose
-output feeds the vocabulary matrix (the inverse goes there); and the name AdapterHub gives the place, for
-the keys of adapter files. Then add the type to ``tests/backbone/test_architectures.py``.
+A row needs: the path of the layers; for the place after attention and the one after the feed-forward part, the module
+whose output adapters refine, where the residual can be caught on its way in, the norm that an adapter's input passes, and
+the name AdapterHub gives the place (for the keys of adapter files); the embeddings module; and the modules whose output
+feeds the vocabulary matrix (the inverse goes there). Then add the type to ``tests/tiny.py``.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from adapterkit.errors import ConfigError
 
@@ -16,45 +16,101 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Place:
+    """One of the two places in a layer where adapters stand. All paths are inside the layer.
+
+    Attributes:
+        output: Module whose output is the sublayer's output, before the residual is added.
+        residual: Module that gets the residual as a positional argument; ``.`` is the layer itself.
+        argument: Which argument that is.
+        norm: The norm that an adapter's input passes; empty if none.
+        closes: Whether that norm closes the sublayer (post-norm), so that its input is the residual sum.
+        key: AdapterHub's name of the place.
+    """
+
+    output: str
+    residual: str
+    key: str
+    argument: int = 0
+    norm: str = ""
+    closes: bool = False
+
+
+@dataclass(frozen=True)
+class Tower:
+    """A list of layers, with its places. Layers are numbered through all towers, encoder first.
+
+    Attributes:
+        layers: Path of the list, inside the base model.
+        attention: The place after self-attention, where Houlsby adapters have a second bottleneck.
+        output: The place after the feed-forward part.
+    """
+
+    layers: str
+    attention: Place
+    output: Place
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One row of the table.
 
     Attributes:
         model_type: transformers' name.
-        layers: Path of the list of layers, inside the base model.
-        site: Path of the hooked module, inside a layer.
-        norm: ``post`` or ``pre``.
+        towers: The layers: one list, or an encoder's and a decoder's.
         embeddings: Path of the embeddings module, inside the base model.
         features: Paths, inside the masked-LM model, of the module whose output feeds the
             vocabulary matrix; the first that exists counts.
         prefix: Attribute of the base model inside the masked-LM model, and first part of keys.
-        key: Place of a layer's adapter in AdapterHub's keys; ``{layer}`` is its number.
+        low_rank: Linear layers, by the ends of their names, that LoRA adapts by default.
         offset_positions: Whether positions are counted from the padding id on (RoBERTa).
     """
 
     model_type: str
-    layers: str
-    site: str
-    norm: Literal["post", "pre"]
+    towers: tuple[Tower, ...]
     embeddings: str
     features: tuple[str, ...]
     prefix: str
-    key: str
+    low_rank: tuple[str, ...]
     offset_positions: bool = False
 
 
+_BERT_TOWER = Tower(
+    "encoder.layer",
+    attention=Place(
+        "attention.output.dropout",
+        residual="attention.output",
+        argument=1,
+        norm="attention.output.LayerNorm",
+        closes=True,
+        key="attention.output.adapters",
+    ),
+    output=Place(
+        "output.dropout",
+        residual="output",
+        argument=1,
+        norm="output.LayerNorm",
+        closes=True,
+        key="output.adapters",
+    ),
+)
+
+
 def _bert_like(
-    model_type: str, prefix: str, features: tuple[str, ...], *, offset: bool = False
+    model_type: str,
+    prefix: str,
+    features: tuple[str, ...],
+    *,
+    low_rank: tuple[str, ...] = ("query", "value"),
+    offset: bool = False,
 ) -> Architecture:
     return Architecture(
         model_type=model_type,
-        layers="encoder.layer",
-        site="output.LayerNorm",
-        norm="post",
+        towers=(_BERT_TOWER,),
         embeddings="embeddings",
         features=features,
         prefix=prefix,
-        key="encoder.layer.{layer}.output.adapters",
+        low_rank=low_rank,
         offset_positions=offset,
     )
 
@@ -67,27 +123,53 @@ ARCHITECTURES: dict[str, Architecture] = {
         _bert_like("bert", "bert", ("cls.predictions.transform",)),
         _bert_like("roberta", "roberta", ("lm_head.layer_norm",), offset=True),
         _bert_like("xlm-roberta", "roberta", ("lm_head.layer_norm",), offset=True),
-        _bert_like("deberta", "deberta", _DEBERTA),
-        _bert_like("deberta-v2", "deberta", _DEBERTA),
+        _bert_like("deberta", "deberta", _DEBERTA, low_rank=("in_proj",)),
+        _bert_like("deberta-v2", "deberta", _DEBERTA, low_rank=("query_proj", "value_proj")),
         Architecture(
             model_type="distilbert",
-            layers="transformer.layer",
-            site="output_layer_norm",
-            norm="post",
+            towers=(
+                Tower(
+                    "transformer.layer",
+                    attention=Place(
+                        "attention.out_lin",
+                        residual=".",
+                        norm="sa_layer_norm",
+                        closes=True,
+                        key="attention_adapters.adapters",
+                    ),
+                    output=Place(
+                        "ffn",
+                        residual="ffn",
+                        norm="output_layer_norm",
+                        closes=True,
+                        key="output_adapters.adapters",
+                    ),
+                ),
+            ),
             embeddings="embeddings",
             features=("vocab_layer_norm",),
             prefix="distilbert",
-            key="transformer.layer.{layer}.output_adapters.adapters",
+            low_rank=("q_lin", "v_lin"),
         ),
         Architecture(
             model_type="modernbert",
-            layers="layers",
-            site="mlp",
-            norm="pre",
+            towers=(
+                Tower(
+                    "layers",
+                    # r is the *normed* input of each sublayer: so AdapterHub's interface has it.
+                    attention=Place(
+                        "attn.Wo",
+                        residual="attn",
+                        norm="mlp_norm",
+                        key="attention_adapters.adapters",
+                    ),
+                    output=Place("mlp", residual="mlp", key="output_adapters.adapters"),
+                ),
+            ),
             embeddings="embeddings",
             features=("head",),
             prefix="model",
-            key="layers.{layer}.output_adapters.adapters",
+            low_rank=("Wqkv",),
         ),
     )
 }
@@ -111,7 +193,7 @@ def architecture(model_type: str) -> Architecture:
 
 def module_at(root: "nn.Module", path: str) -> "nn.Module | None":
     """The submodule at a dotted path, or None."""
-    for name in path.split("."):
+    for name in path.split(".") if path != "." else ():
         child = root._modules.get(name)
         if child is None:
             return None

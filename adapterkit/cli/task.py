@@ -195,7 +195,9 @@ def predict(
     found = say(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
     column = (
-        str(model.stack.adapters[-1].provenance.get("task", "upos")) if len(model.stack) else "upos"
+        str(model.stack.adapters[-1].provenance.get("task", "upos"))
+        if model.stack.adapters
+        else "upos"
     )
     written = write_predictions(out, found, format="jsonl" if json else kind, column=column)
     if written is not None:

@@ -12,6 +12,7 @@ from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, found
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
 from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import Node
 from adapterkit.tensorfile import digest_of_tensors
 
 
@@ -45,9 +46,9 @@ class Adapter(nn.Module):
         self.config = config
         self.backbone = backbone
         self.provenance: dict[str, Any] = dict(provenance or {})
-        self.blocks = nn.ModuleDict(
-            {str(i): _block(config, backbone.width, i) for i in layers_of(config, backbone)}
-        )
+        layers = layers_of(config, backbone)
+        self.blocks = _blocks(config, backbone.width, layers if config.output_adapter else [])
+        self.attention = _blocks(config, backbone.width, layers if config.mh_adapter else [])
         self.invertible = _coupling(config, backbone.width) if config.invertible else None
         self.head = head
 
@@ -55,6 +56,32 @@ class Adapter(nn.Module):
     def labels(self) -> tuple[str, ...]:
         """Label names of its head, in the order of the outputs; empty without a head."""
         return self.head.config.labels if self.head is not None else ()
+
+    @property
+    def adapters(self) -> tuple["Adapter", ...]:
+        """Itself: an adapter is the smallest composition."""
+        return (self,)
+
+    @property
+    def fusions(self) -> tuple[nn.Module, ...]:
+        """None: an adapter has no fusion layers."""
+        return ()
+
+    @property
+    def needs_parts(self) -> bool:
+        """Whether a bottleneck must see a sublayer's output and residual apart."""
+        return self.config.needs_parts
+
+    def node(self, place: str, layer: int) -> Node | None:
+        """Its bottleneck at ``place`` (``attention`` or ``output``) of ``layer``, if it has one there."""
+        blocks = self.attention if place == "attention" else self.blocks
+        block = blocks._modules.get(str(layer))
+        assert block is None or isinstance(block, Bottleneck)
+        return block
+
+    def content(self) -> tuple[object, ...]:
+        """What it is compared by: its shape and its weights."""
+        return ("adapter", repr(self.config), self.digest())
 
     def tensors(self) -> dict[str, Tensor]:
         """Every weight by its plain name (``blocks.0.down.weight``), without a copy."""
@@ -79,8 +106,13 @@ class Adapter(nn.Module):
         """A copy without the bottlenecks of ``layers`` (the others are shared)."""
         clone = copy.copy(self)
         clone.__dict__ = {**self.__dict__, "_modules": dict(self._modules)}
-        keep = {name: block for name, block in self.blocks.items() if int(name) not in layers}
-        clone.blocks = nn.ModuleDict(keep)
+        for place in ("blocks", "attention"):
+            kept = {
+                name: block
+                for name, block in self._modules[place].items()  # type: ignore[union-attr,operator]
+                if int(name) not in layers
+            }
+            setattr(clone, place, nn.ModuleDict(kept))
         clone.config = replace(
             self.config, leave_out=tuple(sorted({*self.config.leave_out, *layers}))
         )
@@ -150,16 +182,16 @@ def layers_of(config: BottleneckConfig, backbone: BackboneFacts) -> list[int]:
     return [layer for layer in range(backbone.layers) if layer not in config.leave_out]
 
 
-def _block(config: BottleneckConfig, width: int, layer: int) -> Bottleneck:
-    return Bottleneck(
-        width,
-        config.bottleneck_width(width, layer),
-        non_linearity=config.non_linearity,
-        scaling=config.scaling,
-        dropout=config.dropout,
+def _blocks(config: BottleneckConfig, width: int, layers: list[int]) -> nn.ModuleDict:
+    return nn.ModuleDict(
+        {
+            str(layer): Bottleneck(width, config.bottleneck_width(width, layer), config)
+            for layer in layers
+        }
     )
 
 
 def _coupling(config: BottleneckConfig, width: int) -> Nice:
     inside = max(1, int((width // 2) // config.invertible_reduction_factor))
-    return Nice(width, inside, non_linearity=config.non_linearity)
+    name = config.invertible_non_linearity or config.non_linearity
+    return Nice(width, inside, non_linearity=name)

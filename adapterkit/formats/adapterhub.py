@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapterkit.backbone.architectures import Architecture, architecture
 from adapterkit.backbone.identity import canonical
-from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.adapter import Adapter, layers_of
 from adapterkit.config import BackboneFacts, HeadConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError, found
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
@@ -45,9 +45,10 @@ def read_folder(folder: Path) -> Adapter:
     layers = keys.layer_numbers(row, said.name, list(tensors))
     facts = _facts(folder, said.backbone, own, layers, said.config.leave_out)
     adapter = _build(folder, said, facts, own)
-    wanted = keys.adapter_keys(
-        row, said.name, [int(name) for name in adapter.blocks], invertible=said.config.invertible
-    )
+    numbers = layers_of(adapter.config, adapter.backbone)
+    wanted = keys.adapter_keys(row, said.name, numbers, said.config)
+    for alias, key in keys.alias_keys(row, said.name, numbers, said.config).items():
+        tensors.setdefault(key, tensors.pop(alias)) if alias in tensors else None
     _fill(folder / ADAPTER_WEIGHTS[0], adapter, tensors, wanted)
     if adapter.head is not None:
         name, config = envelope.read_head(folder / "head_config.json")
@@ -187,12 +188,12 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
     row = architecture(adapter.backbone.model_type)
     with folder_in_one_step(folder) as new:
         tensors = adapter.tensors()
-        named = keys.adapter_keys(
-            row,
-            adapter.name,
-            [int(name) for name in adapter.blocks],
-            invertible=adapter.invertible is not None,
-        )
+        numbers = layers_of(adapter.config, adapter.backbone)
+        named = keys.adapter_keys(row, adapter.name, numbers, adapter.config)
+        named |= {
+            alias: named[key]
+            for alias, key in keys.alias_keys(row, adapter.name, numbers, adapter.config).items()
+        }
         write_tensors(new / ADAPTER_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
         config = envelope.bottleneck_record(adapter.config)
         write_json(

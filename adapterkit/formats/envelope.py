@@ -9,32 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig
+from adapterkit.config import HEAD_TYPES, BackboneFacts, BottleneckConfig, HeadConfig
 from adapterkit.errors import FolderError, found
 from adapterkit.files import read_json
 
 VERSION = "adapters.1.3.0"
 """The version of the format, as its own library writes it; what wrote the folder is in our own file."""
 
-# Everything a Pfeiffer adapter says that we compute in exactly one way.
+# What would change the numbers in a way that we do not compute.
 _FIXED: dict[str, Any] = {
-    "mh_adapter": False,
-    "output_adapter": True,
     "cross_adapter": False,
-    "is_parallel": False,
-    "original_ln_before": True,
     "original_ln_after": True,
-    "residual_before_ln": True,
-    "ln_before": False,
-    "ln_after": False,
-    "use_gating": False,
-    "phm_layer": False,
-    "stochastic_depth": 0.0,
 }
 # Said by every folder, of no effect on what the adapter computes.
 _IGNORED: dict[str, Any] = {
-    "adapter_residual_before_ln": False,
-    "init_weights": "bert",
     "init_weights_seed": None,
     "factorized_phm_W": True,
     "factorized_phm_rule": False,
@@ -44,15 +32,29 @@ _IGNORED: dict[str, Any] = {
     "phm_c_init": "normal",
     "phm_dim": 4,
     "phm_init_range": 0.0001,
+    "phm_layer": False,
     "phm_rank": 1,
     "shared_W_phm": False,
     "shared_phm_rule": True,
+}
+_SWITCHES: dict[str, bool] = {
+    "mh_adapter": False,
+    "output_adapter": True,
+    "is_parallel": False,
+    "original_ln_before": True,
+    "ln_before": False,
+    "ln_after": False,
+    "adapter_residual_before_ln": False,
+    "use_gating": False,
 }
 _READ: tuple[str, ...] = (
     "reduction_factor",
     "non_linearity",
     "inv_adapter",
     "inv_adapter_reduction_factor",
+    "residual_before_ln",
+    "stochastic_depth",
+    "init_weights",
 )
 _READ += ("leave_out", "dropout", "scaling", "architecture")
 _HEAD_KEYS: tuple[str, ...] = (
@@ -127,15 +129,17 @@ def _plain_name(path: Path, name: str) -> str:
 def _bottleneck(path: Path, record: Mapping[str, Any]) -> BottleneckConfig:
     config = dict(record["config"])
     nested = config.pop("invertible_adapter", None)
+    own_activation = ""
     if isinstance(nested, dict):  # adapter-transformers 1.x
         config.setdefault("inv_adapter", nested.get("block_type"))
         config.setdefault("inv_adapter_reduction_factor", nested.get("reduction_factor"))
+        own_activation = str(nested.get("non_linearity") or "")
     problems = [
-        f"{key} = {config[key]!r}: only {value!r} is supported in this version"
+        f"{key} = {config[key]!r}: only {value!r} is supported"
         for key, value in _FIXED.items()
         if key in config and config[key] != value and not (value is False and not config[key])
     ]
-    known = {*_FIXED, *_IGNORED, *_READ}
+    known = {*_FIXED, *_IGNORED, *_SWITCHES, *_READ}
     problems += [
         f"{key} = {value!r:.60}: unknown key"
         for key, value in config.items()
@@ -146,43 +150,91 @@ def _bottleneck(path: Path, record: Mapping[str, Any]) -> BottleneckConfig:
         raise FolderError(
             f"{path}: this adapter cannot be reproduced exactly, so it is refused:{found(sorted(problems))}"
         )
+    version = record.get("version")
+    outer = _activation(config["non_linearity"], version)
+    inner = _activation(own_activation, version)
     return BottleneckConfig(
         reduction_factor=config["reduction_factor"],
-        non_linearity=_activation(config["non_linearity"], record.get("version")),
+        non_linearity=outer,
         invertible=bool(config.get("inv_adapter")),
         invertible_reduction_factor=config.get("inv_adapter_reduction_factor") or 2,
-        leave_out=tuple(sorted(int(layer) for layer in config.get("leave_out") or ())),
+        invertible_non_linearity="" if inner == outer else inner,
+        leave_out=tuple(sorted(set(config.get("leave_out") or ()))),
         dropout=float(config.get("dropout") or 0.0),
-        scaling=float(config.get("scaling", 1.0)),
+        scaling=_scaling(config.get("scaling", 1.0)),
+        residual_before_ln=config.get("residual_before_ln", True) or False,
+        stochastic_depth=float(config.get("stochastic_depth") or 0.0),
+        init_weights=config.get("init_weights") or "bert",
+        **{key: bool(config.get(key, usual)) for key, usual in _SWITCHES.items()},
     )
 
 
+def _scaling(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def _number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
 def _value_problems(config: Mapping[str, Any]) -> list[str]:
+    problems = _unsupported(config)
+    if config.get("inv_adapter") not in (None, False, "nice"):
+        problems.append(f"inv_adapter = {config['inv_adapter']!r}: only 'nice' is supported")
+    problems += _factor_problems(config)
+    if not isinstance(config.get("non_linearity"), str):
+        problems.append(f"non_linearity = {config.get('non_linearity')!r}: a name is needed")
+    scaling = config.get("scaling", 1.0)
+    if scaling not in ("learned", "channel") and not _number(scaling, -1e6, 1e6):
+        problems.append(f"scaling = {scaling!r}: a number, 'learned' or 'channel' is needed")
+    if config.get("residual_before_ln", True) not in (True, False, None, "post_add"):
+        problems.append(f"residual_before_ln = {config['residual_before_ln']!r}: unknown")
+    if (config.get("init_weights") or "bert") not in ("bert", "mam_adapter", "houlsby"):
+        problems.append(f"init_weights = {config['init_weights']!r}: unknown")
+    for key in ("dropout", "stochastic_depth"):
+        if not _number(config.get(key) or 0.0, 0.0, 0.999):
+            problems.append(f"{key} = {config[key]!r}: a share below 1 is needed")
+    problems += [
+        f"{key} = {config[key]!r}: true or false is needed"
+        for key in _SWITCHES
+        if config.get(key) not in (True, False, None)
+    ]
+    return problems
+
+
+def _unsupported(config: Mapping[str, Any]) -> list[str]:
     problems = []
     if config.get("architecture"):
         problems.append(
             f"architecture = {config['architecture']!r}: only bottleneck adapters are supported"
         )
-    if config.get("inv_adapter") not in (None, False, "nice"):
-        problems.append(f"inv_adapter = {config['inv_adapter']!r}: only 'nice' is supported")
+    if config.get("phm_layer"):
+        problems.append("phm_layer: compacters are not supported")
+    if not config.get("output_adapter", True) and not config.get("mh_adapter"):
+        problems.append("output_adapter and mh_adapter are both false: there is no bottleneck")
+    if config.get("is_parallel") and config.get("residual_before_ln") == "post_add":
+        problems.append("residual_before_ln = 'post_add' has no meaning for a parallel adapter")
+    return problems
+
+
+def _factor_problems(config: Mapping[str, Any]) -> list[str]:
+    problems = []
     factor = config.get("reduction_factor")
     factors = list(factor.values()) if isinstance(factor, dict) else [factor]
-    if not factors or any(
-        isinstance(f, bool) or not isinstance(f, int | float) or f <= 0 for f in factors
-    ):
+    if not factors or not all(_number(f, 1e-2, 1e6) for f in factors):
         problems.append(
-            f"reduction_factor = {factor!r}: a number above 0 (or such numbers by layer) is needed"
+            f"reduction_factor = {factor!r:.80}: a number above 0 (or such numbers by layer) is needed"
         )
-    if not isinstance(config.get("non_linearity"), str):
-        problems.append(f"non_linearity = {config.get('non_linearity')!r}: a name is needed")
-    if not isinstance(config.get("scaling", 1.0), int | float):
+    if not _number(config.get("inv_adapter_reduction_factor") or 2, 1e-2, 1e6):
         problems.append(
-            f"scaling = {config['scaling']!r}: only a number is supported in this version"
+            f"inv_adapter_reduction_factor = {config['inv_adapter_reduction_factor']!r:.60}: a number above 0 is needed"
         )
-    if not all(
-        isinstance(layer, int) and 0 <= layer < 1000 for layer in config.get("leave_out") or ()
+    out = config.get("leave_out") or ()
+    if not isinstance(out, list | tuple) or not all(
+        isinstance(layer, int) and not isinstance(layer, bool) and 0 <= layer < 1000
+        for layer in out
     ):
-        problems.append(f"leave_out = {config['leave_out']!r}: layer numbers are needed")
+        problems.append(f"leave_out = {out!r:.80}: layer numbers are needed")
     return problems
 
 
@@ -219,7 +271,11 @@ def bottleneck_record(config: BottleneckConfig) -> dict[str, Any]:
         else None,
         "leave_out": list(config.leave_out),
         "dropout": config.dropout,
-        "scaling": float(config.scaling),
+        "scaling": _scaling(config.scaling),
+        "residual_before_ln": config.residual_before_ln,
+        "stochastic_depth": config.stochastic_depth,
+        "init_weights": config.init_weights,
+        **{key: getattr(config, key) for key in _SWITCHES},
     }
 
 
@@ -243,8 +299,8 @@ def read_head(path: Path) -> tuple[str, HeadConfig]:
     ]
     if config.get("use_pooler"):
         unknown.append("use_pooler = True: only the first token's state is supported")
-    if kind not in ("tagging", "classification", "masked_lm"):
-        unknown.append(f"head_type = {kind!r}: supported are tagging, classification, masked_lm")
+    if kind not in HEAD_TYPES:
+        unknown.append(f"head_type = {kind!r}: supported are {', '.join(HEAD_TYPES)}")
     if kind == "masked_lm" and config.get("embedding_size") not in (
         None,
         record.get("hidden_size"),

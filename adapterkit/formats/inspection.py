@@ -86,7 +86,7 @@ def _digest(folder: Path, said: envelope.Envelope, head: Any, weights: list[Path
         return None
     there = list(read_header(folder / "adapter.safetensors"))
     layers = keys.layer_numbers(row, said.name, [keys.modern(key) for key in there])
-    names = keys.adapter_keys(row, said.name, layers, invertible=said.config.invertible)
+    names = keys.adapter_keys(row, said.name, layers, said.config)
     rename = {key: names.get(keys.with_prefix(keys.modern(key), row), key) for key in there}
     if head is not None:
         rename |= keys.head_keys(head[1], head[0])

@@ -6,16 +6,17 @@ adapter-transformers 1.x.
 """
 
 import re
+from collections.abc import Sequence
 
 from adapterkit.backbone.architectures import Architecture
-from adapterkit.config import HeadConfig
+from adapterkit.config import BottleneckConfig, HeadConfig
 
 _LEGACY = (
     (re.compile(r"\battention_text_(?:task|lang)_adapters\."), "attention.output.adapters."),
     (re.compile(r"\blayer_text_(?:task|lang)_adapters\."), "adapters."),
     (re.compile(r"\binvertible_lang_adapters\."), "invertible_adapters."),
 )
-_PARTS = (("down", "adapter_down.0"), ("up", "adapter_up"))
+_ENDS = ("weight", "bias")
 _NICE = tuple(f"{net}.{index}" for net in "FG" for index in "02")
 
 
@@ -26,8 +27,30 @@ def modern(key: str) -> str:
     return key
 
 
+def parts_of(config: BottleneckConfig) -> dict[str, str]:
+    """AdapterHub's name of every tensor of one bottleneck, by ours."""
+    down = "adapter_down.1" if config.ln_before else "adapter_down.0"
+    modules = {"down": down, "up": "adapter_up"}
+    modules |= {"norm_before": "adapter_norm_before"} if config.ln_before else {}
+    modules |= {"norm_after": "adapter_norm_after"} if config.ln_after else {}
+    modules |= {"gate": "gate"} if config.use_gating else {}
+    parts = {
+        f"{ours}.{end}": f"{theirs}.{end}" for ours, theirs in modules.items() for end in _ENDS
+    }
+    return parts | ({"scale": "scaling"} if isinstance(config.scaling, str) else {})
+
+
+def places_of(row: Architecture, config: BottleneckConfig) -> list[tuple[str, str, str]]:
+    """For each place with bottlenecks: our name of it, the path of its layers, AdapterHub's name."""
+    places = []
+    for tower in row.towers:
+        places += [("attention", tower.layers, tower.attention.key)] if config.mh_adapter else []
+        places += [("blocks", tower.layers, tower.output.key)] if config.output_adapter else []
+    return places
+
+
 def adapter_keys(
-    row: Architecture, name: str, layers: list[int], *, invertible: bool
+    row: Architecture, name: str, layers: Sequence[int], config: BottleneckConfig
 ) -> dict[str, str]:
     """Our name of every tensor of an adapter, by AdapterHub's key.
 
@@ -35,27 +58,43 @@ def adapter_keys(
         row: The architecture it was made for.
         name: What its files call it.
         layers: The layers with a bottleneck.
-        invertible: Whether it has a coupling.
+        config: Its shape.
     """
     keys = {}
-    for layer in layers:
-        place = f"{row.prefix}.{row.key.format(layer=layer)}.{name}"
-        for ours, theirs in _PARTS:
-            for end in ("weight", "bias"):
-                keys[f"{place}.{theirs}.{end}"] = f"blocks.{layer}.{ours}.{end}"
-    for part in _NICE if invertible else ():
-        for end in ("weight", "bias"):
-            keys[f"{row.prefix}.invertible_adapters.{name}.{part}.{end}"] = (
-                f"invertible.{part}.{end}"
-            )
+    for place, path, key in places_of(row, config):
+        for layer in layers:
+            at = f"{row.prefix}.{path}.{layer}.{key}.{name}"
+            for ours, theirs in parts_of(config).items():
+                keys[f"{at}.{theirs}"] = f"{place}.{layer}.{ours}"
+    for part in _NICE if config.invertible else ():
+        for end in _ENDS:
+            at = f"{row.prefix}.invertible_adapters.{name}"
+            keys[f"{at}.{part}.{end}"] = f"invertible.{part}.{end}"
     return keys
 
 
-def layer_numbers(row: Architecture, name: str, keys: list[str]) -> list[int]:
+def alias_keys(
+    row: Architecture, name: str, layers: Sequence[int], config: BottleneckConfig
+) -> dict[str, str]:
+    """Second keys of the same tensors: with a norm of its own, the library saves it twice."""
+    if not config.ln_before:
+        return {}
+    return {
+        key.replace(".adapter_norm_before.", ".adapter_down.0."): key
+        for key in adapter_keys(row, name, layers, config)
+        if ".adapter_norm_before." in key
+    }
+
+
+def layer_numbers(row: Architecture, name: str, keys: Sequence[str]) -> list[int]:
     """Numbers of the layers for which ``keys`` hold any bottleneck of adapter ``name``."""
-    place = re.escape(row.key).replace(re.escape("{layer}"), r"(\d+)")
-    pattern = re.compile(rf"(?:{re.escape(row.prefix)}\.)?{place}\.{re.escape(name)}\.")
-    return sorted({int(match[1]) for key in keys if (match := pattern.match(key))})
+    both = BottleneckConfig(mh_adapter=True)
+    places = "|".join(
+        rf"{re.escape(path)}\.(\d+)\.{re.escape(key)}" for _, path, key in places_of(row, both)
+    )
+    pattern = re.compile(rf"(?:{re.escape(row.prefix)}\.)?(?:{places})\.{re.escape(name)}\.")
+    found = (match for key in keys if (match := pattern.match(key)))
+    return sorted({int(next(number for number in match.groups() if number)) for match in found})
 
 
 def head_keys(config: HeadConfig, name: str) -> dict[str, str]:

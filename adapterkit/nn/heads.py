@@ -1,16 +1,19 @@
-"""Prediction heads: tagging, classification and masked language modelling.
+"""Prediction heads: tagging, classification (one label or several) and masked language modelling.
 
 A head is a chain of linear layers whose indices are AdapterHub's, so that its weights need no renaming:
 dropouts and activations count as places in the chain.
 """
 
+import hashlib
+
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adapterkit.config import HeadConfig
+from adapterkit.config import HEAD_TYPES, HeadConfig
 from adapterkit.errors import ConfigError
 from adapterkit.nn.activations import activation
-from adapterkit.nn.bottleneck import Nice
+from adapterkit.nn.bottleneck import Coupling
+from adapterkit.tensorfile import digest_of_tensors
 
 
 class Head(nn.Module):
@@ -25,15 +28,20 @@ class Head(nn.Module):
         super().__init__()
         self.config = config
         self.act = activation(config.activation)
-        build = {"tagging": _task_layers, "classification": _task_layers, "masked_lm": _lm_layers}
-        if config.head_type not in build:
+        if config.head_type not in HEAD_TYPES:
             raise ConfigError(
-                f"head type {config.head_type!r} is not supported; there are: {', '.join(build)}"
+                f"head type {config.head_type!r} is not supported; there are: {', '.join(HEAD_TYPES)}"
             )
-        self.chain = build[config.head_type](config, width)
+        build = _lm_layers if config.head_type == "masked_lm" else _task_layers
+        self.chain = build(config, width)
+
+    def digest(self) -> str:
+        """sha256 over its kind, labels and weights."""
+        facts = hashlib.sha256(repr(self.config).encode()).hexdigest()
+        return f"{facts}{digest_of_tensors(dict(self.state_dict()))}"
 
     def forward(
-        self, hidden: Tensor, invertible: Nice | None = None, *, epsilon: float = 1e-12
+        self, hidden: Tensor, invertible: Coupling | None = None, *, epsilon: float = 1e-12
     ) -> Tensor:
         """Compute logits.
 
@@ -46,12 +54,12 @@ class Head(nn.Module):
                 head's files do not tell.
 
         Returns:
-            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification,
-            ``(..., vocabulary)`` for masked language modelling.
+            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification
+            (``multilabel_classification`` too: take its sigmoid), ``(..., vocabulary)`` for masked language modelling.
         """
         if self.config.head_type == "masked_lm":
             return self._vocabulary_logits(hidden, invertible, epsilon)
-        x = hidden[:, 0] if self.config.head_type == "classification" else hidden
+        x = hidden if self.config.head_type == "tagging" else hidden[:, 0]
         dtype = x.dtype
         *inner, last = self.chain.values()
         x = x.to(next(last.parameters()).dtype)
@@ -65,7 +73,7 @@ class Head(nn.Module):
             functional.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
         )
 
-    def _vocabulary_logits(self, x: Tensor, invertible: Nice | None, epsilon: float) -> Tensor:
+    def _vocabulary_logits(self, x: Tensor, invertible: Coupling | None, epsilon: float) -> Tensor:
         *inner, last = self.chain.values()
         for layer in inner:
             if isinstance(layer, nn.LayerNorm):

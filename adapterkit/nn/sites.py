@@ -1,4 +1,4 @@
-"""Where a stack of bottlenecks meets a frozen layer: the few lines everything rests on.
+"""Where adapters meet a frozen layer: the few lines everything rests on.
 
 For a post-norm layer, which ends in ``y = norm(s)`` with ``s = sublayer(x) + x``, a stack is
 
@@ -6,71 +6,229 @@ For a post-norm layer, which ends in ``y = norm(s)`` with ``s = sublayer(x) + x`
         s = s + f(norm(s))
     y = norm(s)
 
-one forward pre-hook on one norm per layer. For a pre-norm layer the bottleneck stands on the sublayer's
-output. Hooks are instances, not closures: they pickle, and they hold nothing but modules.
+one forward pre-hook on one norm per layer. Adapters that must see the sublayer's output and the residual apart
+(Houlsby, parallel), and pre-norm layers, are hooked on the sublayer's output instead; the residual is caught on
+its way in. Hooks are instances, not closures: they pickle, and hold nothing but modules and row numbers.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
-from adapterkit.nn.bottleneck import Nice
+
+@dataclass(frozen=True)
+class Here:
+    """What stands at a place beside the output that adapters refine.
+
+    Attributes:
+        norm: The frozen norm that an adapter's input passes, or None.
+        residual: The residual that will be added to the output; None where it is added already
+            (at a norm), or where there is none. Shape ``(batch, length, width)``.
+    """
+
+    norm: nn.Module | None
+    residual: Tensor | None = None
+
+    def total(self, x: Tensor) -> Tensor:
+        """The residual sum. Shape ``(batch, length, width)``."""
+        return x if self.residual is None else x + self.residual
+
+    def normed(self, x: Tensor) -> Tensor:
+        """``x`` through the norm, if there is one."""
+        # norm.forward, not norm(...): a call would run this very hook again.
+        return x if self.norm is None else self.norm.forward(x)
+
+    def rows(self, chosen: Tensor) -> "Here":
+        """The same for some rows of the batch only."""
+        return Here(self.norm, None if self.residual is None else self.residual[chosen])
 
 
-def refine(residual: Tensor, norm: nn.Module, adapters: Sequence[nn.Module]) -> Tensor:
-    """Apply ``adapters`` in order to the residual sum that ``norm`` is about to see.
+class Node(Protocol):
+    """What a composition does at one place: an adapter's block, or several put together."""
+
+    def __call__(self, x: Tensor, here: Here) -> Tensor:
+        """Refine ``x``, shape ``(batch, length, width)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One node after the other.
+
+    Source: Pfeiffer et al. (2020), "MAD-X".
+    """
+
+    nodes: tuple[Node, ...]
+
+    def __call__(self, x: Tensor, here: Here) -> Tensor:
+        """Refine ``x``, shape ``(batch, length, width)``."""
+        for node in self.nodes:
+            x = node(x, here)
+        return x
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The weighted average of what each node makes of ``x``; None is a node that changes nothing here."""
+
+    nodes: tuple[Node | None, ...]
+    weights: tuple[float, ...]
+
+    def __call__(self, x: Tensor, here: Here) -> Tensor:
+        """Refine ``x``, shape ``(batch, length, width)``."""
+        parts = [x if node is None else node(x, here) for node in self.nodes]
+        total = parts[0] * self.weights[0]
+        for part, weight in zip(parts[1:], self.weights[1:], strict=True):
+            total = total + part * weight
+        return total
+
+
+@dataclass(frozen=True)
+class ByRow:
+    """Another node for each row of the batch; None is a node that changes nothing here.
+
+    Attributes:
+        nodes: One for each composition.
+        groups: Which composition each row has. Shape ``(batch,)``.
+    """
+
+    nodes: tuple[Node | None, ...]
+    groups: Tensor
+
+    def __call__(self, x: Tensor, here: Here) -> Tensor:
+        """Refine ``x``, shape ``(batch, length, width)``."""
+
+        def apply(number: int, chosen: Tensor) -> Tensor:
+            node = self.nodes[number]
+            return x[chosen] if node is None else node(x[chosen], here.rows(chosen))
+
+        return by_row(x, self.groups, apply)
+
+
+def by_row(x: Tensor, groups: Tensor, apply: Callable[[int, Tensor], Tensor]) -> Tensor:
+    """Compute each row by the function of its group, and put the rows back in order.
 
     Args:
-        residual: The layer's residual sum. Shape ``(batch, length, width)``.
-        norm: The frozen norm that closes the layer.
-        adapters: One bottleneck per adapter in the stack, first to last.
-
-    Returns:
-        The refined sum, to be fed to ``norm``. Shape ``(batch, length, width)``.
-        With no adapters it is ``residual`` itself.
-
-    Source: Pfeiffer et al. (2020), "MAD-X", as AdapterHub implements it.
+        x: What the result is shaped like. Shape ``(batch, ...)``.
+        groups: The group of each row. Shape ``(batch,)``.
+        apply: Called with a group and its rows' numbers; gives these rows of the result.
     """
-    for adapter in adapters:
-        # norm.forward, not norm(...): a call would run this very hook again.
-        residual = residual + adapter(norm.forward(residual))
-    return residual
+    out = x
+    for number in sorted(set(groups.tolist())):
+        chosen = (groups == number).nonzero().squeeze(-1)
+        out = out.index_copy(0, chosen, apply(number, chosen).to(x.dtype))
+    return out
 
 
 class PostNormSite:
-    """Forward pre-hook on the norm that closes a post-norm layer."""
+    """Forward pre-hook on the norm that closes a post-norm sublayer: refines the residual sum."""
 
-    def __init__(self, adapters: Sequence[nn.Module]) -> None:
-        self.adapters = tuple(adapters)
+    def __init__(self, node: Node) -> None:
+        self.node = node
 
     def __call__(self, norm: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Refine the norm's input. Shape ``(batch, length, width)``."""
-        return (refine(args[0], norm, self.adapters), *args[1:])
+        return (self.node(args[0], Here(norm)), *args[1:])
 
 
-class SublayerSite:
-    """Forward hook on a pre-norm layer's feed-forward: ``x = x + f(x + r)``, r the sublayer's input.
+class Caught:
+    """A residual on its way from the hook that catches it to the hook that needs it, by thread."""
 
-    Source: AdapterHub's model interface, Pfeiffer placement, without a norm of its own.
-    """
+    def __init__(self) -> None:
+        self._values: dict[int, Tensor] = {}
 
-    def __init__(self, adapters: Sequence[nn.Module]) -> None:
-        self.adapters = tuple(adapters)
+    def put(self, value: Tensor) -> None:
+        """Keep a value for this thread."""
+        self._values[threading.get_ident()] = value
 
-    def __call__(self, sublayer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """Refine the sublayer's output. Shape ``(batch, length, width)``."""
-        for adapter in self.adapters:
-            output = output + adapter(output + args[0])
-        return output
+    def take(self) -> Tensor | None:
+        """Give this thread's value away."""
+        return self._values.pop(threading.get_ident(), None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_values": {}}
 
 
-class Coupling:
+class Catch:
+    """Forward pre-hook that catches a positional argument: the residual of a sublayer."""
+
+    def __init__(self, caught: Caught, argument: int) -> None:
+        self.caught = caught
+        self.argument = argument
+
+    def __call__(self, module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        """Keep the argument, shape ``(batch, length, width)``."""
+        self.caught.put(args[self.argument])
+
+
+class OutputSite:
+    """Forward hook on the module that gives a sublayer's output: refines it before the residual is added."""
+
+    def __init__(self, node: Node, norm: nn.Module | None, caught: Caught | None) -> None:
+        self.node = node
+        self.norm = norm
+        self.caught = caught
+
+    def __call__(self, module: nn.Module, args: tuple[Tensor, ...], output: Any) -> Any:
+        """Refine the output (the first of a tuple), shape ``(batch, length, width)``."""
+        here = Here(self.norm, self.caught.take() if self.caught is not None else None)
+        if isinstance(output, tuple):
+            return (self.node(output[0], here), *output[1:])
+        return self.node(output, here)
+
+
+class CouplingSite:
     """Forward hook that sends a module's output through a coupling, forward or inverse."""
 
-    def __init__(self, nice: Nice, *, inverse: bool) -> None:
-        self.nice = nice
+    def __init__(
+        self, couplings: Sequence[Any], groups: Tensor | None = None, *, inverse: bool
+    ) -> None:
+        self.couplings = tuple(couplings)
+        self.groups = groups
         self.inverse = inverse
 
     def __call__(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """Map the output. Shape ``(..., width)``."""
-        return self.nice.inverse(output) if self.inverse else self.nice(output)
+        """Map the output. Shape ``(batch, ..., width)``."""
+        if self.groups is None:
+            return self._one(0, output)
+        return by_row(output, self.groups, lambda number, chosen: self._one(number, output[chosen]))
+
+    def _one(self, number: int, x: Tensor) -> Tensor:
+        coupling = self.couplings[number]
+        if coupling is None:
+            return x
+        out: Tensor = coupling.inverse(x) if self.inverse else coupling(x)
+        return out
+
+
+class PatchSite:
+    """Forward hook on a frozen linear layer: changes its output as low-rank adapters say, by row if need be."""
+
+    def __init__(self, patches: Sequence[Any], groups: Tensor | None = None) -> None:
+        self.patches = tuple(patches)
+        self.groups = groups
+
+    def __call__(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        """Change the output. Shape ``(batch, ..., out)``."""
+        x = args[0]
+        if self.groups is None:
+            return self._one(0, x, output)
+        return by_row(
+            output, self.groups, lambda number, chosen: self._one(number, x[chosen], output[chosen])
+        )
+
+    def _one(self, number: int, x: Tensor, output: Tensor) -> Tensor:
+        patch = self.patches[number]
+        if patch is None:
+            return output
+        out: Tensor = patch(x, output)
+        return out
+
+
+def groups_of(rows: Sequence[int], device: torch.device) -> Tensor:
+    """Row numbers as a tensor, shape ``(batch,)``."""
+    return torch.tensor(list(rows), dtype=torch.long, device=device)

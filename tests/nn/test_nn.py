@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from adapterkit.config import HeadConfig
+from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import ConfigError
 from adapterkit.nn.activations import activation
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
 from adapterkit.nn.heads import Head
-from adapterkit.nn.sites import Coupling, PostNormSite, refine
+from adapterkit.nn.sites import Chain, CouplingSite, Here, PostNormSite
 from adapterkit.nn.twin import twin
 
 
@@ -45,32 +45,38 @@ def test_a_coupling_follows_its_equations() -> None:
 
 
 def test_a_bottleneck_is_up_of_act_of_down_times_scaling() -> None:
-    block = Bottleneck(6, 3, scaling=2.5)
+    block = Bottleneck(6, 3, BottleneckConfig(scaling=2.5))
     x = torch.randn(5, 6)
-    torch.testing.assert_close(block(x), 2.5 * block.up(torch.relu(block.down(x))))
+    torch.testing.assert_close(block(x, Here(None)), x + 2.5 * block.up(torch.relu(block.down(x))))
 
 
 def test_adapters_keep_their_dtype_and_hand_back_the_backbones() -> None:
     x = torch.randn(2, 8).bfloat16()
-    assert Bottleneck(8, 4)(x).dtype == torch.bfloat16
+    assert Bottleneck(8, 4, BottleneckConfig())(x, Here(None)).dtype == torch.bfloat16
     assert Nice(8, 4)(x).dtype == torch.bfloat16
     assert Nice(8, 4).inverse(x).dtype == torch.bfloat16
 
 
 def test_refining_with_no_adapter_is_the_residual_itself() -> None:
     x = torch.randn(2, 3)
-    assert refine(x, nn.LayerNorm(3), []) is x
+    assert Chain(())(x, Here(nn.LayerNorm(3))) is x
 
 
 def test_each_adapter_of_a_stack_sees_the_norm_of_what_came_before() -> None:
-    norm, first, second = nn.LayerNorm(6), Bottleneck(6, 2), Bottleneck(6, 3)
+    norm, first, second = (
+        nn.LayerNorm(6),
+        Bottleneck(6, 2, BottleneckConfig()),
+        Bottleneck(6, 3, BottleneckConfig()),
+    )
     s = torch.randn(4, 6)
-    one = s + first(norm(s))
-    torch.testing.assert_close(refine(s, norm, [first, second]), one + second(norm(one)))
+    one = s + first.change(norm(s))
+    torch.testing.assert_close(
+        Chain((first, second))(s, Here(norm)), one + second.change(norm(one))
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_ran_before() -> None:
-    one, two = Bottleneck(6, 3), Bottleneck(6, 3)
+    one, two = Bottleneck(6, 3, BottleneckConfig()), Bottleneck(6, 3, BottleneckConfig())
     initialise(one, 7)
     torch.rand(10)
     initialise(two, 7)
@@ -87,7 +93,9 @@ def test_a_twin_shares_tensors_and_no_hooks() -> None:
     x = torch.randn(2, 4)
     expected = nn.functional.layer_norm(model[0](x), (4,))
     torch.testing.assert_close(other(x), expected)
-    other._modules["1"].register_forward_pre_hook(PostNormSite([Bottleneck(4, 2)]))  # type: ignore[union-attr]
+    norm = other._modules["1"]
+    assert norm is not None
+    norm.register_forward_pre_hook(PostNormSite(Bottleneck(4, 2, BottleneckConfig())))
     assert torch.equal(model(x), torch.zeros(1))
     model.double()
     assert next(other.parameters()).dtype == torch.float64
@@ -101,7 +109,7 @@ def test_a_module_that_occurs_twice_occurs_as_one_in_the_twin() -> None:
 
 
 def test_hooks_pickle() -> None:
-    hook = pickle.loads(pickle.dumps(Coupling(Nice(4, 2), inverse=True)))
+    hook = pickle.loads(pickle.dumps(CouplingSite([Nice(4, 2)], inverse=True)))
     assert hook.inverse
 
 

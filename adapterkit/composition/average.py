@@ -1,0 +1,91 @@
+"""An average: what several adapters make of the same input, weighed."""
+
+import math
+from typing import Any
+
+import torch
+
+from adapterkit.composition.base import Composition, Value, check_children
+from adapterkit.errors import ConfigError
+from adapterkit.nn.bottleneck import Coupling, MeanCoupling
+from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import Mean, Node
+
+
+class Average(Value):
+    """Outputs of adapters or stacks, averaged at every place, with weights that sum to one.
+
+    Invertible parts are averaged inside the coupling, so that the inverse stays exact. A part that has
+    nothing at some layer counts there with an unchanged output.
+
+    Args:
+        parts: Adapters, stacks or averages.
+        weights: One for each; by default equal.
+
+    Raises:
+        ConfigError: If the weights do not match the parts, are not finite, or do not sum to one.
+
+    Source: Wang et al. (2021), "Efficient Test Time Adapter Ensembling"; unlike AdapterHub, which divides by
+    the number of adapters twice.
+    """
+
+    __slots__ = ("weights",)
+    weights: tuple[float, ...]
+
+    def __init__(self, *parts: Composition, weights: tuple[float, ...] | None = None) -> None:
+        check_children("Average", parts, ("Adapter", "Stack", "Average"))
+        if not parts:
+            raise ConfigError("an Average needs at least one adapter")
+        shares = (
+            tuple(float(w) for w in weights)
+            if weights is not None
+            else (1 / len(parts),) * len(parts)
+        )
+        if len(shares) != len(parts):
+            raise ConfigError(
+                f"an Average of {len(parts)} parts needs as many weights, got {shares}"
+            )
+        if not all(math.isfinite(w) for w in shares) or abs(sum(shares) - 1) > 1e-6:
+            raise ConfigError(
+                f"the weights of an Average must sum to one, {shares} sum to {sum(shares):g}"
+            )
+        self._set(tuple(parts))
+        object.__setattr__(self, "weights", shares)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.parts, self.weights))
+
+    @property
+    def invertible(self) -> Coupling | None:
+        """The averaged coupling; None if no part has one."""
+        there = [
+            (part.invertible, weight)
+            for part, weight in zip(self.parts, self.weights, strict=True)
+            if part.invertible is not None
+        ]
+        return MeanCoupling(*zip(*there, strict=True)) if there else None
+
+    @property
+    def head(self) -> Head | None:
+        """The parts' head, where all carry the same one; else None."""
+        heads = [part.head for part in self.parts]
+        if any(head is None for head in heads):
+            return None
+        return heads[0] if len({head.digest() for head in heads if head is not None}) == 1 else None
+
+    def node(self, place: str, layer: int) -> Node | None:
+        """The average of what its parts do at ``place`` of ``layer``."""
+        nodes = tuple(part.node(place, layer) for part in self.parts)
+        return Mean(nodes, self.weights) if any(node is not None for node in nodes) else None
+
+    def placed(self, device: torch.device, dtype: torch.dtype) -> "Average":
+        """The same average with every adapter in one place and precision."""
+        return _rebuild(tuple(part.placed(device, dtype) for part in self.parts), self.weights)
+
+    def content(self) -> tuple[object, ...]:
+        """What it is compared by: weights too."""
+        return (*super().content(), self.weights)
+
+
+def _rebuild(parts: tuple[Composition, ...], weights: tuple[float, ...]) -> Average:
+    return Average(*parts, weights=weights)

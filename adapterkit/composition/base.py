@@ -1,0 +1,126 @@
+"""What every composition is: an immutable value that knows what to do at each place of a backbone."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from adapterkit.composition.adapter import Adapter
+from adapterkit.config import BackboneFacts
+from adapterkit.errors import ConfigError
+from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import Node
+
+_MEANINGS = {
+    "Rows": "Rows stand outermost: write Rows([Stack(a, b), Stack(a, c)]), one whole composition for each kind of row",
+    "Stack": "a Stack of several adapters has no single output to weigh here; fuse or average its adapters, and stack outside",
+    "Fuse": "the outputs of a Fuse are an attention over adapters already; put it into a Stack",
+    "Average": "an Average is not one adapter; fuse its adapters themselves",
+}
+
+
+@runtime_checkable
+class Composition(Protocol):
+    """An adapter, or adapters put together."""
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """All adapters in it, in order."""
+
+    @property
+    def fusions(self) -> tuple[nn.Module, ...]:
+        """The fusion layers in it."""
+
+    @property
+    def needs_parts(self) -> bool:
+        """Whether an adapter in it must see a sublayer's output and residual apart."""
+
+    @property
+    def invertible(self) -> Coupling | None:
+        """The coupling on the embeddings."""
+
+    @property
+    def head(self) -> Head | None:
+        """The prediction head."""
+
+    def node(self, place: str, layer: int) -> Node | None:
+        """What it does at ``place`` (``attention`` or ``output``) of ``layer``; None for nothing."""
+
+    def placed(self, device: torch.device, dtype: torch.dtype) -> "Composition":
+        """The same in one place and precision."""
+
+    def content(self) -> tuple[object, ...]:
+        """What it is compared by: kinds, shapes and weights, not names."""
+
+    def check_fits(self, facts: BackboneFacts, *, allow_backbone: str | None = None) -> None:
+        """Refuse an adapter that was not made for this backbone."""
+
+
+class Value:
+    """An immutable composition with parts, compared by content."""
+
+    __slots__ = ("parts",)
+    parts: tuple[Any, ...]
+
+    def _set(self, parts: tuple[Composition, ...]) -> None:
+        object.__setattr__(self, "parts", parts)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        kind = type(self).__name__
+        raise AttributeError(f"a {kind} cannot be changed ({name}); make another {kind}")
+
+    def __repr__(self) -> str:
+        inside = [part.name if isinstance(part, Adapter) else repr(part) for part in self.parts]
+        return f"{type(self).__name__}({', '.join(inside)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.content() == other.content()
+
+    def __hash__(self) -> int:
+        return hash(self.content())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), self.parts)
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """All adapters in it, in order."""
+        return tuple(adapter for part in self.parts for adapter in part.adapters)
+
+    @property
+    def fusions(self) -> tuple[nn.Module, ...]:
+        """The fusion layers in it."""
+        return tuple(fusion for part in self.parts for fusion in part.fusions)
+
+    @property
+    def needs_parts(self) -> bool:
+        """Whether an adapter in it must see a sublayer's output and residual apart."""
+        return any(part.needs_parts for part in self.parts)
+
+    def content(self) -> tuple[object, ...]:
+        """What it is compared by: kinds, shapes and weights, not names."""
+        return (type(self).__name__, *(part.content() for part in self.parts))
+
+    def check_fits(self, facts: BackboneFacts, *, allow_backbone: str | None = None) -> None:
+        """Refuse an adapter that was not made for this backbone (see `Adapter.check_fits`)."""
+        for part in self.parts:
+            part.check_fits(facts, allow_backbone=allow_backbone)
+
+
+def check_children(kind: str, parts: Sequence[object], allowed: Sequence[str]) -> None:
+    """Refuse what has no meaning inside ``kind``.
+
+    Raises:
+        ConfigError: That says why, and what to write instead.
+    """
+    for part in parts:
+        name = "Adapter" if isinstance(part, Adapter) else type(part).__name__
+        if name in allowed:
+            continue
+        if isinstance(part, Value):
+            raise ConfigError(f"a {kind} cannot hold {part!r:.100}: {_MEANINGS[name]}")
+        raise ConfigError(
+            f"a {kind} holds adapters, not {name} ({part!r:.60}); load one with ak.load_adapter(folder)"
+        )

@@ -1,0 +1,136 @@
+"""A fuse: adapters side by side, weighed by trained attention (AdapterFusion)."""
+
+import copy
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.base import Value, check_children
+from adapterkit.config import FusionConfig
+from adapterkit.errors import AdapterMismatch, ConfigError
+from adapterkit.nn.bottleneck import Bottleneck, Coupling
+from adapterkit.nn.fusion import Fused, FusionLayers
+from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import Node
+from adapterkit.tensorfile import digest_of_tensors
+
+Part = TypeVar("Part", bound=nn.Module | None)
+
+
+class Fuse(Value):
+    """Bottleneck adapters and the fusion layers over them.
+
+    Args:
+        adapters: Plain bottleneck adapters of one backbone, at least two.
+        layers: Trained fusion layers; by default fresh ones, drawn from ``seed``.
+        config: Shape of fresh ones.
+        head: The prediction head trained with the fusion.
+        seed: Of fresh ones.
+
+    Raises:
+        ConfigError: If something other than sequential bottleneck adapters shall be fused.
+        AdapterMismatch: If the adapters are of different backbones.
+
+    Source: Pfeiffer et al. (2021), "AdapterFusion".
+    """
+
+    __slots__ = ("_head", "layers")
+    layers: FusionLayers
+    _head: Head | None
+
+    def __init__(
+        self,
+        *adapters: Adapter,
+        layers: FusionLayers | None = None,
+        config: FusionConfig | None = None,
+        head: Head | None = None,
+        seed: int = 0,
+    ) -> None:
+        check_children("Fuse", adapters, ("Adapter",))
+        _check(adapters)
+        if layers is None:
+            places = fusion_places(adapters)
+            layers = FusionLayers(config or FusionConfig(), adapters[0].backbone.width, places)
+            layers.initialise(seed)
+        self._set(tuple(adapters))
+        object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "_head", head)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.parts, self.layers, self._head))
+
+    @property
+    def fusions(self) -> tuple[nn.Module, ...]:
+        """Its fusion layers, and the head trained with them."""
+        return (self.layers,) if self._head is None else (self.layers, self._head)
+
+    @property
+    def invertible(self) -> Coupling | None:
+        """The first adapter's coupling, as AdapterHub has it."""
+        found: Coupling | None = self.parts[0].invertible
+        return found
+
+    @property
+    def head(self) -> Head | None:
+        """The head that was trained with the fusion."""
+        return self._head
+
+    def with_head(self, head: Head) -> "Fuse":
+        """The same fuse with a head."""
+        return _rebuild(self.parts, self.layers, head)
+
+    def node(self, place: str, layer: int) -> Node | None:
+        """Attention over what its adapters do at ``place`` of ``layer``."""
+        blocks = [
+            block for part in self.parts if isinstance(block := part.node(place, layer), Bottleneck)
+        ]
+        found = self.layers.at(place, layer)
+        return Fused(tuple(blocks), found) if blocks and found is not None else None
+
+    def placed(self, device: torch.device, dtype: torch.dtype) -> "Fuse":
+        """The same fuse in one place and precision."""
+        parts = tuple(part.placed(device, dtype) for part in self.parts)
+        return _rebuild(
+            parts, _moved(self.layers, device, dtype), _moved(self._head, device, dtype)
+        )
+
+    def content(self) -> tuple[object, ...]:
+        """What it is compared by: the fusion's weights too."""
+        head = self._head.digest() if self._head is not None else ""
+        weights = digest_of_tensors(dict(self.layers.state_dict()))
+        return (*super().content(), repr(self.layers.config), weights, head)
+
+
+def fusion_places(adapters: tuple[Adapter, ...]) -> list[tuple[str, int]]:
+    """Where fusion layers stand: every layer, at the places that all adapters use."""
+    depth = range(adapters[0].backbone.layers)
+    places = ["attention"] if all(a.config.mh_adapter for a in adapters) else []
+    places += ["output"] if all(a.config.output_adapter for a in adapters) else []
+    return [(place, layer) for place in places for layer in depth]
+
+
+def _check(adapters: tuple[Adapter, ...]) -> None:
+    if len(adapters) < 2:
+        raise ConfigError("a Fuse needs at least two adapters")
+    if len({adapter.name for adapter in adapters}) < len(adapters):
+        raise ConfigError(f"fused adapters need different names, got {[a.name for a in adapters]}")
+    for adapter in adapters:
+        if adapter.config.is_parallel:
+            raise ConfigError(
+                f"adapter {adapter.name!r} is parallel: only sequential ones can be fused"
+            )
+    facts = {(a.backbone.model_type, a.backbone.width, a.backbone.layers) for a in adapters}
+    if len(facts) > 1:
+        raise AdapterMismatch(f"the adapters of a Fuse are of different backbones: {sorted(facts)}")
+
+
+def _moved(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
+    if part is None or all(p.device == device and p.dtype == dtype for p in part.parameters()):
+        return part
+    return copy.deepcopy(part).to(device=device, dtype=dtype)
+
+
+def _rebuild(parts: tuple[Adapter, ...], layers: FusionLayers, head: Head | None) -> Fuse:
+    return Fuse(*parts, layers=layers, head=head)

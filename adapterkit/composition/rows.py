@@ -1,0 +1,75 @@
+"""Rows: another composition for each row of a batch, in one pass through the backbone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adapterkit.composition.base import Composition, Value, check_children
+from adapterkit.errors import ConfigError
+from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.heads import Head
+from adapterkit.nn.sites import ByRow, Node
+
+
+class Rows(Value):
+    """Several compositions, of which each row of a batch names one: ``model.encode(..., rows=[0, 1, 1])``.
+
+    Invertible part, bottlenecks, low-rank parts and head are each row's own; the result is the same as
+    running the rows apart.
+
+    Args:
+        parts: Adapters, stacks, averages or fuses.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, parts: Sequence[Composition]) -> None:
+        if isinstance(parts, Value) or not isinstance(parts, Sequence):
+            raise ConfigError("Rows take a list: Rows([Stack(a, b), Stack(c, d)])")
+        check_children("Rows", parts, ("Adapter", "Stack", "Average", "Fuse"))
+        if not parts:
+            raise ConfigError("Rows need at least one composition")
+        self._set(tuple(parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Rows, (list(self.parts),))
+
+    @property
+    def invertible(self) -> Coupling | None:
+        """None: each row has its own (`invertibles`)."""
+        return None
+
+    @property
+    def invertibles(self) -> tuple[Coupling | None, ...]:
+        """The coupling of each composition."""
+        return tuple(part.invertible for part in self.parts)
+
+    @property
+    def head(self) -> Head | None:
+        """The head that all compositions share; None where they differ (`heads`)."""
+        heads = [part.head for part in self.parts]
+        if any(head is None for head in heads):
+            return None
+        return heads[0] if len({head.digest() for head in heads if head is not None}) == 1 else None
+
+    @property
+    def heads(self) -> tuple[Head | None, ...]:
+        """The head of each composition."""
+        return tuple(part.head for part in self.parts)
+
+    def node(self, place: str, layer: int) -> Node | None:
+        """Refused: without row numbers there is nothing to do (see `bound`)."""
+        raise ConfigError(
+            "this model has a composition per row: say rows=[...], a number for each row"
+        )
+
+    def bound(self, place: str, layer: int, groups: Tensor) -> Node | None:
+        """What its compositions do at ``place`` of ``layer`` for rows of these groups, shape ``(batch,)``."""
+        nodes = tuple(part.node(place, layer) for part in self.parts)
+        return ByRow(nodes, groups) if any(node is not None for node in nodes) else None
+
+    def placed(self, device: torch.device, dtype: torch.dtype) -> "Rows":
+        """The same with every adapter in one place and precision."""
+        return Rows([part.placed(device, dtype) for part in self.parts])

@@ -1,0 +1,133 @@
+"""Hooks a composition onto a twin of the backbone: which hook goes where is decided here, by the table's row.
+
+The twin shares every tensor with the backbone; only modules and hooks are its own. For `Rows` the row numbers are
+bound to the hooks of one call's twin.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from adapterkit.backbone.architectures import Place, module_at
+from adapterkit.backbone.load import Backbone, as_output, base_of
+from adapterkit.composition.base import Composition
+from adapterkit.composition.rows import Rows
+from adapterkit.nn.sites import (
+    Catch,
+    Caught,
+    CouplingSite,
+    Node,
+    OutputSite,
+    PostNormSite,
+)
+
+
+@dataclass(frozen=True)
+class Hooked:
+    """The hooked twins. Not a module, so that a model does not take frozen tensors for its own.
+
+    Attributes:
+        encoder: The base model.
+        vocabulary_head: The masked-LM model without its encoder; None where there is no such model.
+    """
+
+    encoder: Any
+    vocabulary_head: Any
+
+
+def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooked:
+    """Make twins of ``backbone`` that compute ``stack``.
+
+    Args:
+        backbone: Stays as it is.
+        stack: What to compute.
+        groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
+    """
+    return Hooked(_encoder(backbone, stack, groups), _head(backbone, stack, groups))
+
+
+def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
+    row = backbone.architecture
+    base = base_of(backbone.twin(), row)
+    number = 0
+    for tower in row.towers:
+        layers = module_at(base, tower.layers)
+        assert isinstance(layers, nn.ModuleList)
+        for layer in layers:
+            for name, place in (("attention", tower.attention), ("output", tower.output)):
+                node = _node(stack, name, number, groups)
+                if node is not None:
+                    _hook_place(layer, place, node, apart=stack.needs_parts)
+            number += 1
+    embeddings = module_at(base, row.embeddings)
+    site = _coupling(stack, groups, inverse=False)
+    if site is not None and embeddings is not None:
+        embeddings.register_forward_hook(site)
+    return base
+
+
+def _node(stack: Composition, place: str, layer: int, groups: Tensor | None) -> Node | None:
+    if isinstance(stack, Rows):
+        assert groups is not None
+        return stack.bound(place, layer, groups)
+    return stack.node(place, layer)
+
+
+def _hook_place(layer: nn.Module, place: Place, node: Node, *, apart: bool) -> None:
+    norm = module_at(layer, place.norm) if place.norm else None
+    if place.closes and not apart:
+        assert norm is not None
+        norm.register_forward_pre_hook(PostNormSite(node))
+        return
+    output, catching = module_at(layer, place.output), module_at(layer, place.residual)
+    assert output is not None
+    assert catching is not None
+    caught = Caught()
+    catching.register_forward_pre_hook(Catch(caught, place.argument))
+    output.register_forward_hook(OutputSite(node, norm, caught))
+
+
+def _coupling(stack: Composition, groups: Tensor | None, *, inverse: bool) -> CouplingSite | None:
+    if isinstance(stack, Rows):
+        there = any(one is not None for one in stack.invertibles)
+        return CouplingSite(stack.invertibles, groups, inverse=inverse) if there else None
+    one = stack.invertible
+    return CouplingSite([one], inverse=inverse) if one is not None else None
+
+
+def _head(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
+    """The masked-LM model with its encoder replaced by what hands features on."""
+    row = backbone.architecture
+    model = backbone.twin()
+    base = base_of(model, row)
+    if base is model:
+        return None
+    model._modules[row.prefix] = _HandOn(base, row.embeddings)
+    site = _coupling(stack, groups, inverse=True)
+    if site is not None:
+        features = [
+            module for path in row.features if (module := module_at(model, path)) is not None
+        ]
+        features[0].register_forward_hook(site)
+    return model
+
+
+class _HandOn(nn.Module):
+    """Stands in for the base model inside a masked-LM model: hands its input on as the last hidden state.
+
+    So the model's own head, whatever it is, runs on features that were computed before (and only
+    at the positions that matter) without a line of code per model.
+    """
+
+    def __init__(self, base: nn.Module, embeddings: str) -> None:
+        super().__init__()
+        self.config = base.config
+        self.embeddings = module_at(base, embeddings)
+
+    # The keywords are transformers' own, which differ by model; all but one are None here.
+    def forward(
+        self, input_ids: Any = None, *ignored: Any, inputs_embeds: Any = None, **unused: Any
+    ) -> Any:
+        """Wrap ``inputs_embeds`` ``(wanted, 1, width)`` as a model output."""
+        return as_output(inputs_embeds)
