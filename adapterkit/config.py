@@ -111,6 +111,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 PRESETS["scaled_parallel"] = {**PRESETS["parallel"], "scaling": "learned"}
 
 
+METHODS = (*PRESETS, "lora", "ia3")
+"""What can be trained: bottlenecks of a preset's shape, LoRA, IA3."""
+
+
 def preset(
     name: str, reduction_factor: float | None = None, *, invertible: bool = False
 ) -> BottleneckConfig:
@@ -130,6 +134,57 @@ def preset(
     if reduction_factor is not None:
         settings["reduction_factor"] = reduction_factor
     return BottleneckConfig(**settings)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A frozen linear layer that a low-rank adapter changes.
+
+    Attributes:
+        path: Where it is, inside the base model, e.g. ``encoder.layer.0.attention.self.query``.
+        inputs: Its input width.
+        outputs: Its output width.
+        rank: Rank of the change (LoRA).
+        scaling: Factor on the change (LoRA).
+        feedforward: Whether the input is scaled instead of the output (IA3).
+    """
+
+    path: str
+    inputs: int
+    outputs: int
+    rank: int = 0
+    scaling: float = 1.0
+    feedforward: bool = False
+
+
+@dataclass(frozen=True)
+class LowRankConfig:
+    """The shape of a LoRA or IA3 adapter, in PEFT's names where they are general.
+
+    Attributes:
+        method: ``lora`` or ``ia3``.
+        modules: The linear layers it changes.
+        rank: PEFT's ``r``.
+        alpha: PEFT's ``lora_alpha``.
+        dropout: On the input of a LoRA while training.
+        targets: PEFT's ``target_modules``: ends of names, or one regular expression.
+        feedforward: IA3: ends of names of the layers whose input is scaled.
+        prefix: First part of the paths in its file, e.g. ``roberta`` (none for a bare base model).
+    """
+
+    method: Literal["lora", "ia3"]
+    modules: tuple[Linear, ...]
+    rank: int = 8
+    alpha: float = 16
+    dropout: float = 0.0
+    targets: tuple[str, ...] | str = ()
+    feedforward: tuple[str, ...] = ()
+    prefix: str = ""
+
+    @property
+    def needs_parts(self) -> bool:
+        """Never: it does not stand at a sublayer's output."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -164,6 +219,8 @@ class LanguageConfig:
     """How a language adapter is trained. ``None`` means: decided from the corpus or the backbone.
 
     Attributes:
+        method: One of `METHODS`.
+        rank: Of LoRA.
         reduction_factor: 2, or 16 under about 1 MB of text.
         invertible: Train a NICE coupling with it.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
@@ -182,6 +239,8 @@ class LanguageConfig:
         seed: Of everything random.
     """
 
+    method: str = "pfeiffer"
+    rank: int = 8
     reduction_factor: float | None = None
     invertible: bool = True
     drop_last_layer: bool = True
@@ -203,6 +262,7 @@ class LanguageConfig:
         _check(
             self,
             positive=(
+                "rank",
                 "reduction_factor",
                 "steps",
                 "max_minutes",
@@ -222,6 +282,8 @@ class TaskConfig:
     """How a task adapter is trained.
 
     Attributes:
+        method: One of `METHODS`.
+        rank: Of LoRA.
         reduction_factor: Of the task adapter's bottlenecks.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
         epochs: Passes over the training examples.
@@ -238,6 +300,8 @@ class TaskConfig:
         precision: Arithmetic of the frozen backbone while training.
     """
 
+    method: str = "pfeiffer"
+    rank: int = 8
     reduction_factor: float = 16
     drop_last_layer: bool = True
     epochs: float = 10
@@ -257,6 +321,7 @@ class TaskConfig:
         _check(
             self,
             positive=(
+                "rank",
                 "reduction_factor",
                 "epochs",
                 "steps",
@@ -333,5 +398,7 @@ def _check(config: Any, *, positive: tuple[str, ...], shares: tuple[str, ...]) -
         for name in shares
         if not 0 <= values[name] <= 1
     ]
+    if config.method not in METHODS:
+        problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

@@ -13,12 +13,15 @@ from adapterkit.backbone.architectures import Place, module_at
 from adapterkit.backbone.load import Backbone, as_output, base_of
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
+from adapterkit.config import Linear, LowRankConfig
+from adapterkit.errors import AdapterMismatch, found
 from adapterkit.nn.sites import (
     Catch,
     Caught,
     CouplingSite,
     Node,
     OutputSite,
+    PatchSite,
     PostNormSite,
 )
 
@@ -50,6 +53,7 @@ def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooke
 def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
     row = backbone.architecture
     base = base_of(backbone.twin(), row)
+    _hook_patches(base, stack, groups)
     number = 0
     for tower in row.towers:
         layers = module_at(base, tower.layers)
@@ -65,6 +69,72 @@ def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> A
     if site is not None and embeddings is not None:
         embeddings.register_forward_hook(site)
     return base
+
+
+def _hook_patches(base: nn.Module, stack: Composition, groups: Tensor | None) -> None:
+    # Before the sites: where both hang on one module, a site must see the changed output.
+    for path in sorted(stack.patched):
+        linear = module_at(base, path)
+        assert linear is not None
+        patches = stack.row_patches(path) if isinstance(stack, Rows) else (stack.patch(path),)
+        linear.register_forward_hook(PatchSite(patches, groups))
+
+
+def check_linears(backbone: Backbone, stack: Composition) -> None:
+    """Refuse low-rank adapters whose linear layers are not exactly those of ``backbone``.
+
+    Raises:
+        AdapterMismatch: With every difference.
+    """
+    base = base_of(backbone.model, backbone.architecture)
+    for adapter in stack.adapters:
+        if isinstance(adapter.config, LowRankConfig):
+            problems = _linear_problems(base, adapter.config)
+            if problems:
+                shown = problems[:8] + [f"... and {len(problems) - 8} more"] * (len(problems) > 8)
+                raise AdapterMismatch(
+                    f"adapter {adapter.name!r} does not fit backbone {backbone.name!r}:{found(shown)}"
+                )
+
+
+def _linear_problems(base: nn.Module, config: LowRankConfig) -> list[str]:
+    problems = []
+    for wanted in config.modules:
+        there = module_at(base, wanted.path)
+        if not isinstance(there, nn.Linear):
+            problems.append(f"{wanted.path}: the backbone has no such linear layer")
+        elif (there.in_features, there.out_features) != (wanted.inputs, wanted.outputs):
+            problems.append(
+                f"{wanted.path}: made for {wanted.inputs} to {wanted.outputs}, "
+                f"the backbone has {there.in_features} to {there.out_features}"
+            )
+    given = {linear.path for linear in config.modules}
+    missing = [linear.path for linear in linears(base, config.targets) if linear.path not in given]
+    return problems + [f"{path}: it has no part for this layer" for path in missing]
+
+
+def linears(base: nn.Module, targets: tuple[str, ...] | str) -> list[Linear]:
+    """The linear layers of a base model that ``targets`` name, as PEFT reads them.
+
+    Args:
+        base: The base model.
+        targets: Ends of paths, or ``all-linear``.
+    """
+    return [
+        Linear(path, module.in_features, module.out_features)
+        for path, module in base.named_modules()
+        if isinstance(module, nn.Linear) and names(path, targets)
+    ]
+
+
+def names(path: str, targets: tuple[str, ...] | str) -> bool:
+    """Whether PEFT's ``target_modules`` mean the module at ``path``.
+
+    A regular expression means nothing here: it comes from a stranger's folder, and can run for hours.
+    """
+    if isinstance(targets, str):
+        return targets == "all-linear"
+    return any(path == end or path.endswith(f".{end}") for end in targets)
 
 
 def _node(stack: Composition, place: str, layer: int, groups: Tensor | None) -> Node | None:

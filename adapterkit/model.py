@@ -13,7 +13,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.errors import ConfigError
-from adapterkit.hooking import Hooked, hook
+from adapterkit.hooking import Hooked, check_linears, hook
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
 from adapterkit.nn.sites import groups_of
@@ -72,6 +72,7 @@ class AdaptedModel(nn.Module):
             )
         stack.check_fits(backbone.facts, allow_backbone=allow_backbone)
         self.backbone = backbone
+        check_linears(backbone, stack)
         self.stack = stack.placed(backbone.device, backbone.adapter_dtype)
         self.adapters = nn.ModuleList(unique(self.stack.adapters))
         self.fusions = nn.ModuleList(unique(self.stack.fusions))

@@ -12,6 +12,7 @@ FLOORS = (
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking",),
+    ("methods",),
     ("model", "formats"),
     ("tasks",),
     ("evaluation", "prediction", "report"),
@@ -28,6 +29,7 @@ STEPS = {
     ("tensorfile", "files"),
     ("evaluation", "prediction"),  # scores are of predictions
     ("hooking",),
+    ("methods",),
     ("model", "formats"),
     ("__main__", "__init__"),
 }

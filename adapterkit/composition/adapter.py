@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, found
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
 from adapterkit.nn.heads import Head
+from adapterkit.nn.low_rank import LowRank, Patch, Rescale
 from adapterkit.nn.sites import Node
 from adapterkit.tensorfile import digest_of_tensors
+
+NO_BOTTLENECKS = BottleneckConfig(output_adapter=False)
 
 
 class Adapter(nn.Module):
@@ -23,7 +26,7 @@ class Adapter(nn.Module):
         name: What its files call it, e.g. ``cym``.
         kind: ``language``, ``domain`` or ``task``; empty where a folder does not say.
         language: ISO 639-3 code of the text it was trained on, or empty.
-        config: Shape of its bottlenecks.
+        config: Shape of its bottlenecks, or of its LoRA or IA3 parts.
         backbone: The backbone it was made for, as far as known.
         provenance: How it was made (plain JSON values), as its folder tells.
     """
@@ -31,7 +34,7 @@ class Adapter(nn.Module):
     def __init__(
         self,
         name: str,
-        config: BottleneckConfig,
+        config: BottleneckConfig | LowRankConfig,
         *,
         backbone: BackboneFacts,
         kind: str = "",
@@ -46,10 +49,12 @@ class Adapter(nn.Module):
         self.config = config
         self.backbone = backbone
         self.provenance: dict[str, Any] = dict(provenance or {})
-        layers = layers_of(config, backbone)
-        self.blocks = _blocks(config, backbone.width, layers if config.output_adapter else [])
-        self.attention = _blocks(config, backbone.width, layers if config.mh_adapter else [])
-        self.invertible = _coupling(config, backbone.width) if config.invertible else None
+        shape = config if isinstance(config, BottleneckConfig) else NO_BOTTLENECKS
+        layers = layers_of(shape, backbone)
+        self.blocks = _blocks(shape, backbone.width, layers if shape.output_adapter else [])
+        self.attention = _blocks(shape, backbone.width, layers if shape.mh_adapter else [])
+        self.invertible = _coupling(shape, backbone.width) if shape.invertible else None
+        self.patches = _patches(config) if isinstance(config, LowRankConfig) else nn.ModuleDict()
         self.head = head
 
     @property
@@ -79,6 +84,17 @@ class Adapter(nn.Module):
         assert block is None or isinstance(block, Bottleneck)
         return block
 
+    @property
+    def patched(self) -> frozenset[str]:
+        """Paths of the linear layers it changes."""
+        return frozenset(name.replace("/", ".") for name in self.patches)
+
+    def patch(self, path: str) -> Patch | None:
+        """What it does to the linear layer at ``path``, if anything."""
+        found = self.patches._modules.get(path.replace(".", "/"))
+        assert found is None or isinstance(found, LowRank | Rescale)
+        return found
+
     def content(self) -> tuple[object, ...]:
         """What it is compared by: its shape and its weights."""
         return ("adapter", repr(self.config), self.digest())
@@ -104,6 +120,7 @@ class Adapter(nn.Module):
 
     def without_layers(self, layers: tuple[int, ...]) -> "Adapter":
         """A copy without the bottlenecks of ``layers`` (the others are shared)."""
+        assert isinstance(self.config, BottleneckConfig)
         clone = copy.copy(self)
         clone.__dict__ = {**self.__dict__, "_modules": dict(self._modules)}
         for place in ("blocks", "attention"):
@@ -162,7 +179,7 @@ class Adapter(nn.Module):
 
 def new_adapter(
     name: str,
-    config: BottleneckConfig,
+    config: BottleneckConfig | LowRankConfig,
     *,
     backbone: BackboneFacts,
     kind: str,
@@ -187,6 +204,19 @@ def _blocks(config: BottleneckConfig, width: int, layers: list[int]) -> nn.Modul
         {
             str(layer): Bottleneck(width, config.bottleneck_width(width, layer), config)
             for layer in layers
+        }
+    )
+
+
+def _patches(config: LowRankConfig) -> nn.ModuleDict:
+    return nn.ModuleDict(
+        {
+            linear.path.replace(".", "/"): (
+                LowRank(linear, dropout=config.dropout)
+                if config.method == "lora"
+                else Rescale(linear)
+            )
+            for linear in config.modules
         }
     )
 

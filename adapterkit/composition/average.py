@@ -9,6 +9,7 @@ from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling, MeanCoupling
 from adapterkit.nn.heads import Head
+from adapterkit.nn.low_rank import Patch, PatchMean
 from adapterkit.nn.sites import Mean, Node
 
 
@@ -77,6 +78,11 @@ class Average(Value):
         """The average of what its parts do at ``place`` of ``layer``."""
         nodes = tuple(part.node(place, layer) for part in self.parts)
         return Mean(nodes, self.weights) if any(node is not None for node in nodes) else None
+
+    def patch(self, path: str) -> Patch | None:
+        """The average of what its parts do to the linear layer at ``path``."""
+        found = tuple(part.patch(path) for part in self.parts)
+        return PatchMean(found, self.weights) if any(patch is not None for patch in found) else None
 
     def placed(self, device: torch.device, dtype: torch.dtype) -> "Average":
         """The same average with every adapter in one place and precision."""

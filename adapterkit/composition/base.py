@@ -11,6 +11,7 @@ from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
+from adapterkit.nn.low_rank import Patch
 from adapterkit.nn.sites import Node
 
 _MEANINGS = {
@@ -47,6 +48,13 @@ class Composition(Protocol):
 
     def node(self, place: str, layer: int) -> Node | None:
         """What it does at ``place`` (``attention`` or ``output``) of ``layer``; None for nothing."""
+
+    @property
+    def patched(self) -> frozenset[str]:
+        """Paths of the linear layers that low-rank adapters in it change."""
+
+    def patch(self, path: str) -> Patch | None:
+        """What it does to the linear layer at ``path``; None for nothing."""
 
     def placed(self, device: torch.device, dtype: torch.dtype) -> "Composition":
         """The same in one place and precision."""
@@ -93,6 +101,11 @@ class Value:
     def fusions(self) -> tuple[nn.Module, ...]:
         """The fusion layers in it."""
         return tuple(fusion for part in self.parts for fusion in part.fusions)
+
+    @property
+    def patched(self) -> frozenset[str]:
+        """Paths of the linear layers that low-rank adapters in it change."""
+        return frozenset(path for part in self.parts for path in part.patched)
 
     @property
     def needs_parts(self) -> bool:

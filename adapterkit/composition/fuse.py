@@ -8,11 +8,12 @@ from torch import nn
 
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Value, check_children
-from adapterkit.config import FusionConfig
+from adapterkit.config import BottleneckConfig, FusionConfig
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.nn.bottleneck import Bottleneck, Coupling
 from adapterkit.nn.fusion import Fused, FusionLayers
 from adapterkit.nn.heads import Head
+from adapterkit.nn.low_rank import Patch
 from adapterkit.nn.sites import Node
 from adapterkit.tensorfile import digest_of_tensors
 
@@ -89,6 +90,10 @@ class Fuse(Value):
         found = self.layers.at(place, layer)
         return Fused(tuple(blocks), found) if blocks and found is not None else None
 
+    def patch(self, path: str) -> Patch | None:
+        """None: only bottlenecks can be fused."""
+        return None
+
     def placed(self, device: torch.device, dtype: torch.dtype) -> "Fuse":
         """The same fuse in one place and precision."""
         parts = tuple(part.placed(device, dtype) for part in self.parts)
@@ -106,8 +111,9 @@ class Fuse(Value):
 def fusion_places(adapters: tuple[Adapter, ...]) -> list[tuple[str, int]]:
     """Where fusion layers stand: every layer, at the places that all adapters use."""
     depth = range(adapters[0].backbone.layers)
-    places = ["attention"] if all(a.config.mh_adapter for a in adapters) else []
-    places += ["output"] if all(a.config.output_adapter for a in adapters) else []
+    shapes = [a.config for a in adapters if isinstance(a.config, BottleneckConfig)]
+    places = ["attention"] if all(shape.mh_adapter for shape in shapes) else []
+    places += ["output"] if all(shape.output_adapter for shape in shapes) else []
     return [(place, layer) for place in places for layer in depth]
 
 
@@ -117,9 +123,9 @@ def _check(adapters: tuple[Adapter, ...]) -> None:
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise ConfigError(f"fused adapters need different names, got {[a.name for a in adapters]}")
     for adapter in adapters:
-        if adapter.config.is_parallel:
+        if not isinstance(adapter.config, BottleneckConfig) or adapter.config.is_parallel:
             raise ConfigError(
-                f"adapter {adapter.name!r} is parallel: only sequential ones can be fused"
+                f"adapter {adapter.name!r} is no sequential bottleneck: only such can be fused"
             )
     facts = {(a.backbone.model_type, a.backbone.width, a.backbone.layers) for a in adapters}
     if len(facts) > 1:

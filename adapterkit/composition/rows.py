@@ -10,6 +10,7 @@ from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
+from adapterkit.nn.low_rank import Patch
 from adapterkit.nn.sites import ByRow, Node
 
 
@@ -69,6 +70,14 @@ class Rows(Value):
         """What its compositions do at ``place`` of ``layer`` for rows of these groups, shape ``(batch,)``."""
         nodes = tuple(part.node(place, layer) for part in self.parts)
         return ByRow(nodes, groups) if any(node is not None for node in nodes) else None
+
+    def patch(self, path: str) -> Patch | None:
+        """None: each row has its own (`row_patches`)."""
+        return None
+
+    def row_patches(self, path: str) -> tuple[Patch | None, ...]:
+        """What each composition does to the linear layer at ``path``."""
+        return tuple(part.patch(path) for part in self.parts)
 
     def placed(self, device: torch.device, dtype: torch.dtype) -> "Rows":
         """The same with every adapter in one place and precision."""

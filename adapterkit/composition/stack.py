@@ -8,6 +8,7 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
+from adapterkit.nn.low_rank import Patch, PatchChain
 from adapterkit.nn.sites import Chain, Node
 
 
@@ -50,6 +51,11 @@ class Stack(Value):
         """What its parts do at ``place`` of ``layer``; those that have nothing there are passed over."""
         nodes = tuple(node for part in self.parts if (node := part.node(place, layer)) is not None)
         return Chain(nodes) if nodes else None
+
+    def patch(self, path: str) -> Patch | None:
+        """What its parts do to the linear layer at ``path``, one after the other."""
+        found = tuple(patch for part in self.parts if (patch := part.patch(path)) is not None)
+        return PatchChain(found) if found else None
 
     def placed(self, device: torch.device, dtype: torch.dtype) -> "Stack":
         """The same stack with every adapter in one place and precision."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from adapterkit.backbone.architectures import Architecture, architecture
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter, layers_of
-from adapterkit.config import BackboneFacts, HeadConfig
+from adapterkit.config import BackboneFacts, HeadConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError, found
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats import envelope, keys
+from adapterkit.formats.peft_folders import is_peft, read_peft, write_peft
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import read_pickle, read_tensors, write_tensors
 
@@ -35,27 +36,29 @@ def read_folder(folder: Path) -> Adapter:
         FolderError: If the folder is incomplete, altered, of another kind, or its tensors are not
             exactly those its configuration calls for.
     """
+    if is_peft(folder):
+        return read_peft(folder)
     said = envelope.read_envelope(folder / "adapter_config.json")
     own = read_own(folder)
     row = _architecture(folder, said.backbone.model_type)
     tensors = {
         keys.with_prefix(keys.modern(k), row): t
-        for k, t in _weights(folder, ADAPTER_WEIGHTS).items()
+        for k, t in weights_of(folder, ADAPTER_WEIGHTS).items()
     }
     layers = keys.layer_numbers(row, said.name, list(tensors))
     facts = _facts(folder, said.backbone, own, layers, said.config.leave_out)
     adapter = _build(folder, said, facts, own)
-    numbers = layers_of(adapter.config, adapter.backbone)
+    numbers = layers_of(said.config, adapter.backbone)
     wanted = keys.adapter_keys(row, said.name, numbers, said.config)
     for alias, key in keys.alias_keys(row, said.name, numbers, said.config).items():
         tensors.setdefault(key, tensors.pop(alias)) if alias in tensors else None
-    _fill(folder / ADAPTER_WEIGHTS[0], adapter, tensors, wanted)
+    fill(folder / ADAPTER_WEIGHTS[0], adapter, tensors, wanted)
     if adapter.head is not None:
         name, config = envelope.read_head(folder / "head_config.json")
-        _fill(
+        fill(
             folder / HEAD_WEIGHTS[0],
             adapter,
-            _weights(folder, HEAD_WEIGHTS),
+            weights_of(folder, HEAD_WEIGHTS),
             keys.head_keys(config, name),
         )
     return adapter.eval()
@@ -95,7 +98,12 @@ def _architecture(folder: Path, model_type: str) -> Architecture:
         raise FolderError(f"{folder}: {error}") from None
 
 
-def _weights(folder: Path, names: tuple[str, ...]) -> Mapping[str, "Tensor"]:
+def weights_of(folder: Path, names: tuple[str, ...]) -> Mapping[str, "Tensor"]:
+    """The tensors in the first of ``names`` that is there.
+
+    Raises:
+        FolderError: If none is.
+    """
     safe, old = folder / names[0], folder / names[1]
     if safe.is_file():
         return read_tensors(safe)
@@ -154,7 +162,7 @@ def _build(
         raise FolderError(f"{folder}: {error}") from None
 
 
-def _fill(
+def fill(
     path: Path, adapter: Adapter, tensors: Mapping[str, "Tensor"], wanted: Mapping[str, str]
 ) -> None:
     """Copy ``tensors`` into ``adapter`` after comparing names, shapes, kinds and values."""
@@ -185,20 +193,23 @@ def _tensor_problems(key: str, tensor: "Tensor", target: "Tensor") -> list[str]:
 
 def write_folder(adapter: Adapter, folder: Path) -> None:
     """Write ``adapter`` so that adapters 1.3.0 and `read_folder` read it; the same adapter, the same bytes."""
+    config = adapter.config
+    if isinstance(config, LowRankConfig):
+        return write_peft(adapter, folder)
     row = architecture(adapter.backbone.model_type)
     with folder_in_one_step(folder) as new:
         tensors = adapter.tensors()
-        numbers = layers_of(adapter.config, adapter.backbone)
-        named = keys.adapter_keys(row, adapter.name, numbers, adapter.config)
+        numbers = layers_of(config, adapter.backbone)
+        named = keys.adapter_keys(row, adapter.name, numbers, config)
         named |= {
             alias: named[key]
-            for alias, key in keys.alias_keys(row, adapter.name, numbers, adapter.config).items()
+            for alias, key in keys.alias_keys(row, adapter.name, numbers, config).items()
         }
         write_tensors(new / ADAPTER_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
-        config = envelope.bottleneck_record(adapter.config)
+        record = envelope.bottleneck_record(config)
         write_json(
             new / "adapter_config.json",
-            envelope.envelope_record(adapter.name, config, adapter.backbone),
+            envelope.envelope_record(adapter.name, record, adapter.backbone),
         )
         if adapter.head is not None:
             _write_head(adapter, adapter.head, new)
@@ -238,10 +249,10 @@ def read_separate_head(folder: Path, width: int) -> Head:
     """
     name, config = envelope.read_head(folder / "head_config.json")
     carrier = _head_carrier(config, width)
-    _fill(
+    fill(
         folder / HEAD_WEIGHTS[0],
         carrier,
-        _weights(folder, HEAD_WEIGHTS),
+        weights_of(folder, HEAD_WEIGHTS),
         keys.head_keys(config, name),
     )
     assert carrier.head is not None

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from adapterkit.config import BottleneckConfig
 from adapterkit.nn.activations import activation
+from adapterkit.nn.low_rank import LowRank
 from adapterkit.nn.sites import Here
 
 
@@ -221,14 +222,15 @@ def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
 def initialise(module: nn.Module, seed: int) -> None:
     """Draw fresh weights from ``seed`` alone, as each bottleneck's configuration says.
 
-    Matrices are N(0, 0.02) and biases zero (``bert``); norms and learned scalings start as the identity.
+    Matrices are N(0, 0.02) and biases zero (``bert``); norms and learned scalings start as the identity;
+    a LoRA starts at no change, as PEFT's does.
     """
     generator = Generator().manual_seed(seed)
     norms = {name for name, part in module.named_modules() if isinstance(part, nn.LayerNorm)}
     schemes = {
-        name: part.config.init_weights
+        name: part.config.init_weights if isinstance(part, Bottleneck) else "mam_adapter"
         for name, part in module.named_modules()
-        if isinstance(part, Bottleneck)
+        if isinstance(part, Bottleneck | LowRank)
     }
     for name, parameter in sorted(module.named_parameters()):
         owner, _, end = name.rpartition(".")

@@ -214,19 +214,18 @@ class PatchSite:
 
     def __call__(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Change the output. Shape ``(batch, ..., out)``."""
-        x = args[0]
         if self.groups is None:
-            return self._one(0, x, output)
-        return by_row(
-            output, self.groups, lambda number, chosen: self._one(number, x[chosen], output[chosen])
-        )
+            changed: Tensor = self.patches[0](args[0], output, module)
+            return changed
 
-    def _one(self, number: int, x: Tensor, output: Tensor) -> Tensor:
-        patch = self.patches[number]
-        if patch is None:
-            return output
-        out: Tensor = patch(x, output)
-        return out
+        def apply(number: int, chosen: Tensor) -> Tensor:
+            patch = self.patches[number]
+            if patch is None:
+                return output[chosen]
+            changed: Tensor = patch(args[0][chosen], output[chosen], module)
+            return changed
+
+        return by_row(output, self.groups, apply)
 
 
 def groups_of(rows: Sequence[int], device: torch.device) -> Tensor:

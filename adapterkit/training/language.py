@@ -23,6 +23,7 @@ from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
 from adapterkit.training.checkpoint import Progress, kept
@@ -180,8 +181,9 @@ def _decide(
     config: LanguageConfig, backbone: Backbone, corpus: Corpus, work: Path, init: Adapter | None
 ) -> LanguageConfig:
     length = block_length(config, backbone)
-    if init is not None and isinstance(init.config.reduction_factor, float | int):
-        factor = float(init.config.reduction_factor)
+    shape = init.config if init is not None else None
+    if isinstance(shape, BottleneckConfig) and isinstance(shape.reduction_factor, float | int):
+        factor = float(shape.reduction_factor)
     else:
         small = corpus.counts().bytes < SMALL_CORPUS_BYTES
         factor = config.reduction_factor or (16 if small else 2)
@@ -261,8 +263,11 @@ def _start(
     *,
     kind: str,
 ) -> Adapter:
-    shape = BottleneckConfig(
+    shape = shape_of_method(
+        backbone,
+        config.method,
         reduction_factor=float(config.reduction_factor or 2),
+        rank=config.rank,
         invertible=config.invertible and kind == "language",
         leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
     )

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, HeadConfig, TaskConfig, as_record
+from adapterkit.config import HeadConfig, TaskConfig, as_record
 from adapterkit.data.batches import Batch, Window, pad
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import answers
 from adapterkit.seeds import derive
@@ -223,8 +224,11 @@ def _lowers(
 def _start(
     backbone: Backbone, config: TaskConfig, head: HeadConfig, init: Adapter | None, name: str
 ) -> Adapter:
-    shape = BottleneckConfig(
+    shape = shape_of_method(
+        backbone,
+        config.method,
         reduction_factor=config.reduction_factor,
+        rank=config.rank,
         leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
     )
     if init is not None:
