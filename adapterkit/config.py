@@ -142,8 +142,8 @@ class Linear:
 
     Attributes:
         path: Where it is, inside the base model, e.g. ``encoder.layer.0.attention.self.query``.
-        inputs: Its input width.
-        outputs: Its output width.
+        inputs: Its input width; 0 where an adapter's files do not tell.
+        outputs: Its output width; likewise.
         rank: Rank of the change (LoRA).
         scaling: Factor on the change (LoRA).
         feedforward: Whether the input is scaled instead of the output (IA3).

@@ -103,7 +103,10 @@ def _linear_problems(base: nn.Module, config: LowRankConfig) -> list[str]:
         there = module_at(base, wanted.path)
         if not isinstance(there, nn.Linear):
             problems.append(f"{wanted.path}: the backbone has no such linear layer")
-        elif (there.in_features, there.out_features) != (wanted.inputs, wanted.outputs):
+        elif (wanted.inputs or there.in_features, wanted.outputs or there.out_features) != (
+            there.in_features,
+            there.out_features,
+        ):
             problems.append(
                 f"{wanted.path}: made for {wanted.inputs} to {wanted.outputs}, "
                 f"the backbone has {there.in_features} to {there.out_features}"

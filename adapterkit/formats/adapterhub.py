@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from adapterkit.backbone.architectures import Architecture, architecture
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter, layers_of
-from adapterkit.config import BackboneFacts, HeadConfig, LowRankConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError, found
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats import envelope, keys
@@ -260,8 +260,6 @@ def read_separate_head(folder: Path, width: int) -> Head:
 
 
 def _head_carrier(config: HeadConfig, width: int) -> Adapter:
-    from adapterkit.config import BottleneckConfig
-
     return Adapter(
         "head", BottleneckConfig(), backbone=BackboneFacts(width=width), head=Head(config, width)
     )
@@ -296,7 +294,7 @@ def save_adapter(adapter: Adapter, folder: str | Path) -> Path:
     Raises:
         AdapterMismatch: If it says nothing of its backbone's type, without which nothing reads it.
     """
-    if not adapter.backbone.model_type:
+    if not adapter.backbone.model_type and isinstance(adapter.config, BottleneckConfig):
         raise AdapterMismatch(
             f"adapter {adapter.name!r} does not know its backbone's type and cannot be saved"
         )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.backbone.architectures import ARCHITECTURES, architecture
+from adapterkit.backbone.architectures import ARCHITECTURES
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter
 from adapterkit.config import BackboneFacts, HeadConfig, Linear, LowRankConfig
@@ -271,10 +271,7 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
 
 
 def _names(adapter: Adapter, config: LowRankConfig) -> dict[str, str]:
-    prefix = config.prefix or (
-        architecture(adapter.backbone.model_type).prefix if adapter.backbone.model_type else ""
-    )
-    start = f"{_START}{prefix}." if prefix else _START
+    start = f"{_START}{config.prefix}." if config.prefix else _START
     ends = zip(_LORA, ("down.weight", "up.weight"), strict=True)
     parts = tuple(ends) if config.method == "lora" else ((_IA3, "scale"),)
     named = {
