@@ -22,11 +22,15 @@ from adapterkit.version import __version__
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone, load_backbone
     from adapterkit.composition.adapter import Adapter
+    from adapterkit.composition.average import Average
+    from adapterkit.composition.fuse import Fuse
+    from adapterkit.composition.rows import Rows
     from adapterkit.composition.stack import Stack
     from adapterkit.config import LanguageConfig, TaskConfig
     from adapterkit.data.corpus import Corpus
     from adapterkit.evaluation import Scores, compare, evaluate
     from adapterkit.formats.adapterhub import load_adapter, save_adapter
+    from adapterkit.merging import merge
     from adapterkit.model import AdaptedModel
     from adapterkit.prediction import fill, predict
     from adapterkit.tasks.classification import Classification
@@ -38,6 +42,9 @@ _ROOMS = {
     "Backbone": "backbone.load",
     "load_backbone": "backbone.load",
     "Adapter": "composition.adapter",
+    "Average": "composition.average",
+    "Fuse": "composition.fuse",
+    "Rows": "composition.rows",
     "Stack": "composition.stack",
     "LanguageConfig": "config",
     "TaskConfig": "config",
@@ -47,6 +54,7 @@ _ROOMS = {
     "evaluate": "evaluation",
     "load_adapter": "formats.adapterhub",
     "save_adapter": "formats.adapterhub",
+    "merge": "merging",
     "AdaptedModel": "model",
     "fill": "prediction",
     "predict": "prediction",
@@ -61,14 +69,17 @@ __all__ = [
     "Adapter",
     "AdapterMismatch",
     "AdapterkitError",
+    "Average",
     "Backbone",
     "Classification",
     "ConfigError",
     "Corpus",
     "CorpusError",
     "FolderError",
+    "Fuse",
     "HubError",
     "LanguageConfig",
+    "Rows",
     "Scores",
     "Stack",
     "Tagging",
@@ -79,6 +90,7 @@ __all__ = [
     "fill",
     "load_adapter",
     "load_backbone",
+    "merge",
     "predict",
     "save_adapter",
     "train_language",

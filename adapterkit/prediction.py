@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adapterkit.composition.base import Composition
+from adapterkit.composition.rows import Rows
 from adapterkit.data.batches import Window, by_length, pad
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.data.writing import PredictedText
@@ -29,9 +31,19 @@ class Filling:
 
 
 def window_logits(
-    model: AdaptedModel, windows: Sequence[Window], *, batch_size: int = BATCH
+    model: AdaptedModel,
+    windows: Sequence[Window],
+    *,
+    rows: Sequence[int] | None = None,
+    batch_size: int = BATCH,
 ) -> list[Tensor]:
     """Logits of each window, computed in batches of similar length.
+
+    Args:
+        model: A backbone with a composition that carries a head.
+        windows: Inputs.
+        rows: With `Rows`, the composition's number for each window.
+        batch_size: Windows a batch.
 
     Returns:
         One tensor a window, on the CPU: ``(length, labels)`` or ``(labels,)``.
@@ -41,9 +53,10 @@ def window_logits(
     with torch.inference_mode():
         for numbers in by_length(windows, batch_size):
             ids, mask = pad([windows[i] for i in numbers], special)
-            logits = model.logits(ids.to(device), mask.to(device)).float().cpu()
+            chosen = None if rows is None else [rows[i] for i in numbers]
+            logits = model.logits(ids.to(device), mask.to(device), rows=chosen)
             for row, number in enumerate(numbers):
-                found[number] = logits[row]
+                found[number] = logits[row].float().cpu()
     return found
 
 
@@ -68,7 +81,11 @@ def answers(
 
 
 def predict(
-    model: AdaptedModel, texts: Sequence[str | Sequence[str]], *, language: str | None = None
+    model: AdaptedModel,
+    texts: Sequence[str | Sequence[str]],
+    *,
+    language: str | None = None,
+    rows: Sequence[int] | None = None,
 ) -> list[PredictedText]:
     """Predict labels with the head that the stack carries.
 
@@ -78,6 +95,8 @@ def predict(
             without spaces too), or texts already in words.
         language: Language code, which helps to split some scripts; by default the first
             adapter's.
+        rows: With `Rows`, the composition's number for each text; languages and tasks may be
+            mixed, and share one pass through the backbone.
 
     Returns:
         One object a text: ``tokens``, ``labels``, ``scores`` (probabilities). A classified text
@@ -91,6 +110,10 @@ def predict(
         raise ConfigError(
             "predict takes a list of texts; for one text write predict(model, [text])"
         )
+    if isinstance(model.stack, Rows):
+        return _predict_rows(model, model.stack, texts, rows, language)
+    if rows is not None:
+        raise ConfigError("rows= needs a model built from Rows; this one has one composition")
     if head is not None and head.config.head_type == "classification":
         return _classify(model, texts)
     code = language or (model.stack.adapters[0].language if model.stack.adapters else "")
@@ -109,6 +132,48 @@ def _classify(model: AdaptedModel, texts: Sequence[str | Sequence[str]]) -> list
         PredictedText(text, (), answer.labels, answer.scores)
         for text, answer in zip(plain, said, strict=True)
     ]
+
+
+def _predict_rows(
+    model: AdaptedModel,
+    compositions: Rows,
+    texts: Sequence[str | Sequence[str]],
+    rows: Sequence[int] | None,
+    language: str | None,
+) -> list[PredictedText]:
+    parts = compositions.parts
+    if rows is None or len(rows) != len(texts) or not all(0 <= row < len(parts) for row in rows):
+        raise ConfigError(
+            f"rows= needs {len(texts)} numbers from 0 to {len(parts) - 1}, one a text"
+        )
+    examples = [_example(parts[row], text, language) for text, row in zip(texts, rows, strict=True)]
+    windows, owners = [], []
+    for number, (task, plain, _) in enumerate(examples):
+        for window in task.windows([plain], model.backbone, limit=model.backbone.max_length):
+            windows.append(window)
+            owners.append(number)
+    logits = window_logits(model, windows, rows=[rows[owner] for owner in owners])
+    found = []
+    for number, (task, _, shown) in enumerate(examples):
+        mine = [i for i, owner in enumerate(owners) if owner == number]
+        labels = parts[rows[number]].head.config.labels
+        (said,) = task.answers([windows[i] for i in mine], [logits[i] for i in mine], 1, labels)
+        found.append(PredictedText(shown[0], shown[1], said.labels, said.scores))
+    return found
+
+
+def _example(
+    part: Composition, text: str | Sequence[str], language: str | None
+) -> tuple[Task[Any], Any, tuple[str, tuple[str, ...]]]:
+    head = part.head
+    if head is None or head.config.head_type not in ("tagging", "classification"):
+        raise ConfigError(f"{part!r} ends without a tagging or classification head")
+    if head.config.head_type == "classification":
+        plain = text if isinstance(text, str) else " ".join(text)
+        return Classification({}), LabelledText(plain, ""), (plain, ())
+    code = language or (part.adapters[0].language if part.adapters else "")
+    shown = _in_words(text, code)
+    return Tagging({}), TaggedSentence(shown[1], ()), shown
 
 
 def _in_words(text: str | Sequence[str], language: str) -> tuple[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ FLOORS = (
     ("config", "metrics", "hub", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
-    ("hooking",),
+    ("hooking", "merging"),
     ("methods",),
     ("model", "formats"),
     ("tasks",),
@@ -28,7 +28,7 @@ STEPS = {
     ("metrics", "config"),
     ("tensorfile", "files"),
     ("evaluation", "prediction"),  # scores are of predictions
-    ("hooking",),
+    ("hooking", "merging"),
     ("methods",),
     ("model", "formats"),
     ("__main__", "__init__"),

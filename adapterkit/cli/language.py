@@ -12,7 +12,9 @@ from adapterkit.cli.options import (
     Dtype,
     Fresh,
     Json,
+    Method,
     Overwrite,
+    Rank,
     Seed,
     load,
     peak_memory_bytes,
@@ -125,6 +127,8 @@ def train_language(
     reduction_factor: Annotated[
         float | None, typer.Option("--reduction-factor", help="2, or 16 for little text.")
     ] = None,
+    method: Method = "pfeiffer",
+    rank: Rank = 8,
     invertible: Annotated[
         bool, typer.Option("--invertible/--no-invertible", help="A coupling on the embeddings.")
     ] = True,
@@ -167,6 +171,8 @@ def train_language(
         learning_rate=learning_rate,
         evaluate_every=evaluate_every,
         precision=precision,  # type: ignore[arg-type]
+        method=method,
+        rank=rank,
         seed=seed,
     )
     adapter = training.train_language(

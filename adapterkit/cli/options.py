@@ -24,6 +24,11 @@ Device = Annotated[
 Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float64.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Method = Annotated[
+    str,
+    typer.Option("--method", help="pfeiffer, houlsby, parallel, scaled_parallel, lora or ia3."),
+]
+Rank = Annotated[int, typer.Option("--rank", help="Of LoRA.")]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Start over: ignore a checkpoint that is there.")
 ]

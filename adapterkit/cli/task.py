@@ -12,7 +12,9 @@ from adapterkit.cli.options import (
     Fresh,
     Json,
     Language,
+    Method,
     Overwrite,
+    Rank,
     Seed,
     StackNames,
     load,
@@ -106,6 +108,8 @@ def train_task(
         float | None, typer.Option("--max-minutes", help="Stop after so long.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Examples a step.")] = None,
+    method: Method = "pfeiffer",
+    rank: Rank = 8,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
     ] = None,
@@ -131,6 +135,8 @@ def train_task(
         max_minutes=max_minutes,
         batch_size=batch_size or usual.batch_size,
         learning_rate=learning_rate,
+        method=method,
+        rank=rank,
         seed=seed,
     )
     adapter = training.train_task(

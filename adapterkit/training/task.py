@@ -6,6 +6,7 @@ Sources: Pfeiffer et al. (2020), "MAD-X"; Parovic et al. (2023), "Cross-Lingual 
 Language-Ready Task Adapters".
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.base import Composition
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig, TaskConfig, as_record
 from adapterkit.data.batches import Batch, Window, pad
@@ -118,7 +120,7 @@ def train_task(
     backbone: Backbone,
     task: Task[Any] | Sequence[Task[Any]],
     *,
-    over: Adapter | Sequence[Adapter] | Stack | None,
+    over: Composition | Sequence[Composition] | None,
     out: str | Path,
     config: TaskConfig | None = None,
     target_ready: Sequence[Adapter] = (),
@@ -188,7 +190,12 @@ def train_task(
             },
             "config": as_record(config),
             "run": run_record(run),
-            "over": [reference_to(lower) for stack in lowers for lower in stack],
+            "over": [
+                reference_to(adapter)
+                for stack in lowers
+                for lower in stack
+                for adapter in lower.adapters
+            ],
             "target_ready": [reference_to(language) for language in target_ready],
             "init": reference_to(init),
             "versions": versions(),
@@ -208,17 +215,15 @@ def _decide(config: TaskConfig, backbone: Backbone) -> TaskConfig:
 
 
 def _lowers(
-    over: Adapter | Sequence[Adapter] | Stack | None, count: int
-) -> list[tuple[Adapter, ...]]:
+    over: Composition | Sequence[Composition] | None, count: int
+) -> list[tuple[Composition, ...]]:
     if over is None:
         return [()] * count
-    if isinstance(over, Adapter):
-        return [(over,)] * count
-    if isinstance(over, Stack):
-        return [over.adapters] * count
+    if not isinstance(over, Sequence):
+        return [over.parts if isinstance(over, Stack) else (over,)] * count
     if len(over) != count:
         raise ConfigError(f"{count} tasks and {len(over)} source adapters: give one adapter a task")
-    return [(adapter,) for adapter in over]
+    return [(one,) for one in over]
 
 
 def _start(
@@ -282,7 +287,7 @@ def _same(
     backbone: Backbone,
     adapter: Adapter,
     tasks: Sequence[Task[Any]],
-    lowers: Sequence[Sequence[Adapter]],
+    lowers: Sequence[Sequence[Composition]],
     target_ready: Sequence[Adapter],
     init: Adapter | None,
 ) -> dict[str, Any]:
@@ -296,7 +301,13 @@ def _same(
         **surroundings(backbone),
         "examples": hashlib.sha256(text.encode()).hexdigest(),
         "tensors": shapes(adapter),
-        "over": [[lower.digest() for lower in stack] for stack in lowers],
+        "over": [[_content(lower) for lower in stack] for stack in lowers],
         "target_ready": [language.digest() for language in target_ready],
         "init": init.digest() if init is not None else None,
     }
+
+
+def _content(lower: Composition) -> str:
+    if isinstance(lower, Adapter):
+        return lower.digest()
+    return hashlib.sha256(repr(lower.content()).encode()).hexdigest()
