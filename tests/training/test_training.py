@@ -1,10 +1,12 @@
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.config import LanguageConfig, TaskConfig
 from adapterkit.data.blocks import Vocabulary, mask_tokens
@@ -300,3 +302,66 @@ def test_a_head_of_another_kind_is_refused(backbone: Backbone, pos: Path) -> Non
         evaluate(model, Classification({"test": (LabelledText("a", "b"),)}))
     with pytest.raises(ConfigError, match="share no label"):
         evaluate(model, Tagging({"test": (TaggedSentence(("a",), ("XYZ",)),)}))
+
+
+@pytest.mark.parametrize("method", ["lora", "ia3", "houlsby", "scaled_parallel"])
+def test_every_method_trains_a_language_and_a_task_and_stacks(
+    backbone: Backbone, tmp_path: Path, method: str
+) -> None:
+    config = replace(LANGUAGE, method=method, rank=4, learning_rate=3e-2, steps=40)
+    cym = train_language(backbone, corpus(), out=tmp_path / "cym", config=config)
+    loss = cym.provenance["heldout_loss"]
+    assert loss["adapter"] < loss["backbone"]
+    task = train_task(
+        backbone,
+        tagging(),
+        over=cym,
+        out=tmp_path / "pos",
+        config=replace(TASK, method=method, learning_rate=3e-2),
+    )
+    again = Stack(load_adapter(tmp_path / "cym"), load_adapter(tmp_path / "pos"))
+    assert again == Stack(cym, task)
+    assert evaluate(AdaptedModel(backbone, again), tagging()).metrics["accuracy"].value > 0.6
+
+
+def test_a_domain_adapter_trains_over_its_language_and_a_task_over_both(
+    backbone: Backbone, english: Path, tmp_path: Path
+) -> None:
+    language = load_adapter(english)
+    before = language.digest()
+    domain = train_language(
+        backbone,
+        corpus("eng", seed=3),
+        out=tmp_path / "medical",
+        config=LANGUAGE,
+        over=language,
+        name="medical",
+    )
+    assert domain.kind == "domain"
+    assert domain.invertible is None
+    assert language.digest() == before
+    over = Stack(language, domain)
+    pos = train_task(backbone, tagging(), over=over, out=tmp_path / "pos", config=TASK)
+    assert [one["name"] for one in pos.provenance["over"]] == ["eng", "medical"]
+    assert (
+        evaluate(AdaptedModel(backbone, Stack(language, domain, pos)), tagging())
+        .metrics["accuracy"]
+        .value
+        > 0.6
+    )
+
+
+def test_texts_of_several_compositions_are_predicted_in_one_pass(
+    backbone: Backbone, english: Path, pos: Path
+) -> None:
+    language, task = load_adapter(english), load_adapter(pos)
+    texts = [" ".join(s.words) for s in tagging().examples("test")[:4]]
+    mixed = AdaptedModel(backbone, Rows([Stack(language, task), Stack(task)]))
+    found = predict(mixed, texts, rows=[0, 1, 1, 0])
+    for number, (one, row) in enumerate(zip(found, [0, 1, 1, 0], strict=True)):
+        alone = AdaptedModel(backbone, mixed.stack.parts[row])  # type: ignore[attr-defined]
+        (expected,) = predict(alone, texts[number : number + 1])
+        assert (one.tokens, one.labels) == (expected.tokens, expected.labels)
+        assert one.scores == pytest.approx(expected.scores, abs=1e-5)
+    with pytest.raises(ConfigError, match="4 numbers from 0 to 1"):
+        predict(mixed, texts)
