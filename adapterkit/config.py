@@ -74,7 +74,10 @@ class BottleneckConfig:
     def needs_parts(self) -> bool:
         """Whether it must see a sublayer's output and residual apart, not only their sum."""
         return (
-            self.is_parallel or not self.original_ln_before or self.residual_before_ln is not True
+            self.is_parallel
+            or not self.original_ln_before
+            or self.residual_before_ln is not True
+            or (self.ln_after and self.adapter_residual_before_ln)
         )
 
     def bottleneck_width(self, width: int, layer: int) -> int:

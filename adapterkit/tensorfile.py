@@ -133,7 +133,8 @@ def write_tensors(
     """Write tensors in one step; the same input gives the same bytes."""
     from safetensors.torch import save
 
-    plain = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    # Cloned: safetensors refuses tensors that share memory, as two names of one tensor do.
+    plain = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
     write_bytes(path, save(plain, dict(metadata) if metadata else None))
 
 

@@ -68,6 +68,12 @@ class Fuse(Value):
         return (self.layers,) if self._head is None else (self.layers, self._head)
 
     @property
+    def needs_parts(self) -> bool:
+        """Whether query, keys or an adapter must see a sublayer's output apart from the residual."""
+        config = self.layers.config
+        return config.query_before_ln or config.residual_before or super().needs_parts
+
+    @property
     def invertible(self) -> Coupling | None:
         """The first adapter's coupling, as AdapterHub has it."""
         found: Coupling | None = self.parts[0].invertible

@@ -165,8 +165,27 @@ def _build(
 def fill(
     path: Path, adapter: Adapter, tensors: Mapping[str, "Tensor"], wanted: Mapping[str, str]
 ) -> None:
-    """Copy ``tensors`` into ``adapter`` after comparing names, shapes, kinds and values."""
-    targets = adapter.tensors()
+    """Copy ``tensors`` into ``adapter`` (see `fill_module`)."""
+    fill_module(path, adapter.tensors(), tensors, wanted)
+
+
+def fill_module(
+    path: Path,
+    targets: Mapping[str, "Tensor"],
+    tensors: Mapping[str, "Tensor"],
+    wanted: Mapping[str, str],
+) -> None:
+    """Copy ``tensors`` into ``targets`` after comparing names, shapes, kinds and values.
+
+    Args:
+        path: The file, for messages.
+        targets: Where to, by our names.
+        tensors: What the file holds.
+        wanted: Our name of every tensor that must be there, by the file's.
+
+    Raises:
+        FolderError: With every difference; nothing has been copied then.
+    """
     problems = [f"{key}: missing" for key in wanted if key not in tensors]
     problems += [f"{key}: not part of this adapter" for key in tensors if key not in wanted]
     for key, name in wanted.items():
@@ -212,20 +231,18 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
             envelope.envelope_record(adapter.name, record, adapter.backbone),
         )
         if adapter.head is not None:
-            _write_head(adapter, adapter.head, new)
+            write_head(adapter.head, adapter.name, adapter.backbone, new)
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
         write_json(new / OWN_FILE, own_record(adapter, sums))
 
 
-def _write_head(adapter: Adapter, head: Head, folder: Path) -> None:
-    tensors = adapter.tensors()
-    named = keys.head_keys(head.config, adapter.name)
-    write_tensors(folder / HEAD_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
-    config = envelope.head_record(head.config, adapter.backbone.width)
-    write_json(
-        folder / "head_config.json",
-        envelope.envelope_record(adapter.name, config, adapter.backbone),
-    )
+def write_head(head: Head, name: str, facts: BackboneFacts, folder: Path) -> None:
+    """Write a head's two files into ``folder``."""
+    tensors = {f"head.{key}": tensor for key, tensor in head.state_dict().items()}
+    named = keys.head_keys(head.config, name)
+    write_tensors(folder / HEAD_WEIGHTS[0], {key: tensors[ours] for key, ours in named.items()})
+    config = envelope.head_record(head.config, facts.width)
+    write_json(folder / "head_config.json", envelope.envelope_record(name, config, facts))
 
 
 def own_record(adapter: Adapter, sums: Mapping[str, str]) -> dict[str, Any]:

@@ -82,3 +82,8 @@ def activation(name: str) -> Activation:
     except KeyError:
         known = ", ".join(sorted(_ACTIVATIONS))
         raise ConfigError(f"non_linearity {name!r} is not known; there are: {known}") from None
+
+
+def activation_names() -> list[str]:
+    """Every name in the table."""
+    return sorted(_ACTIVATIONS)
