@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from adapterkit.data.corpus import Corpus
     from adapterkit.evaluation import Scores, compare, evaluate
     from adapterkit.formats.adapterhub import load_adapter, save_adapter
+    from adapterkit.formats.compositions import load_composition, save_composition
     from adapterkit.merging import merge
     from adapterkit.model import AdaptedModel
     from adapterkit.prediction import fill, predict
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
+    from adapterkit.training.fusion import train_fusion
     from adapterkit.training.language import train_language
     from adapterkit.training.task import train_task
 
@@ -54,12 +56,15 @@ _ROOMS = {
     "evaluate": "evaluation",
     "load_adapter": "formats.adapterhub",
     "save_adapter": "formats.adapterhub",
+    "load_composition": "formats.compositions",
+    "save_composition": "formats.compositions",
     "merge": "merging",
     "AdaptedModel": "model",
     "fill": "prediction",
     "predict": "prediction",
     "Classification": "tasks.classification",
     "Tagging": "tasks.tagging",
+    "train_fusion": "training.fusion",
     "train_language": "training.language",
     "train_task": "training.task",
 }
@@ -90,9 +95,12 @@ __all__ = [
     "fill",
     "load_adapter",
     "load_backbone",
+    "load_composition",
     "merge",
     "predict",
     "save_adapter",
+    "save_composition",
+    "train_fusion",
     "train_language",
     "train_task",
 ]

@@ -319,9 +319,9 @@ def surroundings(backbone: Backbone) -> dict[str, Any]:
     }
 
 
-def shapes(adapter: Adapter) -> list[list[Any]]:
-    """Names and shapes of an adapter's tensors."""
-    return [[name, list(tensor.shape)] for name, tensor in sorted(adapter.tensors().items())]
+def shapes(part: nn.Module) -> list[list[Any]]:
+    """Names and shapes of the tensors of what is trained."""
+    return [[name, list(tensor.shape)] for name, tensor in sorted(part.state_dict().items())]
 
 
 def versions() -> dict[str, str]:

@@ -59,20 +59,17 @@ class Supervised:
 
     Attributes:
         sources: Where batches come from, in turn.
-        adapter: The part that is trained.
+        trained: What is trained: an adapter with its head, or fusion layers with theirs.
+        labels: The head's labels.
         config: Batch size, seed.
         decides: The task and model whose dev examples choose the best weights.
     """
 
     sources: tuple[Source, ...]
-    adapter: Adapter
+    trained: nn.Module
+    labels: tuple[str, ...]
     config: TaskConfig
     decides: tuple[Task[Any], AdaptedModel, str]
-
-    @property
-    def trained(self) -> nn.Module:
-        """The adapter with its head."""
-        return self.adapter
 
     def loss(self, step: int) -> tuple[Tensor, int]:
         """Loss of step ``step``, a scalar, and the tokens it read (padding not counted)."""
@@ -92,7 +89,7 @@ class Supervised:
         windows = [source.windows[i] for i in numbers]
         model = source.models[0]
         ids, mask = pad(windows, special_of(model.backbone))
-        labels = {label: i for i, label in enumerate(self.adapter.labels)}
+        labels = {label: i for i, label in enumerate(self.labels)}
         targets = source.task.targets(windows, source.task.examples("train"), labels, ids.shape[1])
         return Batch(ids, mask, targets)
 
@@ -156,7 +153,7 @@ def train_task(
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
     """
-    config = _decide(config or TaskConfig(), backbone)
+    config = decide(config or TaskConfig(), backbone)
     tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
     lowers = _lowers(over, len(tasks))
     folder = Path(out)
@@ -172,19 +169,19 @@ def train_task(
             _source(backbone, one, [Stack(*lower, adapter), *ready], config)
             for one, lower in zip(tasks, lowers, strict=True)
         )
-        config = replace(_decide_steps(config, sources), precision=precision)
-        decides = _decides(sources)
+        config = replace(decide_steps(config, sources), precision=precision)
+        chosen = decides(sources)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
-        problem = Supervised(sources, adapter, config, decides)
+        problem = Supervised(sources, adapter, adapter.labels, config, chosen)
         with reporter(
-            f"task adapter {adapter.name}", f"{decides[2]} {tasks[0].main_metric}", progress
+            f"task adapter {adapter.name}", f"{chosen[2]} {tasks[0].main_metric}", progress
         ) as report:
             run = train(problem, settings_of(config), work=work, same=same, report=report)
         adapter.provenance = {
             "task": tasks[0].column,
             "examples": [len(one.examples("train")) for one in tasks],
             "selection": {
-                "split": decides[2],
+                "split": chosen[2],
                 "metric": tasks[0].main_metric,
                 "value": round(-run.best, 5),
             },
@@ -204,7 +201,8 @@ def train_task(
     return adapter.eval()
 
 
-def _decide(config: TaskConfig, backbone: Backbone) -> TaskConfig:
+def decide(config: TaskConfig, backbone: Backbone) -> TaskConfig:
+    """Fill in what depends on the backbone: input length and learning rate."""
     length = config.max_length or min(128, backbone.max_length)
     if length > backbone.max_length:
         raise ConfigError(
@@ -267,7 +265,7 @@ def _source(
     return Source(task, tuple(AdaptedModel(backbone, stack) for stack in stacks), tuple(windows))
 
 
-def _decides(sources: Sequence[Source]) -> tuple[Task[Any], AdaptedModel, str]:
+def decides(sources: Sequence[Source]) -> tuple[Task[Any], AdaptedModel, str]:
     """The first source with a dev set; without any, the loop's looks are at 200 training examples."""
     for source in sources:
         if source.task.has("dev"):
@@ -275,7 +273,8 @@ def _decides(sources: Sequence[Source]) -> tuple[Task[Any], AdaptedModel, str]:
     return sources[0].task, sources[0].models[0], "train"
 
 
-def _decide_steps(config: TaskConfig, sources: Sequence[Source]) -> TaskConfig:
+def decide_steps(config: TaskConfig, sources: Sequence[Source]) -> TaskConfig:
+    """Fill in what depends on the number of examples: steps and looks."""
     examples = sum(len(source.windows) for source in sources)
     steps = config.steps or max(1, round(config.epochs * examples / config.batch_size))
     every = config.evaluate_every or max(10, -(-steps // 10))
@@ -291,23 +290,27 @@ def _same(
     target_ready: Sequence[Adapter],
     init: Adapter | None,
 ) -> dict[str, Any]:
-    import hashlib
-
-    text = repr(
-        [[one.examples(split) for split in ("train", "dev") if one.has(split)] for one in tasks]
-    )
     return {
         **as_record(config),
         **surroundings(backbone),
-        "examples": hashlib.sha256(text.encode()).hexdigest(),
+        "examples": fingerprint_of(tasks),
         "tensors": shapes(adapter),
-        "over": [[_content(lower) for lower in stack] for stack in lowers],
+        "over": [[content_of(lower) for lower in stack] for stack in lowers],
         "target_ready": [language.digest() for language in target_ready],
         "init": init.digest() if init is not None else None,
     }
 
 
-def _content(lower: Composition) -> str:
+def fingerprint_of(tasks: Sequence[Task[Any]]) -> str:
+    """A digest of the examples that are trained on and chosen by."""
+    text = repr(
+        [[one.examples(split) for split in ("train", "dev") if one.has(split)] for one in tasks]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_of(lower: Composition) -> str:
+    """A digest of a frozen part, for telling one run from another."""
     if isinstance(lower, Adapter):
         return lower.digest()
     return hashlib.sha256(repr(lower.content()).encode()).hexdigest()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.config import LanguageConfig, TaskConfig
@@ -15,10 +16,12 @@ from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.errors import AdapterMismatch, ConfigError, CorpusError
 from adapterkit.evaluation import compare, evaluate, find_source
 from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.formats.compositions import load_composition
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import fill, predict
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
+from adapterkit.training.fusion import train_fusion
 from adapterkit.training.language import train_language
 from adapterkit.training.task import shuffled, train_task
 from tests.tiny import lines, make_backbone
@@ -365,3 +368,18 @@ def test_texts_of_several_compositions_are_predicted_in_one_pass(
         assert one.scores == pytest.approx(expected.scores, abs=1e-5)
     with pytest.raises(ConfigError, match="4 numbers from 0 to 1"):
         predict(mixed, texts)
+
+
+def test_a_fusion_learns_and_leaves_its_adapters_alone(
+    backbone: Backbone, english: Path, pos: Path, tmp_path: Path
+) -> None:
+    one, two = load_adapter(pos), load_adapter(english)
+    before = [adapter.digest() for adapter in (one, two)]
+    fuse = train_fusion(backbone, tagging(), Fuse(one, two), out=tmp_path / "fused", config=TASK)
+    assert [adapter.digest() for adapter in (one, two)] == before
+    assert fuse.layers.state_dict().keys() == Fuse(one, two).layers.state_dict().keys()
+    again = load_composition(tmp_path / "fused")
+    assert again == fuse
+    assert evaluate(AdaptedModel(backbone, again), tagging()).metrics["accuracy"].value > 0.6
+    with pytest.raises(ConfigError, match="already holds"):
+        train_fusion(backbone, tagging(), Fuse(one, two), out=tmp_path / "fused", config=TASK)

@@ -1,0 +1,139 @@
+"""`train_fusion`: attention over several frozen adapters, learned from labelled data (AdapterFusion).
+
+Only the fusion layers and the head are trained; the fused adapters, and those of the stack below, stay as they are.
+Source: Pfeiffer et al. (2021), "AdapterFusion", section 3.2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.base import Composition
+from adapterkit.composition.fuse import Fuse
+from adapterkit.composition.stack import Stack
+from adapterkit.config import TaskConfig, as_record
+from adapterkit.errors import ConfigError
+from adapterkit.files import write_json
+from adapterkit.formats.compositions import SETUP, save_composition
+from adapterkit.model import AdaptedModel
+from adapterkit.nn.bottleneck import initialise
+from adapterkit.nn.heads import Head
+from adapterkit.seeds import derive
+from adapterkit.tasks.base import Task
+from adapterkit.training.checkpoint import kept
+from adapterkit.training.language import run_record, shapes, surroundings, versions, work_folder
+from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.progress import reporter
+from adapterkit.training.task import (
+    Source,
+    Supervised,
+    content_of,
+    decide,
+    decide_steps,
+    decides,
+    fingerprint_of,
+)
+
+RECORD = "adapterkit.json"
+
+
+class FusionPart(nn.Module):
+    """What is trained: the fusion layers and the head."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        assert fuse.head is not None
+        self.layers = fuse.layers
+        self.head = fuse.head
+
+
+def train_fusion(
+    backbone: Backbone,
+    task: Task[Any],
+    fuse: Fuse,
+    *,
+    out: str | Path,
+    under: Composition | Sequence[Composition] = (),
+    config: TaskConfig | None = None,
+    fresh: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Fuse:
+    """Train the fusion layers of ``fuse`` and a head, and write a composition folder.
+
+    Args:
+        backbone: The frozen backbone.
+        task: The labelled data.
+        fuse: Frozen adapters to weigh, e.g. ``ak.Fuse(pos, ner, topic)``.
+        out: Folder of the composition.
+        under: Frozen adapters below it, e.g. the source language's.
+        config: How to train; the settings of bottlenecks are not used.
+        fresh: Ignore a checkpoint that is there.
+        overwrite: Replace what is already in ``out``.
+        progress: Show a progress bar; by default if stderr is a terminal.
+
+    Returns:
+        The fuse with its trained layers and head.
+
+    Raises:
+        ConfigError: If a checkpoint belongs to another run, or ``out`` holds something.
+        CorpusError: If there are no training examples.
+        AdapterMismatch: If an adapter does not fit the backbone.
+    """
+    config = decide(config or TaskConfig(), backbone)
+    lower = tuple(under) if isinstance(under, Sequence) else (under,)
+    folder = Path(out)
+    if (folder / SETUP).exists() and not overwrite:
+        raise ConfigError(f"{folder} already holds a composition; say overwrite to replace it")
+    with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
+        precision = choose_precision(
+            backbone.device, config.precision or kept(work, "precision"), backbone.dtype
+        )
+        fuse = _start(backbone, task, fuse, config)
+        part = FusionPart(fuse)
+        windows = task.windows(
+            task.examples("train"), backbone, limit=config.max_length or backbone.max_length
+        )
+        model = AdaptedModel(backbone, Stack(*lower, fuse))
+        sources = (Source(task, (model,), tuple(windows)),)
+        config = replace(decide_steps(config, sources), precision=precision)
+        chosen = decides(sources)
+        same = {
+            **as_record(config),
+            **surroundings(backbone),
+            "examples": fingerprint_of([task]),
+            "tensors": shapes(part),
+            "fused": [adapter.digest() for adapter in fuse.adapters],
+            "under": [content_of(one) for one in lower],
+        }
+        problem = Supervised(sources, part, part.head.config.labels, config, chosen)
+        with reporter(
+            f"fusion {folder.name}", f"{chosen[2]} {task.main_metric}", progress
+        ) as report:
+            run = train(problem, settings_of(config), work=work, same=same, report=report)
+        save_composition(fuse, folder)
+        record = {
+            "format": 1,
+            "kind": "fusion",
+            "provenance": {
+                "task": task.column,
+                "config": as_record(config),
+                "run": run_record(run),
+                "selection": {"split": chosen[2], "value": round(-run.best, 5)},
+                "versions": versions(),
+            },
+        }
+        write_json(folder / RECORD, record)
+    part.eval()
+    return fuse
+
+
+def _start(backbone: Backbone, task: Task[Any], fuse: Fuse, config: TaskConfig) -> Fuse:
+    fuse.check_fits(backbone.facts)
+    head = Head(task.head(task.labels()), backbone.width)
+    initialise(head, derive(config.seed, "init"))
+    return fuse.with_head(head).placed(backbone.device, backbone.adapter_dtype)
