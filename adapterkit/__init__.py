@@ -21,6 +21,7 @@ from adapterkit.version import __version__
 
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone, load_backbone
+    from adapterkit.bridge import from_adapters, to_adapters
     from adapterkit.composition.adapter import Adapter
     from adapterkit.composition.average import Average
     from adapterkit.composition.fuse import Fuse
@@ -58,6 +59,8 @@ _ROOMS = {
     "save_adapter": "formats.adapterhub",
     "load_composition": "formats.compositions",
     "save_composition": "formats.compositions",
+    "from_adapters": "bridge",
+    "to_adapters": "bridge",
     "merge": "merging",
     "AdaptedModel": "model",
     "fill": "prediction",
@@ -93,6 +96,7 @@ __all__ = [
     "compare",
     "evaluate",
     "fill",
+    "from_adapters",
     "load_adapter",
     "load_backbone",
     "load_composition",
@@ -100,6 +104,7 @@ __all__ = [
     "predict",
     "save_adapter",
     "save_composition",
+    "to_adapters",
     "train_fusion",
     "train_language",
     "train_task",

@@ -14,7 +14,7 @@ FLOORS = (
     ("hooking", "merging"),
     ("methods",),
     ("model", "formats"),
-    ("tasks",),
+    ("tasks", "bridge"),
     ("evaluation", "prediction", "report"),
     ("training",),
     ("demo",),

@@ -1,0 +1,79 @@
+"""A bridge to live models of AdapterHub's `adapters` library (``pip install adapterkit[adapters]``).
+
+Adapters cross it as files in the format that both read, so what crosses is exactly what a folder would say, and is checked
+as strictly. Nothing of that library is imported: a live model brings its own methods.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from adapterkit.composition.adapter import Adapter
+from adapterkit.config import LowRankConfig
+from adapterkit.errors import ConfigError
+from adapterkit.formats.adapterhub import load_adapter, save_adapter
+
+
+def from_adapters(model: Any, name: str) -> Adapter:
+    """Take an adapter out of a live `adapters` model; the model stays as it is.
+
+    Args:
+        model: A model with adapters, e.g. an ``AutoAdapterModel``.
+        name: The adapter's name there. A flexible head of the same name comes along, with its labels.
+
+    Raises:
+        ConfigError: If ``model`` is no such model or has no adapter of that name.
+        FolderError: If the adapter is of a kind that we do not compute.
+    """
+    there = _names(model)
+    if name not in there:
+        raise ConfigError(
+            f"the model has no adapter {name!r}; it has: {', '.join(there) or 'none'}"
+        )
+    heads = getattr(model, "heads", {})
+    with tempfile.TemporaryDirectory() as folder:
+        # As a plain state dict: the library cannot write every kind as safetensors.
+        model.save_adapter(folder, name, with_head=name in heads, use_safetensors=False)
+        return load_adapter(Path(folder))
+
+
+def to_adapters(model: Any, adapter: Adapter) -> str:
+    """Add an adapter to a live `adapters` model, under its own name and with its head; not yet active.
+
+    Args:
+        model: A model with adapters, of the adapter's backbone type and size.
+        adapter: A bottleneck adapter.
+
+    Returns:
+        The name under which it is there.
+
+    Raises:
+        ConfigError: If the name is taken there, or the adapter is a LoRA or IA3 (peft loads these).
+        AdapterMismatch: If it was made for a backbone of another type, width or depth.
+    """
+    if adapter.name in _names(model):
+        raise ConfigError(
+            f"the model already has an adapter {adapter.name!r}; delete or rename one"
+        )
+    if isinstance(adapter.config, LowRankConfig):
+        raise ConfigError(
+            f"{adapter.name!r} is a {adapter.config.method} adapter; peft loads its folder"
+        )
+    facts, config = adapter.backbone, model.config
+    adapter.check_fits(
+        type(facts)("", "", config.model_type, config.hidden_size, config.num_hidden_layers)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        save_adapter(adapter, Path(folder) / "adapter")
+        with_head = adapter.head is not None and hasattr(model, "heads")
+        model.load_adapter(f"{folder}/adapter", with_head=with_head, use_safetensors=True)
+    return adapter.name
+
+
+def _names(model: Any) -> list[str]:
+    config = getattr(model, "adapters_config", None)
+    if config is None:
+        raise ConfigError(
+            f"{type(model).__name__} is no model of the adapters library; call adapters.init(model) first"
+        )
+    return list(config.adapters)
