@@ -50,9 +50,24 @@ def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooke
     return Hooked(_encoder(backbone, stack, groups), _head(backbone, stack, groups))
 
 
+def whole(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
+    """A twin of the whole model, hooked, e.g. for transformers' own ``generate``."""
+    model = backbone.twin()
+    _hook_base(backbone, base_of(model, backbone.architecture), stack, groups)
+    _hook_features(backbone, model, stack, groups)
+    return model
+
+
 def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
+    base = base_of(backbone.twin(), backbone.architecture)
+    _hook_base(backbone, base, stack, groups)
+    return base
+
+
+def _hook_base(
+    backbone: Backbone, base: nn.Module, stack: Composition, groups: Tensor | None
+) -> None:
     row = backbone.architecture
-    base = base_of(backbone.twin(), row)
     _hook_patches(base, stack, groups)
     number = 0
     for tower in row.towers:
@@ -62,13 +77,12 @@ def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> A
             for name, place in (("attention", tower.attention), ("output", tower.output)):
                 node = _node(stack, name, number, groups)
                 if node is not None:
-                    _hook_place(layer, place, node, apart=stack.needs_parts)
+                    _hook_place(layer, layers[-1], place, node, apart=stack.needs_parts)
             number += 1
     embeddings = module_at(base, row.embeddings)
     site = _coupling(stack, groups, inverse=False)
     if site is not None and embeddings is not None:
         embeddings.register_forward_hook(site)
-    return base
 
 
 def _hook_patches(base: nn.Module, stack: Composition, groups: Tensor | None) -> None:
@@ -147,7 +161,9 @@ def _node(stack: Composition, place: str, layer: int, groups: Tensor | None) -> 
     return stack.node(place, layer)
 
 
-def _hook_place(layer: nn.Module, place: Place, node: Node, *, apart: bool) -> None:
+def _hook_place(
+    layer: nn.Module, last: nn.Module, place: Place, node: Node, *, apart: bool
+) -> None:
     norm = module_at(layer, place.norm) if place.norm else None
     if place.closes and not apart:
         assert norm is not None
@@ -158,7 +174,8 @@ def _hook_place(layer: nn.Module, place: Place, node: Node, *, apart: bool) -> N
     assert catching is not None
     caught = Caught()
     catching.register_forward_pre_hook(Catch(caught, place.argument))
-    output.register_forward_hook(OutputSite(node, norm, caught))
+    last_norm = module_at(last, place.norm) if place.norm and not place.closes else None
+    output.register_forward_hook(OutputSite(node, norm, caught, last_norm))
 
 
 def _coupling(stack: Composition, groups: Tensor | None, *, inverse: bool) -> CouplingSite | None:
@@ -177,13 +194,33 @@ def _head(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
     if base is model:
         return None
     model._modules[row.prefix] = _HandOn(base, row.embeddings)
-    site = _coupling(stack, groups, inverse=True)
-    if site is not None:
-        features = [
-            module for path in row.features if (module := module_at(model, path)) is not None
-        ]
-        features[0].register_forward_hook(site)
+    _hook_features(backbone, model, stack, groups)
     return model
+
+
+def _hook_features(
+    backbone: Backbone, model: nn.Module, stack: Composition, groups: Tensor | None
+) -> None:
+    """Put the inverse right before the vocabulary matrix."""
+    row = backbone.architecture
+    site = _coupling(stack, groups, inverse=True)
+    if site is None:
+        return
+    found = [module for path in row.features if (module := module_at(model, path)) is not None]
+    if row.kind == "causal":  # the matrix itself is named, for want of a module before it
+        found[0].register_forward_pre_hook(_Before(site))
+    else:
+        found[0].register_forward_hook(site)
+
+
+class _Before:
+    """Turns a hook on an output into one on the next module's input."""
+
+    def __init__(self, site: CouplingSite) -> None:
+        self.site = site
+
+    def __call__(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self.site(module, args, args[0]), *args[1:])
 
 
 class _HandOn(nn.Module):

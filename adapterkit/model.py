@@ -13,7 +13,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.errors import ConfigError
-from adapterkit.hooking import Hooked, check_linears, hook
+from adapterkit.hooking import Hooked, check_linears, hook, whole
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
 from adapterkit.nn.sites import groups_of
@@ -132,10 +132,12 @@ class AdaptedModel(nn.Module):
         hooked, _ = self._bound(len(input_ids), rows)
         return self._encode(hooked, input_ids, attention_mask)
 
-    @staticmethod
-    def _encode(hooked: Hooked, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    def _encode(self, hooked: Hooked, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        hidden: Tensor = hooked.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        # A cache of keys and values is for `generate`; here it would only cost memory.
+        options = {"use_cache": False} if self.backbone.architecture.kind == "causal" else {}
+        out = hooked.encoder(input_ids=input_ids, attention_mask=mask, **options)
+        hidden: Tensor = out.last_hidden_state
         return hidden
 
     def logits(
@@ -192,7 +194,9 @@ class AdaptedModel(nn.Module):
         positions: Tensor | None = None,
         rows: Sequence[int] | None = None,
     ) -> Tensor:
-        """Masked-LM logits through the backbone's own head, the coupling's inverse applied.
+        """Language-model logits through the backbone's own head, the coupling's inverse applied.
+
+        Of the token at each position; over a decoder, of the token that follows it.
 
         Args:
             input_ids: Shape ``(batch, length)``.
@@ -217,6 +221,50 @@ class AdaptedModel(nn.Module):
             wanted = groups[positions.nonzero()[:, 0]]
             hooked = hook(self.backbone, self.stack, wanted)
         return self._to_vocabulary(hooked, hidden[positions].unsqueeze(1)).squeeze(1)
+
+    def generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        rows: Sequence[int] | None = None,
+        max_new_tokens: int = 32,
+        num_beams: int = 1,
+        use_cache: bool = True,
+    ) -> Tensor:
+        """Continue texts with the likeliest tokens, by transformers' own ``generate``.
+
+        Args:
+            input_ids: Shape ``(batch, length)``, padded on the left.
+            attention_mask: Shape ``(batch, length)``.
+            rows: With `Rows`, the number of each row's composition; ``batch`` of them.
+            max_new_tokens: How many tokens at most.
+            num_beams: Beams of the search; 1 is greedy.
+            use_cache: Keep keys and values from step to step.
+
+        Returns:
+            Shape ``(batch, length + new)``.
+
+        Raises:
+            ConfigError: If the backbone is no decoder.
+        """
+        if self.backbone.architecture.kind != "causal":
+            raise ConfigError(f"backbone {self.backbone.name!r} is no decoder: it cannot generate")
+        groups = None
+        if isinstance(self.stack, Rows) or rows is not None:
+            self._bound(len(input_ids), rows)
+            # Beams stand beside each other in the batch: each brings its row's group along.
+            groups = self._groups(len(input_ids), rows).repeat_interleave(num_beams)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        out: Tensor = whole(self.backbone, self.stack, groups).generate(
+            input_ids=input_ids,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            num_beams=num_beams,
+            use_cache=use_cache,
+            do_sample=False,
+        )
+        return out
 
     def _to_vocabulary(self, hooked: Hooked, features: Tensor) -> Tensor:
         if hooked.vocabulary_head is None:

@@ -7,7 +7,7 @@ feeds the vocabulary matrix (the inverse goes there). Then add the type to ``tes
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from adapterkit.errors import ConfigError
 
@@ -64,6 +64,7 @@ class Architecture:
         prefix: Attribute of the base model inside the masked-LM model, and first part of keys.
         low_rank: Linear layers, by the ends of their names, that LoRA adapts by default.
         offset_positions: Whether positions are counted from the padding id on (RoBERTa).
+        kind: Whether it predicts masked tokens, or the next one.
     """
 
     model_type: str
@@ -73,6 +74,13 @@ class Architecture:
     prefix: str
     low_rank: tuple[str, ...]
     offset_positions: bool = False
+    kind: Literal["masked", "causal"] = "masked"
+
+    @property
+    def norms_open(self) -> bool:
+        """Whether an adapter's input passes a norm that does not close its sublayer (Gemma, ModernBERT)."""
+        places = [place for tower in self.towers for place in (tower.attention, tower.output)]
+        return any(place.norm and not place.closes for place in places)
 
 
 _BERT_TOWER = Tower(
@@ -115,6 +123,35 @@ def _bert_like(
     )
 
 
+def _decoder(model_type: str, *, norms: bool = False, pre_mlp: str) -> Architecture:
+    """A pre-norm decoder; ``norms``: with a norm of each sublayer's own output, as Gemma has."""
+    return Architecture(
+        model_type=model_type,
+        towers=(
+            Tower(
+                "layers",
+                attention=Place(
+                    "self_attn.o_proj",
+                    residual="input_layernorm",
+                    norm="post_attention_layernorm" if norms else "",
+                    key="attention_adapters.adapters",
+                ),
+                output=Place(
+                    "mlp",
+                    residual=pre_mlp,
+                    norm="post_feedforward_layernorm" if norms else "",
+                    key="output_adapters.adapters",
+                ),
+            ),
+        ),
+        embeddings="embed_tokens",
+        features=("lm_head",),
+        prefix="model",
+        low_rank=("q_proj", "v_proj"),
+        kind="causal",
+    )
+
+
 _DEBERTA = ("cls.predictions.transform", "lm_predictions.lm_head.LayerNorm")
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -125,6 +162,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         _bert_like("xlm-roberta", "roberta", ("lm_head.layer_norm",), offset=True),
         _bert_like("deberta", "deberta", _DEBERTA, low_rank=("in_proj",)),
         _bert_like("deberta-v2", "deberta", _DEBERTA, low_rank=("query_proj", "value_proj")),
+        _decoder("llama", pre_mlp="post_attention_layernorm"),
+        _decoder("qwen3", pre_mlp="post_attention_layernorm"),
+        _decoder("gemma3_text", norms=True, pre_mlp="pre_feedforward_layernorm"),
         Architecture(
             model_type="distilbert",
             towers=(

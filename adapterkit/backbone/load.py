@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MINI = "adapterkit/mini@1"
 _MINI_NAMES = ("mini", "mini@1", "adapterkit/mini", MINI)
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-_TIED = ("decoder.weight", "decoder.bias", "vocab_projector.weight")
+_TIED = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
 logger = logging.getLogger("adapterkit")
 
 
@@ -227,7 +227,8 @@ def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path
 
 
 def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
-    from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+    import transformers
+    from transformers import AutoConfig, AutoTokenizer
 
     if not (folder / "config.json").is_file():
         raise FolderError(f"{folder}: is no backbone, it has no config.json")
@@ -240,7 +241,12 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     if row.prefix == "deberta":
         options = {}  # it has its own attention
     config.chunk_size_feed_forward = 0
-    model, info = AutoModelForMaskedLM.from_pretrained(
+    auto: Any = (
+        transformers.AutoModelForCausalLM
+        if row.kind == "causal"
+        else transformers.AutoModelForMaskedLM
+    )
+    model, info = auto.from_pretrained(
         folder, config=config, dtype=dtype, output_loading_info=True, **options
     )
     model.to(dtype).requires_grad_(False).eval()
@@ -254,7 +260,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         tokenizer=tokenizer,
         architecture=row,
         facts=facts,
-        untrained_head=_untrained(row, info),
+        untrained_head=_untrained(row, config, info),
         max_length=_max_length(config, tokenizer, row),
     )
 
@@ -274,13 +280,14 @@ def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:
         )
 
 
-def _untrained(row: Architecture, info: dict[str, Any]) -> tuple[str, ...]:
+def _untrained(row: Architecture, config: Any, info: dict[str, Any]) -> tuple[str, ...]:
     # Tied output matrices are missing from many good checkpoints: they are the embeddings.
+    tied = config.tie_word_embeddings
     return tuple(
         sorted(
             key
             for key in info["missing_keys"]
-            if not key.startswith(f"{row.prefix}.") and not key.endswith(_TIED)
+            if not key.startswith(f"{row.prefix}.") and not (key.endswith(_TIED) and tied)
         )
     )
 
@@ -337,6 +344,6 @@ def base_of(model: nn.Module, row: Architecture) -> Any:
 
 def as_output(hidden: Tensor) -> Any:
     """A last hidden state in the form that transformers' heads read."""
-    from transformers.modeling_outputs import BaseModelOutput
+    from transformers.modeling_outputs import BaseModelOutputWithPast
 
-    return BaseModelOutput(last_hidden_state=hidden)
+    return BaseModelOutputWithPast(last_hidden_state=hidden)

@@ -34,14 +34,14 @@ class Vocabulary:
         size: Number of tokens.
         start: First token of a block.
         separator: After every line.
-        mask: Stands for what is to be predicted.
+        mask: Stands for what is to be predicted; None for a decoder, which predicts the next token.
         special: Ids that are never masked and never drawn at random.
     """
 
     size: int
     start: int
     separator: int
-    mask: int
+    mask: int | None
     special: tuple[int, ...]
 
 
@@ -100,6 +100,8 @@ def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int)
         share: Share of the maskable tokens to predict (at least one token).
         seed: Of the draw.
     """
+    if vocabulary.mask is None:
+        return next_tokens(ids)
     generator = torch.Generator().manual_seed(seed)
     special = torch.isin(ids, torch.tensor(vocabulary.special))
     scores = torch.rand(ids.shape, generator=generator).masked_fill(special, -1.0)
@@ -114,6 +116,12 @@ def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int)
         chosen & (fate >= 0.9) & ~torch.isin(noise, torch.tensor(vocabulary.special)), noise, hidden
     )
     return Batch(hidden, torch.ones_like(ids), torch.where(chosen, ids, -100))
+
+
+def next_tokens(ids: Tensor) -> Batch:
+    """For a decoder: every position predicts the token after it. Shape ``(batch, length)``."""
+    targets = torch.nn.functional.pad(ids[:, 1:], (0, 1), value=-100)
+    return Batch(ids, torch.ones_like(ids), targets)
 
 
 def pack_corpus(

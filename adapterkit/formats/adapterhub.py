@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.backbone.architectures import Architecture, architecture
+from adapterkit.backbone.architectures import ARCHITECTURES, Architecture, architecture
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter, layers_of
 from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
@@ -41,6 +41,9 @@ def read_folder(folder: Path) -> Adapter:
     said = envelope.read_envelope(folder / "adapter_config.json")
     own = read_own(folder)
     row = _architecture(folder, said.backbone.model_type)
+    if row.norms_open:
+        # AdapterHub trained with the last layer's norm in every layer; ours say so if they did not.
+        said = replace(said, config=replace(said.config, own_norms=bool(own.get("own_norms"))))
     tensors = {
         keys.with_prefix(keys.modern(k), row): t
         for k, t in weights_of(folder, ADAPTER_WEIGHTS).items()
@@ -255,7 +258,15 @@ def own_record(adapter: Adapter, sums: Mapping[str, str]) -> dict[str, Any]:
         "digest": adapter.digest(),
         "files": dict(sums),
         "provenance": adapter.provenance,
+        **_norms(adapter),
     }
+
+
+def _norms(adapter: Adapter) -> dict[str, bool]:
+    row = ARCHITECTURES.get(adapter.backbone.model_type)
+    if row is None or not row.norms_open or not isinstance(adapter.config, BottleneckConfig):
+        return {}
+    return {"own_norms": adapter.config.own_norms}
 
 
 def read_separate_head(folder: Path, width: int) -> Head:

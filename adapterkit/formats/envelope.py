@@ -74,6 +74,9 @@ MODEL_CLASSES = {
     "deberta": "DebertaAdapterModel",
     "deberta-v2": "DebertaV2AdapterModel",
     "modernbert": "ModernBertModel",
+    "llama": "LlamaAdapterModel",
+    "qwen3": "Qwen3ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
 }
 
 

@@ -56,7 +56,8 @@ class Bottleneck(nn.Module):
             return x + (self.norm_after(change) if self.norm_after else change).to(x.dtype)
         reading = here.total(x) if config.original_ln_before else x
         residual = reading if config.residual_before_ln == "post_add" else x
-        reading = here.normed(reading) if config.original_ln_before else reading
+        if config.original_ln_before:
+            reading = here.normed(reading, own=config.own_norms)
         residual = residual if config.residual_before_ln else reading
         change = self._finish(self._change(reading), reading)
         if self.norm_after is None:

@@ -109,7 +109,8 @@ class Fused:
         config = self.blocks[-1].config
         reading = here.total(x) if config.original_ln_before else x
         residual = reading if config.residual_before_ln == "post_add" else x
-        reading = here.normed(reading) if config.original_ln_before else reading
+        if config.original_ln_before:
+            reading = here.normed(reading, own=config.own_norms)
         residual = residual if config.residual_before_ln else reading
         dtype = self.blocks[-1].down.weight.dtype
         changes = torch.stack([block.change(reading).to(dtype) for block in self.blocks], dim=2)

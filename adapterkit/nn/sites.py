@@ -28,23 +28,28 @@ class Here:
         norm: The frozen norm that an adapter's input passes, or None.
         residual: The residual that will be added to the output; None where it is added already
             (at a norm), or where there is none. Shape ``(batch, length, width)``.
+        last_norm: The last layer's norm at this place, where AdapterHub passes that one in every
+            layer (pre-norm backbones).
     """
 
     norm: nn.Module | None
     residual: Tensor | None = None
+    last_norm: nn.Module | None = None
 
     def total(self, x: Tensor) -> Tensor:
         """The residual sum. Shape ``(batch, length, width)``."""
         return x if self.residual is None else x + self.residual
 
-    def normed(self, x: Tensor) -> Tensor:
-        """``x`` through the norm, if there is one."""
+    def normed(self, x: Tensor, *, own: bool = True) -> Tensor:
+        """``x`` through this layer's own norm (or the last layer's), if there is one."""
+        norm = self.norm if own or self.last_norm is None else self.last_norm
         # norm.forward, not norm(...): a call would run this very hook again.
-        return x if self.norm is None else self.norm.forward(x)
+        return x if norm is None else norm.forward(x)
 
     def rows(self, chosen: Tensor) -> "Here":
         """The same for some rows of the batch only."""
-        return Here(self.norm, None if self.residual is None else self.residual[chosen])
+        residual = None if self.residual is None else self.residual[chosen]
+        return Here(self.norm, residual, self.last_norm)
 
 
 class Node(Protocol):
@@ -168,14 +173,21 @@ class Catch:
 class OutputSite:
     """Forward hook on the module that gives a sublayer's output: refines it before the residual is added."""
 
-    def __init__(self, node: Node, norm: nn.Module | None, caught: Caught | None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        norm: nn.Module | None,
+        caught: Caught,
+        last_norm: nn.Module | None = None,
+    ) -> None:
         self.node = node
         self.norm = norm
         self.caught = caught
+        self.last_norm = last_norm
 
     def __call__(self, module: nn.Module, args: tuple[Tensor, ...], output: Any) -> Any:
         """Refine the output (the first of a tuple), shape ``(batch, length, width)``."""
-        here = Here(self.norm, self.caught.take() if self.caught is not None else None)
+        here = Here(self.norm, self.caught.take(), self.last_norm)
         if isinstance(output, tuple):
             return (self.node(output[0], here), *output[1:])
         return self.node(output, here)

@@ -242,6 +242,8 @@ def vocabulary_of(backbone: Backbone) -> Vocabulary:
         ConfigError: If the tokenizer lacks one of them.
     """
     t = backbone.tokenizer
+    if backbone.architecture.kind == "causal":
+        return _decoder_vocabulary(backbone)
     ids = {"cls_token": t.cls_token_id, "sep_token": t.sep_token_id, "mask_token": t.mask_token_id}
     missing = [name for name, value in ids.items() if value is None]
     if missing:
@@ -288,6 +290,15 @@ def _start(
             {k: v for k, v in init.tensors().items() if not k.startswith("head.")}
         )
     return adapter
+
+
+def _decoder_vocabulary(backbone: Backbone) -> Vocabulary:
+    t = backbone.tokenizer
+    end = t.eos_token_id
+    if end is None:
+        raise ConfigError(f"the tokenizer of {backbone.name!r} has no eos_token; packing needs one")
+    start = t.bos_token_id if t.bos_token_id is not None else end
+    return Vocabulary(backbone.vocabulary, start, end, None, tuple(sorted(set(t.all_special_ids))))
 
 
 @contextmanager
