@@ -6,6 +6,7 @@ when the original moves to another device or dtype. Only the modules and their h
 
 import copy
 from collections import OrderedDict
+from types import MethodType
 
 from torch import nn
 
@@ -33,6 +34,11 @@ def _twin(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
         return done[id(module)]
     clone = copy.copy(module)
     clone.__dict__ = dict(module.__dict__)
+    # transformers leaves bound methods on instances (4.57, after output_hidden_states=True): a twin
+    # that kept them would run the original's children, without its own hooks.
+    for name, value in module.__dict__.items():
+        if isinstance(value, MethodType) and value.__self__ is module:
+            clone.__dict__[name] = MethodType(value.__func__, clone)
     done[id(module)] = clone
     for name in _HOOKS:
         clone.__dict__[name] = OrderedDict()

@@ -92,7 +92,7 @@ def test_a_pfeiffer_block_reads_the_sublayers_output_plus_residual(backbone: Bac
     x, r = caught["x"], caught["r"]
     block = only.double().blocks[str(LAYERS - 1)]
     h = layer.post_feedforward_layernorm(x + r) if gemma else x + r
-    y = x + block.up(torch.relu(block.down(h)))  # type: ignore[union-attr,operator]
+    y = x + block.up(torch.relu(block.down(h)))  # type: ignore[operator]
     y = layer.post_feedforward_layernorm(y) if gemma else y
     expected = base.get_submodule("norm")(r + y)
     assert (AdaptedModel(backbone, only).encode(IDS) - expected).abs().max() < 1e-12

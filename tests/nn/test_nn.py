@@ -102,6 +102,16 @@ def test_a_twin_shares_tensors_and_no_hooks() -> None:
     assert all(a is b for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
+def test_a_twin_does_not_run_the_originals_children() -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.forward = model.forward  # type: ignore[method-assign] # as transformers 4.57 leaves it
+    other = twin(model)
+    child = other._modules["0"]
+    assert child is not None
+    child.register_forward_hook(lambda *_: torch.zeros(1))
+    assert torch.equal(other(torch.ones(1, 2)), torch.zeros(1))
+
+
 def test_a_module_that_occurs_twice_occurs_as_one_in_the_twin() -> None:
     shared = nn.Linear(3, 3)
     other = twin(nn.Sequential(shared, shared))
