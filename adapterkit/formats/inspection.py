@@ -8,7 +8,8 @@ from adapterkit.backbone.architectures import ARCHITECTURES
 from adapterkit.errors import FolderError
 from adapterkit.files import read_json, sha256_of
 from adapterkit.formats import envelope, keys
-from adapterkit.tensorfile import digest_of_files, read_header
+from adapterkit.header import read_header
+from adapterkit.tensorfile import digest_of_files
 
 _FILES: tuple[str, ...] = (
     "adapter_config.json",
