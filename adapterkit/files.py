@@ -19,6 +19,7 @@ from adapterkit.errors import FolderError
 
 MAX_JSON_BYTES = 16_000_000
 """Far more than any configuration or provenance needs, and read in a second."""
+MAX_JSON_DEPTH = 50
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -59,7 +60,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise FolderError(f"{path}: {path.stat().st_size} bytes of JSON; too large to be right")
     try:
         record = from_json(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise FolderError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(record, dict):
         raise FolderError(f"{path}: holds a JSON {type(record).__name__}, an object was expected")
@@ -70,11 +71,28 @@ def from_json(data: bytes) -> Any:
     """Read JSON in UTF-8, as the standard has it: no ``NaN``, and every key of an object once.
 
     Raises:
-        ValueError: If it is anything else.
-        RecursionError: If it is nested too deep.
+        ValueError: If it is anything else, or nested deeper than `MAX_JSON_DEPTH`.
     """
     text = data.decode("utf-8")
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    inside = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        inside = [
+            child
+            for part in inside
+            if isinstance(part, dict | list)
+            for child in (part.values() if isinstance(part, dict) else part)
+        ]
+    if inside:
+        raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

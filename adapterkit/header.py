@@ -73,7 +73,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             )
         try:
             header = from_json(file.read(length))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise FolderError(f"{path}: its safetensors header cannot be read ({error})") from None
     metadata = header.get("__metadata__") if isinstance(header, dict) else 0
     if metadata is not None and not isinstance(metadata, dict):

@@ -130,13 +130,20 @@ def digest_of_tensors(tensors: Mapping[str, "Tensor"]) -> str:
 
 
 def digest_of_files(paths: Iterable[Path], rename: Mapping[str, str] | None = None) -> str:
-    """`digest` of safetensors files taken together, without torch; ``rename`` maps names first."""
+    """`digest` of safetensors files taken together, without torch.
+
+    Args:
+        paths: The files.
+        rename: Maps names first; of two tensors with one name only the first counts.
+    """
     names = rename or {}
-    entries = []
+    entries: dict[str, tuple[str, str, tuple[int, ...], bytes]] = {}
     for path in paths:
         for name, fact in read_header(path).items():
-            entries.append((names.get(name, name), fact.dtype, fact.shape, _slice(path, fact)))
-    return digest(entries)
+            new = names.get(name, name)
+            if new not in entries:
+                entries[new] = (new, fact.dtype, fact.shape, _slice(path, fact))
+    return digest(entries.values())
 
 
 def checkpoint_digest(paths: Iterable[Path]) -> str:

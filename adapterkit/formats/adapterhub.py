@@ -129,11 +129,10 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
         tensors = adapter.tensors()
         numbers = layers_of(adapter.config, adapter.backbone)
         named = keys.adapter_keys(row, adapter.name, numbers, adapter.config)
-        named |= {
-            alias: named[key]
-            for alias, key in keys.alias_keys(row, adapter.name, numbers, adapter.config).items()
-        }
-        write_tensors(new / ADAPTER_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
+        stored = {key: tensors[name] for key, name in named.items()}
+        for alias, key in keys.alias_keys(row, adapter.name, numbers, adapter.config).items():
+            stored[alias] = stored[key].clone()  # safetensors refuses shared memory
+        write_tensors(new / ADAPTER_WEIGHTS[0], stored)
         config = envelope.bottleneck_record(adapter.config)
         write_json(
             new / CONFIG,

@@ -141,7 +141,7 @@ def _nested(config: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
         return flat, "", [f"invertible_adapter = {nested!r:.60}: an object is needed"]
     known = ("block_type", "reduction_factor", "non_linearity")
     problems = [
-        f"invertible_adapter: {key!r:.60} = {value!r:.60}: unknown key"
+        f"invertible_adapter: {key:.60} = {value!r:.60}: unknown key"
         for key, value in nested.items()
         if key not in known and value
     ]

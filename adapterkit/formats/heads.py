@@ -67,7 +67,7 @@ def read_head(path: Path) -> HeadEnvelope:
 def _problems(config: Mapping[str, Any], width: object) -> list[str]:
     kind = config.get("head_type")
     problems = [
-        f"{key!r:.60} = {value!r:.60}: unknown key"
+        f"{key:.60} = {value!r:.60}: unknown key"
         for key, value in config.items()
         if key not in _KEYS and value
     ]
