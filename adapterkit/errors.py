@@ -37,4 +37,11 @@ class HubError(AdapterkitError):
 
 def found(problems: list[str]) -> str:
     """Indent ``problems`` one a line, as they stand under an error's first line."""
-    return "".join(f"\n  {problem}" for problem in problems)
+    return "".join(f"\n  {visible(problem)}" for problem in problems)
+
+
+def visible(text: str) -> str:
+    """``text`` with every control character spelt out: what strangers wrote must not steer a terminal."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text
+    )

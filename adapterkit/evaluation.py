@@ -14,7 +14,8 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.data.writing import ScoredText, write_scored
 from adapterkit.errors import ConfigError
-from adapterkit.formats.adapterhub import load_adapter, read_own
+from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.formats.own import read_own
 from adapterkit.formats.places import starters
 from adapterkit.metrics import Confusion, Score, confusion
 from adapterkit.model import AdaptedModel

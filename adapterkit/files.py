@@ -1,4 +1,4 @@
-"""Writing files and folders so that a reader never meets half of one.
+"""Writing files and folders so that a reader never meets half of one; reading JSON so that it has one meaning.
 
 A file is written beside its place, flushed to the disk and renamed; a folder likewise. Nothing here
 knows what is in them.
@@ -9,12 +9,17 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import FolderError
+
+MAX_JSON_BYTES = 16_000_000
+"""Far more than any configuration or provenance needs, and read in a second."""
+MAX_JSON_DEPTH = 50
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -44,20 +49,62 @@ def to_json(record: Mapping[str, Any]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object of at most `MAX_JSON_BYTES`.
 
     Raises:
-        FolderError: If the file is missing, is not JSON, or is not an object.
+        FolderError: If the file is missing, too large, no JSON or no object, or names a key twice.
     """
+    if not path.is_file():  # not a folder, nor a pipe, which would be waited for
+        raise FolderError(f"{path}: there is no such file")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise FolderError(f"{path}: {path.stat().st_size} bytes of JSON; too large to be right")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FolderError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        record = from_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise FolderError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(record, dict):
         raise FolderError(f"{path}: holds a JSON {type(record).__name__}, an object was expected")
     return record
+
+
+def from_json(data: bytes) -> Any:
+    """Read JSON in UTF-8, as the standard has it: no ``NaN``, and every key of an object once.
+
+    Raises:
+        ValueError: If it is anything else, or nested deeper than `MAX_JSON_DEPTH`.
+    """
+    text = data.decode("utf-8")
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    inside = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        inside = [
+            child
+            for part in inside
+            if isinstance(part, dict | list)
+            for child in (part.values() if isinstance(part, dict) else part)
+        ]
+    if inside:
+        raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice[:60]!r} stands in it twice")
+    return record
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def sha256_of(path: Path) -> str:

@@ -1,38 +1,22 @@
-"""Tensor files: the one door to safetensors, and readers of headers and digests that need no torch.
+"""Tensor files: the one door to safetensors and to old pickles, and digests that need no torch.
 
-A safetensors file is an 8-byte length, a JSON header and raw little-endian tensors
-(https://github.com/huggingface/safetensors). Writing is deterministic: the same tensors and metadata
-give the same bytes. Reading checks the header against the file's size before anything is allocated.
+Writing is deterministic: the same tensors and metadata give the same bytes. Reading checks the header
+(`header`) against the file's size before anything is allocated.
 """
 
 import hashlib
-import json
-import struct
+import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapterkit.errors import FolderError
 from adapterkit.files import write_bytes
+from adapterkit.header import FLOATS, TensorFacts, read_header
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_HEADER_BYTES = 100_000_000
-_SIZES = {
-    "F64": 8,
-    "F32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "I64": 8,
-    "I32": 4,
-    "I16": 2,
-    "I8": 1,
-    "U8": 1,
-    "BOOL": 1,
-}
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _NAMES |= {
     "int64": "I64",
@@ -42,64 +26,7 @@ _NAMES |= {
     "uint8": "U8",
     "bool": "BOOL",
 }
-_FLOATS = {"F64", "F32", "F16", "BF16"}
 _OUTPUT_MATRICES = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
-
-
-@dataclass(frozen=True)
-class TensorFacts:
-    """One tensor of a file: safetensors' name of its dtype, its shape, its place in the file."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-    stop: int
-
-
-def read_header(path: Path) -> dict[str, TensorFacts]:
-    """Names, dtypes and shapes of a safetensors file's tensors, without loading them or torch.
-
-    Raises:
-        FolderError: If the file is no safetensors file, or is cut, or its header lies about sizes.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
-        if length > min(size - 8, MAX_HEADER_BYTES):
-            raise FolderError(f"{path}: not a safetensors file, or cut short ({size} bytes)")
-        try:
-            header = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            facts = {name: _facts(entry, 8 + length) for name, entry in header.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise FolderError(f"{path}: its safetensors header cannot be read") from None
-    _check_sizes(path, facts, size)
-    return facts
-
-
-def _facts(entry: Mapping[str, Any], offset: int) -> TensorFacts:
-    first, last = (int(place) for place in entry["data_offsets"])
-    shape = tuple(int(axis) for axis in entry["shape"])
-    return TensorFacts(str(entry["dtype"]), shape, offset + first, offset + last)
-
-
-def _check_sizes(path: Path, facts: Mapping[str, TensorFacts], size: int) -> None:
-    for name, fact in facts.items():
-        bytes_ = _SIZES.get(fact.dtype, 0) * prod(fact.shape)
-        if (
-            fact.dtype not in _SIZES
-            or min((*fact.shape, 0)) < 0
-            or fact.stop - fact.start != bytes_
-        ):
-            raise FolderError(
-                f"{path}: tensor {name!r} has dtype {fact.dtype}, shape {fact.shape} and another size"
-            )
-    end = max((fact.stop for fact in facts.values()), default=size)
-    if end != size:
-        raise FolderError(
-            f"{path}: the header speaks of {end} bytes, the file has {size}; download it again"
-        )
 
 
 def read_tensors(path: Path) -> dict[str, "Tensor"]:
@@ -118,15 +45,6 @@ def read_tensors(path: Path) -> dict[str, "Tensor"]:
         raise FolderError(f"{path}: {error}") from None
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The free-text metadata of a safetensors file (empty if there is none)."""
-    read_header(path)
-    with path.open("rb") as file:
-        length = struct.unpack("<Q", file.read(8))[0]
-        metadata = json.loads(file.read(length)).get("__metadata__")
-    return dict(metadata or {})
-
-
 def write_tensors(
     path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None
 ) -> None:
@@ -139,27 +57,68 @@ def write_tensors(
 
 
 def read_pickle(path: Path) -> dict[str, "Tensor"]:
-    """Load an old ``.bin`` state dict; nothing but tensors can come out of it.
+    """Load an old ``.bin`` state dict; nothing but plain tensors, no larger than the file, comes out.
 
     Raises:
         FolderError: If the file holds anything else (torch's ``weights_only`` reader refuses it).
     """
-    import pickle
-
     import torch
 
+    _check_archive(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    # What a file of a stranger makes the reader raise is open-ended; whatever it is, it is a refusal.
+    except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FolderError(
-            f"{path}: refused or unreadable as a plain state dict ({reason})"
+            f"{path}: refused or unreadable as a plain state dict ({reason:.200})"
         ) from None
     if not isinstance(state, dict) or not all(
-        isinstance(value, torch.Tensor) for value in state.values()
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
     ):
         raise FolderError(f"{path}: holds more than named tensors; refused")
-    return state
+    _check_tensors(path, state)
+    return dict(state)
+
+
+def _check_archive(path: Path) -> None:
+    """A pickle's archive must not unpack to more than it is: `torch.save` compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise FolderError(f"{path}: refused, its archive cannot be read ({error})") from None
+    if total > path.stat().st_size:
+        raise FolderError(
+            f"{path}: refused, its archive unpacks to {total} bytes, the file has {path.stat().st_size}"
+        )
+
+
+def _check_tensors(path: Path, state: Mapping[str, "Tensor"]) -> None:
+    """Plain tensors only, and together no larger than the file: a view can claim any shape."""
+    import torch
+
+    for key, tensor in state.items():
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise FolderError(f"{path}: refused, {key} is no plain tensor")
+    # Two names may share one storage (tied weights); no name may claim more than its storage holds.
+    claimed = max([_claim(tensor) - _stored(tensor) for tensor in state.values()], default=0)
+    total = sum({t.untyped_storage().data_ptr(): _stored(t) for t in state.values()}.values())
+    if claimed > 0 or total > path.stat().st_size:
+        total = max(total, sum(map(_claim, state.values())))
+        raise FolderError(
+            f"{path}: refused, its tensors claim {total} bytes, the file has {path.stat().st_size}"
+        )
+
+
+def _claim(tensor: "Tensor") -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _stored(tensor: "Tensor") -> int:
+    return tensor.untyped_storage().nbytes()
 
 
 def digest(entries: Iterable[tuple[str, str, tuple[int, ...], bytes]]) -> str:
@@ -183,13 +142,20 @@ def digest_of_tensors(tensors: Mapping[str, "Tensor"]) -> str:
 
 
 def digest_of_files(paths: Iterable[Path], rename: Mapping[str, str] | None = None) -> str:
-    """`digest` of safetensors files taken together, without torch; ``rename`` maps names first."""
+    """`digest` of safetensors files taken together, without torch.
+
+    Args:
+        paths: The files.
+        rename: Maps names first; of two tensors with one name only the first counts.
+    """
     names = rename or {}
-    entries = []
+    entries: dict[str, tuple[str, str, tuple[int, ...], bytes]] = {}
     for path in paths:
         for name, fact in read_header(path).items():
-            entries.append((names.get(name, name), fact.dtype, fact.shape, _slice(path, fact)))
-    return digest(entries)
+            new = names.get(name, name)
+            if new not in entries:
+                entries[new] = (new, fact.dtype, fact.shape, _slice(path, fact))
+    return digest(entries.values())
 
 
 def checkpoint_digest(paths: Iterable[Path]) -> str:
@@ -217,7 +183,7 @@ def _hashes_of(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
         return {
             name: (fact.dtype, fact.shape, hashlib.sha256(_slice(path, fact)).digest())
             for name, fact in read_header(path).items()
-            if fact.dtype in _FLOATS
+            if fact.dtype in FLOATS
         }
     return {
         name: (dtype_name(tensor), tuple(tensor.shape), hashlib.sha256(raw_bytes(tensor)).digest())

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "seeds", "files", "version"),
+    ("header",),
     ("config", "metrics", "hub", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),

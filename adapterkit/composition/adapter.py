@@ -174,6 +174,12 @@ class Adapter(nn.Module):
                 f"weights: it was made for {mine.name!r} (sha256 {mine.digest[:12]}), this backbone is "
                 f"{facts.name!r} (sha256 {facts.digest[:12]}); allow_backbone={facts.name!r} accepts a derived one"
             ]
+        # Without digests there are only names, and only the Hub's say who a backbone is.
+        if "/" in mine.name and "/" in facts.name and mine.name != facts.name:
+            return [
+                f"name: the adapter has {mine.name!r}, the backbone has {facts.name!r}; "
+                f"allow_backbone={facts.name!r} accepts a derived one"
+            ]
         return []
 
 

@@ -3,30 +3,42 @@
 A folder holds ``adapter_config.json`` and ``adapter.safetensors``; a task adapter's also ``head_config.json``
 and ``model_head.safetensors``. We add ``adapterkit.json`` (provenance and checksums), which other loaders
 ignore. Old ``.bin`` files are read as plain state dicts, and only where there is no safetensors file.
+What is compared, and how, is in `description`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from adapterkit.backbone.architectures import ARCHITECTURES, Architecture, architecture
+from adapterkit.backbone.architectures import architecture
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter, layers_of
-from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError, found
-from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
-from adapterkit.formats import envelope, keys
+from adapterkit.files import folder_in_one_step, sha256_of, write_json
+from adapterkit.formats import envelope, keys, shapes
+from adapterkit.formats.description import Description, Weights, describe, describe_head
+from adapterkit.formats.guard import (
+    ADAPTER_WEIGHTS,
+    CONFIG,
+    HEAD_CONFIG,
+    HEAD_WEIGHTS,
+    OWN_FILE,
+    check_folder,
+)
+from adapterkit.formats.heads import head_record
+from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_folders import is_peft, read_peft, write_peft
+from adapterkit.header import TensorFacts, read_header
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import read_pickle, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-OWN_FILE = "adapterkit.json"
-ADAPTER_WEIGHTS = ("adapter.safetensors", "pytorch_adapter.bin")
-HEAD_WEIGHTS = ("model_head.safetensors", "pytorch_model_head.bin")
+LARGEST_VALUE = 1e6
+"""No weight that does anything sensible is larger; one that is would drown every activation."""
 
 
 def read_folder(folder: Path) -> Adapter:
@@ -36,181 +48,90 @@ def read_folder(folder: Path) -> Adapter:
         FolderError: If the folder is incomplete, altered, of another kind, or its tensors are not
             exactly those its configuration calls for.
     """
+    check_folder(folder)
     if is_peft(folder):
         return read_peft(folder)
-    said = envelope.read_envelope(folder / "adapter_config.json")
-    own = read_own(folder)
-    row = _architecture(folder, said.backbone.model_type)
-    if row.norms_open:
-        # AdapterHub trained with the last layer's norm in every layer; ours say so if they did not.
-        said = replace(said, config=replace(said.config, own_norms=bool(own.get("own_norms"))))
-    tensors = {
-        keys.with_prefix(keys.modern(k), row): t
-        for k, t in weights_of(folder, ADAPTER_WEIGHTS).items()
-    }
-    layers = keys.layer_numbers(row, said.name, list(tensors))
-    facts = _facts(folder, said.backbone, own, layers, said.config.leave_out)
-    adapter = _build(folder, said, facts, own)
-    numbers = layers_of(said.config, adapter.backbone)
-    wanted = keys.adapter_keys(row, said.name, numbers, said.config)
-    for alias, key in keys.alias_keys(row, said.name, numbers, said.config).items():
-        tensors.setdefault(key, tensors.pop(alias)) if alias in tensors else None
-    fill(folder / ADAPTER_WEIGHTS[0], adapter, tensors, wanted)
-    if adapter.head is not None:
-        name, config = envelope.read_head(folder / "head_config.json")
-        fill(
-            folder / HEAD_WEIGHTS[0],
-            adapter,
-            weights_of(folder, HEAD_WEIGHTS),
-            keys.head_keys(config, name),
-        )
+    files = _Files()
+    told = describe(folder, files.facts)
+    values = files.values(told.weights)
+    values |= files.values(told.head_weights) if told.head_weights else {}
+    adapter = _build(folder, told)
+    _fill(adapter.tensors(), values)
     return adapter.eval()
 
 
-def read_own(folder: Path) -> dict[str, Any]:
-    """What `adapterkit.json` says (empty without one), its checksums verified.
+class _Files:
+    """The weight files of one folder; a pickle, whose header is in itself, is read once."""
 
-    Raises:
-        FolderError: If a file it names is missing or was altered.
-    """
-    if not (folder / OWN_FILE).is_file():
-        return {}
-    own = read_json(folder / OWN_FILE)
-    sums = own.get("files", {})
-    if not isinstance(sums, dict):
-        raise FolderError(f"{folder / OWN_FILE}: 'files' must name files and their sha256")
-    problems = []
-    for name, expected in sums.items():
-        if Path(name).name != name:
-            problems.append(f"{name!r}: not a plain file name")
-        elif not (folder / name).is_file():
-            problems.append(f"{name}: missing")
-        elif sha256_of(folder / name) != expected:
-            problems.append(f"{name}: altered since it was written (its sha256 differs)")
-    if problems:
-        raise FolderError(
-            f"{folder}: not as it was written:{found(problems)}\nFetch or train it again."
-        )
-    return own
+    def __init__(self) -> None:
+        self._pickles: dict[Path, dict[str, Tensor]] = {}
 
+    def facts(self, path: Path) -> Mapping[str, TensorFacts]:
+        """Names, dtypes and shapes in the file at ``path``."""
+        if path.suffix == ".safetensors":
+            return read_header(path)
+        self._pickles[path] = read_pickle(path)
+        return {
+            key: TensorFacts(_dtype(tensor), tuple(tensor.shape))
+            for key, tensor in self._pickles[path].items()
+        }
 
-def _architecture(folder: Path, model_type: str) -> Architecture:
-    try:
-        return architecture(model_type)
-    except ConfigError as error:
-        raise FolderError(f"{folder}: {error}") from None
+    def values(self, weights: Weights) -> dict[str, "Tensor"]:
+        """The tensors of a compared file by our names, finite and sane.
 
-
-def weights_of(folder: Path, names: tuple[str, ...]) -> Mapping[str, "Tensor"]:
-    """The tensors in the first of ``names`` that is there.
-
-    Raises:
-        FolderError: If none is.
-    """
-    safe, old = folder / names[0], folder / names[1]
-    if safe.is_file():
-        return read_tensors(safe)
-    if old.is_file():
-        return read_pickle(old)
-    raise FolderError(f"{folder}: holds neither {safe.name} nor {old.name}")
+        Raises:
+            FolderError: With every tensor that is not.
+        """
+        path = weights.path
+        there = self._pickles[path] if path in self._pickles else read_tensors(path)
+        problems = [line for key in sorted(there) for line in _value_problems(key, there[key])]
+        named: dict[str, Tensor] = {}
+        for key, tensor in there.items():
+            first = named.setdefault(weights.names[key], tensor)
+            if first is not tensor and not bool((first == tensor).all()):
+                problems.append(f"{key}: another copy of the same tensor has other values")
+        if problems:
+            raise FolderError(
+                f"{path}: weights that cannot be right:{found(shapes.shortened(problems))}"
+            )
+        return named
 
 
-def _facts(
-    folder: Path,
-    said: BackboneFacts,
-    own: Mapping[str, Any],
-    layers: list[int],
-    left_out: tuple[int, ...],
-) -> BackboneFacts:
-    depth = max([*layers, *left_out], default=-1) + 1
-    facts = replace(said, name=canonical(said.name), layers=depth)
-    recorded = own.get("backbone", {})
-    try:
-        ours = BackboneFacts(**recorded) if recorded else facts
-    except TypeError:
-        raise FolderError(f"{folder / OWN_FILE}: 'backbone' has keys {sorted(recorded)}") from None
-    problems = [
-        f"{what}: {OWN_FILE} says {a}, the rest of the folder {b}"
-        for what, a, b in (
-            ("type", ours.model_type, facts.model_type),
-            ("width", ours.width, facts.width),
-        )
-        if a != b
-    ]
-    if problems or not 0 < facts.width <= 65536:
-        raise FolderError(
-            f"{folder}: contradicts itself:{found(problems or [f'width: {facts.width}'])}"
-        )
-    return ours
+def _dtype(tensor: "Tensor") -> str:
+    names = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+    plain = str(tensor.dtype).removeprefix("torch.")
+    return names.get(plain, plain)
 
 
-def _build(
-    folder: Path, said: envelope.Envelope, facts: BackboneFacts, own: Mapping[str, Any]
-) -> Adapter:
-    head = None
-    if (folder / "head_config.json").is_file():
-        _, config = envelope.read_head(folder / "head_config.json")
-        head = Head(config, facts.width)
+def _value_problems(key: str, tensor: "Tensor") -> list[str]:
+    if not bool(tensor.isfinite().all()):
+        return [f"{key}: holds values that are not finite"]
+    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    return [f"{key}: holds a value of {largest:.1e}"] if largest > LARGEST_VALUE else []
+
+
+def _build(folder: Path, told: Description) -> Adapter:
+    own = told.own
     try:
         return Adapter(
-            said.name,
-            said.config,
-            backbone=facts,
+            told.envelope.name,
+            told.envelope.config,
+            backbone=told.backbone,
             kind=str(own.get("kind", "")),
             language=str(own.get("language", "")),
-            head=head,
-            provenance=own.get("provenance", {}),
+            head=Head(told.head.config, told.backbone.width) if told.head else None,
+            provenance=told.provenance,
         )
     except ConfigError as error:
         raise FolderError(f"{folder}: {error}") from None
 
 
-def fill(
-    path: Path, adapter: Adapter, tensors: Mapping[str, "Tensor"], wanted: Mapping[str, str]
-) -> None:
-    """Copy ``tensors`` into ``adapter`` (see `fill_module`)."""
-    fill_module(path, adapter.tensors(), tensors, wanted)
-
-
-def fill_module(
-    path: Path,
-    targets: Mapping[str, "Tensor"],
-    tensors: Mapping[str, "Tensor"],
-    wanted: Mapping[str, str],
-) -> None:
-    """Copy ``tensors`` into ``targets`` after comparing names, shapes, kinds and values.
-
-    Args:
-        path: The file, for messages.
-        targets: Where to, by our names.
-        tensors: What the file holds.
-        wanted: Our name of every tensor that must be there, by the file's.
-
-    Raises:
-        FolderError: With every difference; nothing has been copied then.
-    """
-    problems = [f"{key}: missing" for key in wanted if key not in tensors]
-    problems += [f"{key}: not part of this adapter" for key in tensors if key not in wanted]
-    for key, name in wanted.items():
-        if key in tensors:
-            problems += _tensor_problems(key, tensors[key], targets[name])
-    if problems:
-        shown = sorted(problems)[:12] + (
-            [f"... and {len(problems) - 12} more"] if len(problems) > 12 else []
-        )
-        raise FolderError(
-            f"{path}: not the weights that its configuration calls for:{found(shown)}"
-        )
-    for key, name in wanted.items():
-        targets[name].copy_(tensors[key])
-
-
-def _tensor_problems(key: str, tensor: "Tensor", target: "Tensor") -> list[str]:
-    if tensor.shape != target.shape:
-        return [f"{key}: shape {tuple(tensor.shape)}, needed {tuple(target.shape)}"]
-    if not tensor.is_floating_point():
-        return [f"{key}: dtype {tensor.dtype}, a floating-point one is needed"]
-    return [] if bool(tensor.isfinite().all()) else [f"{key}: holds values that are not finite"]
+def _fill(targets: Mapping[str, "Tensor"], values: Mapping[str, "Tensor"]) -> None:
+    """Copy ``values``, whose names and shapes were compared, into ``targets``."""
+    if targets.keys() != values.keys():  # a bug of ours: the shapes and the modules disagree
+        raise AssertionError(f"{sorted(targets.keys() ^ values.keys())} are left over")
+    for name, value in values.items():
+        targets[name].copy_(value)
 
 
 def write_folder(adapter: Adapter, folder: Path) -> None:
@@ -223,14 +144,13 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
         tensors = adapter.tensors()
         numbers = layers_of(config, adapter.backbone)
         named = keys.adapter_keys(row, adapter.name, numbers, config)
-        named |= {
-            alias: named[key]
-            for alias, key in keys.alias_keys(row, adapter.name, numbers, config).items()
-        }
-        write_tensors(new / ADAPTER_WEIGHTS[0], {key: tensors[name] for key, name in named.items()})
+        stored = {key: tensors[name] for key, name in named.items()}
+        for alias, key in keys.alias_keys(row, adapter.name, numbers, config).items():
+            stored[alias] = stored[key]
+        write_tensors(new / ADAPTER_WEIGHTS[0], stored)
         record = envelope.bottleneck_record(config)
         write_json(
-            new / "adapter_config.json",
+            new / CONFIG,
             envelope.envelope_record(adapter.name, record, adapter.backbone),
         )
         if adapter.head is not None:
@@ -244,29 +164,8 @@ def write_head(head: Head, name: str, facts: BackboneFacts, folder: Path) -> Non
     tensors = {f"head.{key}": tensor for key, tensor in head.state_dict().items()}
     named = keys.head_keys(head.config, name)
     write_tensors(folder / HEAD_WEIGHTS[0], {key: tensors[ours] for key, ours in named.items()})
-    config = envelope.head_record(head.config, facts.width)
-    write_json(folder / "head_config.json", envelope.envelope_record(name, config, facts))
-
-
-def own_record(adapter: Adapter, sums: Mapping[str, str]) -> dict[str, Any]:
-    """The contents of `adapterkit.json`."""
-    return {
-        "format": 1,
-        "kind": adapter.kind,
-        "language": adapter.language,
-        "backbone": asdict(adapter.backbone),
-        "digest": adapter.digest(),
-        "files": dict(sums),
-        "provenance": adapter.provenance,
-        **_norms(adapter),
-    }
-
-
-def _norms(adapter: Adapter) -> dict[str, bool]:
-    row = ARCHITECTURES.get(adapter.backbone.model_type)
-    if row is None or not row.norms_open or not isinstance(adapter.config, BottleneckConfig):
-        return {}
-    return {"own_norms": adapter.config.own_norms}
+    config = head_record(head.config, facts.width)
+    write_json(folder / HEAD_CONFIG, envelope.envelope_record(name, config, facts))
 
 
 def read_separate_head(folder: Path, width: int) -> Head:
@@ -275,22 +174,15 @@ def read_separate_head(folder: Path, width: int) -> Head:
     Raises:
         FolderError: As `read_folder`.
     """
-    name, config = envelope.read_head(folder / "head_config.json")
-    carrier = _head_carrier(config, width)
-    fill(
-        folder / HEAD_WEIGHTS[0],
-        carrier,
-        weights_of(folder, HEAD_WEIGHTS),
-        keys.head_keys(config, name),
-    )
-    assert carrier.head is not None
-    return carrier.head.eval()
-
-
-def _head_carrier(config: HeadConfig, width: int) -> Adapter:
-    return Adapter(
-        "head", BottleneckConfig(), backbone=BackboneFacts(width=width), head=Head(config, width)
-    )
+    files = _Files()
+    told, weights = describe_head(folder, width, files.facts)
+    values = files.values(weights)
+    try:
+        head = Head(told.config, width)
+    except ConfigError as error:
+        raise FolderError(f"{folder}: {error}") from None
+    _fill({f"head.{name}": tensor for name, tensor in head.state_dict().items()}, values)
+    return head.eval()
 
 
 def load_adapter(

@@ -20,11 +20,12 @@ from adapterkit.config import FusionConfig
 from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, write_json
 from adapterkit.formats import adapterhub, envelope
+from adapterkit.formats.filling import fill_module, weights_of
+from adapterkit.formats.guard import SETUP
 from adapterkit.nn.fusion import FusionLayers
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import write_tensors
 
-SETUP = "adapter_setup.json"
 FUSION = "adapter_fusion_config.json"
 FUSION_WEIGHTS = ("model_adapter_fusion.safetensors", "pytorch_model_adapter_fusion.bin")
 _KINDS = ("Stack", "Average", "Fuse")
@@ -104,10 +105,10 @@ def _fuse(place: Path, parts: list[Composition]) -> Fuse:
     config = read_fusion_config(folder / FUSION)
     first = adapters[0].backbone
     layers = FusionLayers(config, first.width, fusion_places(tuple(adapters)))
-    adapterhub.fill_module(
+    fill_module(
         folder / FUSION_WEIGHTS[0],
         dict(layers.state_dict()),
-        dict(adapterhub.weights_of(folder, FUSION_WEIGHTS)),
+        weights_of(folder, FUSION_WEIGHTS),
         fusion_keys(adapters, layers),
     )
     head = None

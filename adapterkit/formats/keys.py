@@ -90,7 +90,8 @@ def layer_numbers(row: Architecture, name: str, keys: Sequence[str]) -> list[int
     """Numbers of the layers for which ``keys`` hold any bottleneck of adapter ``name``."""
     both = BottleneckConfig(mh_adapter=True)
     places = "|".join(
-        rf"{re.escape(path)}\.(\d+)\.{re.escape(key)}" for _, path, key in places_of(row, both)
+        rf"{re.escape(path)}\.([0-9]{{1,3}})\.{re.escape(key)}"
+        for _, path, key in places_of(row, both)
     )
     pattern = re.compile(rf"(?:{re.escape(row.prefix)}\.)?(?:{places})\.{re.escape(name)}\.")
     found = (match for key in keys if (match := pattern.match(key)))

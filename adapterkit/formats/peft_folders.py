@@ -14,8 +14,12 @@ from adapterkit.backbone.architectures import ARCHITECTURES
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter
 from adapterkit.config import BackboneFacts, HeadConfig, Linear, LowRankConfig
-from adapterkit.errors import ConfigError, FolderError, found
+from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
+from adapterkit.formats import own as own_file
+from adapterkit.formats.filling import fill_module, weights_of
+from adapterkit.formats.guard import OWN_FILE
+from adapterkit.formats.peft_config import read_config
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import write_tensors
 
@@ -26,33 +30,6 @@ WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _START = "base_model.model."
 _LORA = (".lora_A.weight", ".lora_B.weight")
 _IA3 = ".ia3_l"
-# Read, or of no effect on what a trained adapter computes.
-_KNOWN = {
-    "alpha_pattern",
-    "auto_mapping",
-    "base_model_name_or_path",
-    "feedforward_modules",
-    "inference_mode",
-    "init_ia3_weights",
-    "lora_alpha",
-    "lora_dropout",
-    "megatron_core",
-    "modules_to_save",
-    "peft_type",
-    "peft_version",
-    "qalora_group_size",
-    "r",
-    "rank_pattern",
-    "revision",
-    "target_modules",
-    "task_type",
-    "use_rslora",
-}
-_ONLY: dict[str, tuple[Any, ...]] = {
-    "bias": ("none",),
-    "init_lora_weights": (True, False, "gaussian", "eva", "orthogonal"),
-}
-"""Other initialisations (PiSSA, OLoRA, ...) change the backbone's own weights."""
 _TAGGING = {"weight": "head.chain.1.weight", "bias": "head.chain.1.bias"}
 _CLASSES = {
     f"{part}.{end}": f"head.chain.{place}.{end}"
@@ -67,74 +44,18 @@ def is_peft(folder: Path) -> bool:
     return path.is_file() and "peft_type" in read_json(path)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """PEFT's ``adapter_config.json``, checked.
-
-    Raises:
-        FolderError: If it names a method or an option that we do not compute.
-    """
-    record = read_json(path)
-    kind = record.get("peft_type")
-    if kind not in ("LORA", "IA3"):
-        raise FolderError(f"{path}: peft_type {kind!r} is not supported; there are: LORA, IA3")
-    problems = [
-        f"{key} = {value!r:.60}: only {' or '.join(map(repr, _ONLY[key]))} is supported"
-        for key, value in record.items()
-        if key in _ONLY and value not in _ONLY[key] and value is not None
-    ]
-    problems += [
-        f"{key} = {value!r:.60}: not supported, or not known"
-        for key, value in record.items()
-        if key not in _KNOWN and key not in _ONLY and value
-    ]
-    problems += _value_problems(record)
-    if problems:
-        raise FolderError(
-            f"{path}: this adapter cannot be reproduced exactly, so it is refused:{found(sorted(problems))}"
-        )
-    return record
-
-
-def _value_problems(record: Mapping[str, Any]) -> list[str]:
-    problems = []
-    targets = record.get("target_modules")
-    if not targets or not (isinstance(targets, str) or _texts(targets)):
-        problems.append(f"target_modules = {targets!r:.60}: names of modules are needed")
-    if not _texts(record.get("feedforward_modules") or []):
-        problems.append("feedforward_modules: names of modules are needed")
-    if record["peft_type"] == "LORA":
-        for key, usual in (("r", None), ("lora_alpha", 8), ("lora_dropout", 0.0)):
-            value = record.get(key, usual)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not 0 <= value < 1e6
-            ):
-                problems.append(f"{key} = {value!r:.60}: a number is needed")
-        for key in ("rank_pattern", "alpha_pattern"):
-            if not isinstance(record.get(key) or {}, dict):
-                problems.append(f"{key} = {record[key]!r:.60}: numbers by module are needed")
-    return problems
-
-
-def _texts(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(value, str) for value in values)
-
-
 def read_peft(folder: Path) -> Adapter:
     """Load a LoRA or IA3 folder, with its classifier if it has one.
 
     Raises:
         FolderError: If it is incomplete, altered, or holds anything that is not the adapter's.
     """
-    from adapterkit.formats import adapterhub
-
     record = read_config(folder / "adapter_config.json")
-    own = adapterhub.read_own(folder)
-    tensors = dict(adapterhub.weights_of(folder, WEIGHTS))
+    own = own_file.read_own(folder)
+    tensors = weights_of(folder, WEIGHTS)
     config, wanted = shape_of(folder / "adapter_config.json", record, tensors)
     head, head_keys = _head(folder, record, own, tensors)
-    facts = BackboneFacts(**own["backbone"]) if own.get("backbone") else _facts(record)
+    facts = own_file.recorded_backbone(folder, own) or _facts(record)
     adapter = Adapter(
         str(own.get("name") or folder.name),
         config,
@@ -147,7 +68,7 @@ def read_peft(folder: Path) -> Adapter:
     plain = {
         key: tensor.flatten() if key.endswith(_IA3) else tensor for key, tensor in tensors.items()
     }
-    adapterhub.fill(folder / WEIGHTS[0], adapter, plain, {**wanted, **head_keys})
+    fill_module(folder / WEIGHTS[0], adapter.tensors(), plain, {**wanted, **head_keys})
     return adapter.eval()
 
 
@@ -253,8 +174,6 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
     Raises:
         ConfigError: If its head has no form in which `peft` could load it.
     """
-    from adapterkit.formats import adapterhub
-
     config = adapter.config
     assert isinstance(config, LowRankConfig)
     named = _names(adapter, config)
@@ -264,10 +183,8 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
         write_tensors(new / WEIGHTS[0], shaped, {"format": "pt"})
         write_json(new / "adapter_config.json", config_record(adapter, config))
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
-        own = adapterhub.own_record(adapter, sums)
-        write_json(
-            new / adapterhub.OWN_FILE, {**own, "name": adapter.name, "labels": list(adapter.labels)}
-        )
+        own = own_file.own_record(adapter, sums)
+        write_json(new / OWN_FILE, {**own, "name": adapter.name, "labels": list(adapter.labels)})
 
 
 def _names(adapter: Adapter, config: LowRankConfig) -> dict[str, str]:

@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from adapterkit.errors import ConfigError, FolderError, found
-from adapterkit.tensorfile import read_metadata, read_tensors, write_tensors
+from adapterkit.header import read_metadata
+from adapterkit.tensorfile import read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
 

@@ -18,7 +18,8 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import TaskConfig, as_record
 from adapterkit.errors import ConfigError
 from adapterkit.files import write_json
-from adapterkit.formats.compositions import SETUP, save_composition
+from adapterkit.formats.compositions import save_composition
+from adapterkit.formats.guard import SETUP
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.bottleneck import initialise
 from adapterkit.nn.heads import Head

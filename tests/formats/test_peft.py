@@ -13,6 +13,7 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
+from adapterkit.formats.inspection import inspect
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
 from adapterkit.tensorfile import read_tensors, write_tensors
@@ -278,3 +279,14 @@ def test_a_lora_of_another_backbone_is_refused(folder: Path, tmp_path: Path) -> 
     other = load_backbone(make_backbone(tmp_path / "wide", "xlm-roberta", width=64))
     with pytest.raises(AdapterMismatch, match="made for 32 to 32, the backbone has 64 to 64"):
         AdaptedModel(other, load_adapter(folder))
+
+
+def test_inspect_tells_what_a_peft_folder_is(tmp_path: Path) -> None:
+    backbone = load_backbone(make_backbone(tmp_path / "b", "xlm-roberta"))
+    adapter = task_lora(backbone, HeadConfig("tagging", ("A", "B")))
+    save_adapter(adapter, tmp_path / "pos")
+    record = inspect(tmp_path / "pos")
+    assert (record["method"], record["rank"], record["labels"]) == ("lora", 3, ["A", "B"])
+    assert record["digest"] == adapter.digest()
+    assert record["parameters"] == adapter.parameter_count()
+    assert record["backbone"]["width"] == 32

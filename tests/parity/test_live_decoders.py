@@ -35,7 +35,7 @@ def test_their_decoder_adapters_give_the_same_output_here(
     from transformers import AutoModelForCausalLM
 
     folder = make_decoder(tmp_path / "b", model_type)
-    model = AutoModelForCausalLM.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
     adapters.init(model)
     model.add_adapter(name, config=shapes()[name])
     for key, parameter in model.named_parameters():

@@ -1,0 +1,57 @@
+"""What may stand in an adapter folder, looked at before any file is opened. No torch.
+
+A folder of a stranger can hold links to anywhere, folders or pipes under the names of files, and two
+copies of one thing. The Hub's cache, whose snapshots link to its own blobs, is as it should be.
+"""
+
+import os
+from pathlib import Path
+
+from adapterkit.errors import FolderError, found
+
+CONFIG, HEAD_CONFIG, OWN_FILE = "adapter_config.json", "head_config.json", "adapterkit.json"
+SETUP = "adapter_setup.json"
+ADAPTER_WEIGHTS = ("adapter.safetensors", "pytorch_adapter.bin")
+HEAD_WEIGHTS = ("model_head.safetensors", "pytorch_model_head.bin")
+READ = (CONFIG, HEAD_CONFIG, OWN_FILE, *ADAPTER_WEIGHTS, *HEAD_WEIGHTS)
+"""The files that are read; all others in a folder are left alone."""
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder with links that lead out of it, or with anything but files under our names.
+
+    Raises:
+        FolderError: With every such entry.
+    """
+    if not folder.is_dir():
+        raise FolderError(f"{folder}: there is no such folder")
+    homes = _homes(Path(os.path.realpath(folder)))
+    problems = []
+    for entry in sorted(folder.iterdir()):
+        target = Path(os.path.realpath(entry))
+        if entry.is_symlink() and not any(target.is_relative_to(home) for home in homes):
+            problems.append(f"{entry.name}: a link out of the folder, to {target}")
+        elif entry.name in READ and not entry.is_file():
+            problems.append(f"{entry.name}: is no file")
+        elif entry.name in READ and not os.access(entry, os.R_OK):
+            problems.append(f"{entry.name}: may not be read")
+    if problems:
+        raise FolderError(f"{folder}: not a folder to load from:{found(problems)}")
+
+
+def _homes(folder: Path) -> list[Path]:
+    """Where its files may really stand: in it, or among the blobs of the same Hub repository's cache."""
+    snapshots = [place for place in (folder, *folder.parents) if place.parent.name == "snapshots"]
+    return [folder, *(place.parent.parent / "blobs" for place in snapshots)]
+
+
+def weight_file(folder: Path, names: tuple[str, str]) -> Path:
+    """The file with the weights: safetensors, or an old pickle only where there is none.
+
+    Raises:
+        FolderError: If there is neither.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FolderError(f"{folder}: holds neither {names[0]} nor {names[1]}")
