@@ -7,6 +7,7 @@ Run it in each of the two environments; a cell is a test run that passed, the pa
 """
 
 import argparse
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -69,8 +70,8 @@ def outcome(tests: tuple[str, ...]) -> str:
         *tests,
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    passed = [line for line in done.stdout.splitlines() if " passed" in line]
-    return f"{passed[-1].split()[0]} tests" if done.returncode == 0 and passed else "FAILED"
+    passed = re.search(r"(\d+) passed", done.stdout)
+    return f"{passed[1]} tests" if done.returncode == 0 and passed else "FAILED"
 
 
 def page(record: dict[str, dict[str, str]]) -> str:
