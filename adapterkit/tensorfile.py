@@ -83,9 +83,9 @@ def read_pickle(path: Path) -> dict[str, "Tensor"]:
 
 def _check_archive(path: Path) -> None:
     """A pickle's archive must not unpack to more than it is: `torch.save` compresses nothing."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             total = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

@@ -8,8 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "seeds", "files", "version"),
-    ("header",),
-    ("config", "metrics", "hub", "tensorfile"),
+    ("config", "metrics", "hub", "header", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "merging"),
@@ -28,6 +27,7 @@ STEPS = {
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
     ("tensorfile", "files"),
+    ("tensorfile", "header"),  # digests and loading read the header first
     ("evaluation", "prediction"),  # scores are of predictions
     ("hooking", "merging"),
     ("methods",),

@@ -41,8 +41,8 @@ LARGEST_VALUE = 1e6
 """No weight that does anything sensible is larger; one that is would drown every activation."""
 
 
-def read_folder(folder: Path) -> Adapter:
-    """Load the adapter in ``folder``, with its head if it has one.
+def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
+    """Load the adapter in ``folder``, with its head if it has one and ``with_head`` is on.
 
     Raises:
         FolderError: If the folder is incomplete, altered, of another kind, or its tensors are not
@@ -52,7 +52,7 @@ def read_folder(folder: Path) -> Adapter:
     if is_peft(folder):
         return read_peft(folder)
     files = _Files()
-    told = describe(folder, files.facts)
+    told = describe(folder, files.facts, with_head=with_head)
     values = files.values(told.weights)
     values |= files.values(told.head_weights) if told.head_weights else {}
     adapter = _build(folder, told)
@@ -186,7 +186,11 @@ def read_separate_head(folder: Path, width: int) -> Head:
 
 
 def load_adapter(
-    reference: str | Path, *, revision: str | None = None, allow_backbone: str | None = None
+    reference: str | Path,
+    *,
+    revision: str | None = None,
+    allow_backbone: str | None = None,
+    with_head: bool = True,
 ) -> Adapter:
     """Load an adapter: a folder, a starter (``mini:eng``) or a Hub repository id.
 
@@ -194,6 +198,8 @@ def load_adapter(
         reference: Where it is.
         revision: Branch, tag or commit of a Hub repository.
         allow_backbone: Name of a derived backbone on which it shall be allowed; recorded with it.
+        with_head: Whether to load its prediction head; off, a head that could not be rebuilt does
+            not matter.
 
     Raises:
         FolderError: If the folder is wrong.
@@ -201,7 +207,7 @@ def load_adapter(
     """
     from adapterkit.formats.places import folder_of
 
-    adapter = read_folder(folder_of(reference, revision=revision))
+    adapter = read_folder(folder_of(reference, revision=revision), with_head=with_head)
     if allow_backbone is not None:
         adapter.provenance = {**adapter.provenance, "allowed_backbone": canonical(allow_backbone)}
         adapter.backbone = replace(adapter.backbone, digest="", name=canonical(allow_backbone))

@@ -67,8 +67,8 @@ class Description:
         return {**self.own.get("provenance", {}), **({"envelope": extra} if extra else {})}
 
 
-def describe(folder: Path, facts_of: FactsOf) -> Description:
-    """Read all of ``folder`` but the values of its tensors.
+def describe(folder: Path, facts_of: FactsOf, *, with_head: bool = True) -> Description:
+    """Read all of ``folder`` but the values of its tensors; ``with_head`` off leaves a head out.
 
     Raises:
         FolderError: If it is incomplete, altered, of another kind, contradicts itself, or its
@@ -93,9 +93,10 @@ def describe(folder: Path, facts_of: FactsOf) -> Description:
     if facts is not None:
         weights = _compared(path, said, backbone, row, {full[key]: f for key, f in facts.items()})
         weights = replace(weights, names={key: weights.names[full[key]] for key in facts})
-    head, head_weights = _head(folder, backbone, facts_of)
+    head, head_weights = _head(folder, backbone, facts_of) if with_head else (None, None)
     told = Description(said, own, backbone, weights, head, head_weights)
-    _check_digest(folder, told)
+    if with_head:
+        _check_digest(folder, told)
     return told
 
 

@@ -1,7 +1,7 @@
 """The JSON files of an AdapterHub folder: read strictly, written as adapters 1.3.0 writes them. No torch.
 
 Inside ``config`` every key must be known, or empty; a value we do not compute is refused by its name. What
-the envelope carries besides is left alone.
+the envelope carries besides is kept and shown.
 """
 
 from collections.abc import Mapping
@@ -52,16 +52,9 @@ _SWITCHES: dict[str, bool] = {
     "adapter_residual_before_ln": False,
     "use_gating": False,
 }
-_READ: tuple[str, ...] = (
-    "reduction_factor",
-    "non_linearity",
-    "inv_adapter",
-    "inv_adapter_reduction_factor",
-    "residual_before_ln",
-    "stochastic_depth",
-    "init_weights",
-)
-_READ += ("leave_out", "dropout", "scaling", "architecture")
+_READ: tuple[str, ...] = ("reduction_factor", "non_linearity", "leave_out", "dropout", "scaling")
+_READ += ("inv_adapter", "inv_adapter_reduction_factor", "residual_before_ln", "stochastic_depth")
+_READ += ("init_weights", "architecture")
 MODEL_CLASSES = {
     "bert": "BertAdapterModel",
     "roberta": "RobertaAdapterModel",

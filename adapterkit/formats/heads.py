@@ -49,7 +49,8 @@ def read_head(path: Path) -> HeadEnvelope:
     config, name = record.get("config"), record.get("name")
     if not isinstance(config, dict):
         raise FolderError(
-            f"{path}: a head of a fixed model class, without its labels' names; it cannot be rebuilt"
+            f"{path}: a head of a fixed model class, without its labels' names; it cannot be rebuilt\n"
+            "load_adapter(..., with_head=False) loads the adapter without it"
         )
     problems = _problems(config, record.get("hidden_size"))
     if not isinstance(name, str) or not plain_name(name):

@@ -307,3 +307,15 @@ def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
         load_adapter("mini:nothing")
     with pytest.raises(FolderError, match="owner/name"):
         load_adapter("nowhere")
+
+
+def test_a_head_that_cannot_be_rebuilt_can_be_left_out(folder: Path) -> None:
+    plain = load_adapter(folder).digest()
+    static = {"config": None, "name": None, "num_labels": 2}
+    (folder / "head_config.json").write_text(json.dumps(static))
+    (folder / "adapterkit.json").unlink()
+    with pytest.raises(FolderError, match="with_head=False"):
+        load_adapter(folder)
+    adapter = load_adapter(folder, with_head=False)
+    assert adapter.head is None
+    assert adapter.digest() == plain
