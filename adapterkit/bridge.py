@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from adapterkit.backbone.architectures import architecture
 from adapterkit.composition.adapter import Adapter
-from adapterkit.config import LowRankConfig
+from adapterkit.config import BackboneFacts, LowRankConfig
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 
@@ -59,10 +60,9 @@ def to_adapters(model: Any, adapter: Adapter) -> str:
         raise ConfigError(
             f"{adapter.name!r} is a {adapter.config.method} adapter; peft loads its folder"
         )
-    facts, config = adapter.backbone, model.config
-    adapter.check_fits(
-        type(facts)("", "", config.model_type, config.hidden_size, config.num_hidden_layers)
-    )
+    config = model.config
+    depths = architecture(config.model_type).depths(config)
+    adapter.check_fits(BackboneFacts("", "", config.model_type, config.hidden_size, *depths))
     with tempfile.TemporaryDirectory() as folder:
         save_adapter(adapter, Path(folder) / "adapter")
         with_head = adapter.head is not None and hasattr(model, "heads")

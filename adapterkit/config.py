@@ -348,7 +348,8 @@ class BackboneFacts:
         digest: sha256 over the checkpoint's tensors (`tensorfile.digest`).
         model_type: transformers' name of the architecture, e.g. ``xlm-roberta``.
         width: Hidden size.
-        layers: Number of layers.
+        layers: Number of layers, an encoder's and a decoder's together; numbered encoder first.
+        decoder_layers: How many of them are the decoder's, in an encoder-decoder; else 0.
     """
 
     name: str = ""
@@ -356,6 +357,7 @@ class BackboneFacts:
     model_type: str = ""
     width: int = 0
     layers: int = 0
+    decoder_layers: int = 0
 
 
 HEAD_TYPES = ("tagging", "classification", "multilabel_classification", "masked_lm")

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from adapterkit.backbone.architectures import Place, module_at
+from adapterkit.backbone.layout import Architecture, Place, module_at
 from adapterkit.backbone.load import Backbone, as_output, base_of
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
@@ -24,6 +24,7 @@ from adapterkit.nn.sites import (
     PatchSite,
     PostNormSite,
 )
+from adapterkit.nn.twin import twin
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Hooked:
     """The hooked twins. Not a module, so that a model does not take frozen tensors for its own.
 
     Attributes:
-        encoder: The base model.
+        encoder: The base model; of an encoder-decoder, its encoder.
         vocabulary_head: The masked-LM model without its encoder; None where there is no such model.
+            Of an encoder-decoder, the whole model.
     """
 
     encoder: Any
@@ -47,51 +49,103 @@ def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooke
         stack: What to compute.
         groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
     """
+    if backbone.architecture.kind == "seq2seq":
+        model = whole(backbone, stack, groups)
+        return Hooked(module_at(base_of(model, backbone.architecture), "encoder"), model)
     return Hooked(_encoder(backbone, stack, groups), _head(backbone, stack, groups))
 
 
-def whole(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
-    """A twin of the whole model, hooked, e.g. for transformers' own ``generate``."""
+def whole(backbone: Backbone, stack: Composition, groups: Tensor | None, *, beams: int = 1) -> Any:
+    """A twin of the whole model, hooked, e.g. for transformers' own ``generate``.
+
+    Args:
+        backbone: Stays as it is.
+        stack: What to compute.
+        groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
+        beams: How many times each row stands in the batch, side by side, where tokens are
+            generated: all of a decoder, and not an encoder-decoder's encoder.
+    """
     model = backbone.twin()
-    _hook_base(backbone, base_of(model, backbone.architecture), stack, groups)
-    _hook_features(backbone, model, stack, groups)
+    row, bound = backbone.architecture, _Bound(stack, groups, beams)
+    _hook_base(row, base_of(model, row), bound)
+    _hook_features(row, model, bound)
     return model
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """A composition and the group of each row, shape ``(batch,)``."""
+
+    stack: Composition
+    groups: Tensor | None
+    beams: int = 1
+
+    def at(self, row: Architecture, path: str) -> "_Bound":
+        """The same for modules at ``path``, where each row may stand in the batch once for every beam."""
+        once = row.kind == "seq2seq" and path.startswith("encoder.")
+        if self.groups is None or once:
+            return self
+        return _Bound(self.stack, self.groups.repeat_interleave(self.beams))
+
+    def node(self, place: str, layer: int) -> Node | None:
+        """What stands at ``place`` of ``layer``."""
+        if isinstance(self.stack, Rows):
+            assert self.groups is not None
+            return self.stack.bound(place, layer, self.groups)
+        return self.stack.node(place, layer)
+
+    def coupling(self, *, inverse: bool) -> CouplingSite | None:
+        """The hook of the couplings, if there are any."""
+        if isinstance(self.stack, Rows):
+            there = any(one is not None for one in self.stack.invertibles)
+            site = CouplingSite(self.stack.invertibles, self.groups, inverse=inverse)
+            return site if there else None
+        one = self.stack.invertible
+        return CouplingSite([one], inverse=inverse) if one is not None else None
 
 
 def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
     base = base_of(backbone.twin(), backbone.architecture)
-    _hook_base(backbone, base, stack, groups)
+    _hook_base(backbone.architecture, base, _Bound(stack, groups))
     return base
 
 
-def _hook_base(
-    backbone: Backbone, base: nn.Module, stack: Composition, groups: Tensor | None
-) -> None:
-    row = backbone.architecture
-    _hook_patches(base, stack, groups)
+def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:
+    _hook_patches(row, base, bound)
     number = 0
     for tower in row.towers:
         layers = module_at(base, tower.layers)
         assert isinstance(layers, nn.ModuleList)
+        here = bound.at(row, tower.layers)
         for layer in layers:
             for name, place in (("attention", tower.attention), ("output", tower.output)):
-                node = _node(stack, name, number, groups)
+                node = here.node(name, number)
                 if node is not None:
-                    _hook_place(layer, layers[-1], place, node, apart=stack.needs_parts)
+                    _hook_place(layer, layers[-1], place, node, apart=bound.stack.needs_parts)
             number += 1
-    embeddings = module_at(base, row.embeddings)
-    site = _coupling(stack, groups, inverse=False)
-    if site is not None and embeddings is not None:
-        embeddings.register_forward_hook(site)
+    site = bound.at(row, row.embeddings).coupling(inverse=False)
+    if site is not None:
+        _own_module(base, row.embeddings).register_forward_hook(site)
 
 
-def _hook_patches(base: nn.Module, stack: Composition, groups: Tensor | None) -> None:
+def _own_module(base: nn.Module, path: str) -> nn.Module:
+    """The module at ``path``, made one of its own: an encoder's embeddings may be the decoder's too."""
+    parent, _, name = path.rpartition(".")
+    owner = module_at(base, parent or ".")
+    assert owner is not None
+    own = twin(owner.get_submodule(name))
+    owner._modules[name] = own
+    return own
+
+
+def _hook_patches(row: Architecture, base: nn.Module, bound: _Bound) -> None:
     # Before the sites: where both hang on one module, a site must see the changed output.
+    stack = bound.stack
     for path in sorted(stack.patched):
         linear = module_at(base, path)
         assert linear is not None
         patches = stack.row_patches(path) if isinstance(stack, Rows) else (stack.patch(path),)
-        linear.register_forward_hook(PatchSite(patches, groups))
+        linear.register_forward_hook(PatchSite(patches, bound.at(row, path).groups))
 
 
 def check_linears(backbone: Backbone, stack: Composition) -> None:
@@ -154,13 +208,6 @@ def names(path: str, targets: tuple[str, ...] | str) -> bool:
     return any(path == end or path.endswith(f".{end}") for end in targets)
 
 
-def _node(stack: Composition, place: str, layer: int, groups: Tensor | None) -> Node | None:
-    if isinstance(stack, Rows):
-        assert groups is not None
-        return stack.bound(place, layer, groups)
-    return stack.node(place, layer)
-
-
 def _hook_place(
     layer: nn.Module, last: nn.Module, place: Place, node: Node, *, apart: bool
 ) -> None:
@@ -178,14 +225,6 @@ def _hook_place(
     output.register_forward_hook(OutputSite(node, norm, caught, last_norm))
 
 
-def _coupling(stack: Composition, groups: Tensor | None, *, inverse: bool) -> CouplingSite | None:
-    if isinstance(stack, Rows):
-        there = any(one is not None for one in stack.invertibles)
-        return CouplingSite(stack.invertibles, groups, inverse=inverse) if there else None
-    one = stack.invertible
-    return CouplingSite([one], inverse=inverse) if one is not None else None
-
-
 def _head(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
     """The masked-LM model with its encoder replaced by what hands features on."""
     row = backbone.architecture
@@ -194,23 +233,20 @@ def _head(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
     if base is model:
         return None
     model._modules[row.prefix] = _HandOn(base, row.embeddings)
-    _hook_features(backbone, model, stack, groups)
+    _hook_features(row, model, _Bound(stack, groups))
     return model
 
 
-def _hook_features(
-    backbone: Backbone, model: nn.Module, stack: Composition, groups: Tensor | None
-) -> None:
+def _hook_features(row: Architecture, model: nn.Module, bound: _Bound) -> None:
     """Put the inverse right before the vocabulary matrix."""
-    row = backbone.architecture
-    site = _coupling(stack, groups, inverse=True)
+    site = bound.at(row, row.features[0]).coupling(inverse=True)
     if site is None:
         return
     found = [module for path in row.features if (module := module_at(model, path)) is not None]
-    if row.kind == "causal":  # the matrix itself is named, for want of a module before it
-        found[0].register_forward_pre_hook(_Before(site))
-    else:
+    if row.kind == "masked":
         found[0].register_forward_hook(site)
+    else:  # the matrix itself is named, for want of a module before it
+        found[0].register_forward_pre_hook(_Before(site))
 
 
 class _Before:

@@ -60,7 +60,8 @@ def low_rank(
         ConfigError: If no linear layer has such a name.
     """
     ends = targets or backbone.architecture.low_rank
-    there = linears(base_of(backbone.model, backbone.architecture), ends)
+    base = base_of(backbone.model, backbone.architecture)
+    there = linears(base, ends)
     if not there:
         raise ConfigError(f"backbone {backbone.name!r} has no linear layer named {', '.join(ends)}")
     scale = 2.0 * rank if alpha is None else float(alpha)
@@ -78,5 +79,5 @@ def low_rank(
         alpha=scale if lora else 0.0,
         dropout=dropout if lora else 0.0,
         targets=ends,
-        prefix=backbone.architecture.prefix,
+        prefix=backbone.architecture.prefix if base is not backbone.model else "",
     )

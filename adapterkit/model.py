@@ -181,6 +181,13 @@ class AdaptedModel(nn.Module):
             raise ConfigError(
                 f"{', '.join(bare)} ends without a prediction head of its own; put a task adapter last"
             )
+        kinds = {part.head.config.head_type for part in parts if part.head is not None}
+        if self.backbone.architecture.kind == "seq2seq" and kinds != {"tagging"}:
+            # AdapterHub's read the decoder's last token there, which is none of the text's.
+            raise ConfigError(
+                f"heads of kind {', '.join(sorted(kinds))} are not supported over an encoder-decoder "
+                f"({self.backbone.facts.model_type}); tagging heads are, over its encoder"
+            )
 
     def _through(self, head: Head, hidden: Tensor, invertible: Coupling | None) -> Tensor:
         out: Tensor = head(hidden, invertible, epsilon=self.backbone.norm_epsilon)
@@ -191,16 +198,20 @@ class AdaptedModel(nn.Module):
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         *,
+        decoder_input_ids: Tensor | None = None,
         positions: Tensor | None = None,
         rows: Sequence[int] | None = None,
     ) -> Tensor:
         """Language-model logits through the backbone's own head, the coupling's inverse applied.
 
-        Of the token at each position; over a decoder, of the token that follows it.
+        Of the token at each position; over a decoder, of the token that follows it; over an
+        encoder-decoder, of the token that follows each one of ``decoder_input_ids``.
 
         Args:
             input_ids: Shape ``(batch, length)``.
             attention_mask: Shape ``(batch, length)``.
+            decoder_input_ids: The second text so far, for an encoder-decoder, which has logits at its
+                tokens: ``length`` is its length, then.
             positions: Where logits are wanted, as booleans; by default everywhere. Shape
                 ``(batch, length)``.
             rows: With `Rows`, the number of each row's composition; ``batch`` of them.
@@ -209,10 +220,17 @@ class AdaptedModel(nn.Module):
             ``(batch, length, vocabulary)``, or ``(wanted, vocabulary)`` with ``positions``.
 
         Raises:
-            ConfigError: If the backbone has no trained masked-LM head.
+            ConfigError: If the backbone has no trained masked-LM head, or ``decoder_input_ids`` are
+                given to another than an encoder-decoder, or not given to one.
         """
         self.backbone.require_trained_head()
         hooked, groups = self._bound(len(input_ids), rows)
+        if self._is_seq2seq(decoder_input_ids):
+            inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids}
+            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            out = hooked.vocabulary_head(**inputs, attention_mask=mask, use_cache=False).logits
+            every: Tensor = out if positions is None else out[positions]
+            return every
         hidden = self._encode(hooked, input_ids, attention_mask)
         if positions is None:
             return self._to_vocabulary(hooked, hidden)
@@ -231,40 +249,54 @@ class AdaptedModel(nn.Module):
         max_new_tokens: int = 32,
         num_beams: int = 1,
         use_cache: bool = True,
+        forced_bos_token_id: int | None = None,
     ) -> Tensor:
         """Continue texts with the likeliest tokens, by transformers' own ``generate``.
 
+        An encoder-decoder writes a second text (a translation, say) instead.
+
         Args:
-            input_ids: Shape ``(batch, length)``, padded on the left.
+            input_ids: Shape ``(batch, length)``, padded on the left over a decoder.
             attention_mask: Shape ``(batch, length)``.
             rows: With `Rows`, the number of each row's composition; ``batch`` of them.
             max_new_tokens: How many tokens at most.
             num_beams: Beams of the search; 1 is greedy.
             use_cache: Keep keys and values from step to step.
+            forced_bos_token_id: First token that an encoder-decoder writes, e.g. the target
+                language's (NLLB, mBART).
 
         Returns:
-            Shape ``(batch, length + new)``.
+            Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
         Raises:
-            ConfigError: If the backbone is no decoder.
+            ConfigError: If the backbone has no decoder.
         """
-        if self.backbone.architecture.kind != "causal":
+        kind = self.backbone.architecture.kind
+        if kind == "masked":
             raise ConfigError(f"backbone {self.backbone.name!r} is no decoder: it cannot generate")
         groups = None
         if isinstance(self.stack, Rows) or rows is not None:
-            self._bound(len(input_ids), rows)
-            # Beams stand beside each other in the batch: each brings its row's group along.
-            groups = self._groups(len(input_ids), rows).repeat_interleave(num_beams)
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        out: Tensor = whole(self.backbone, self.stack, groups).generate(
+            _, groups = self._bound(len(input_ids), rows)
+        first = {} if forced_bos_token_id is None else {"forced_bos_token_id": forced_bos_token_id}
+        out: Tensor = whole(self.backbone, self.stack, groups, beams=num_beams).generate(
             input_ids=input_ids,
-            attention_mask=mask,
+            attention_mask=torch.ones_like(input_ids) if attention_mask is None else attention_mask,
             max_new_tokens=max_new_tokens,
             num_beams=num_beams,
             use_cache=use_cache,
             do_sample=False,
+            **first,
         )
         return out
+
+    def _is_seq2seq(self, decoder_input_ids: Tensor | None) -> bool:
+        kind = self.backbone.architecture.kind
+        if (kind == "seq2seq") != (decoder_input_ids is not None):
+            wrong = "needs decoder_input_ids" if kind == "seq2seq" else "takes no decoder_input_ids"
+            raise ConfigError(
+                f"backbone {self.backbone.name!r} ({self.backbone.facts.model_type}) {wrong}"
+            )
+        return kind == "seq2seq"
 
     def _to_vocabulary(self, hooked: Hooked, features: Tensor) -> Tensor:
         if hooked.vocabulary_head is None:
@@ -278,14 +310,28 @@ class AdaptedModel(nn.Module):
         """Mean cross entropy of ``batch`` in float32 (float64 over a float64 backbone), a scalar.
 
         With a head on the stack it is the task's loss; without one, the masked-LM loss at the
-        positions that have a target.
+        positions that have a target; over an encoder-decoder the loss of the second text, which
+        the targets are.
         """
+        if self.stack.head is None and self.backbone.architecture.kind == "seq2seq":
+            return self._second_text_loss(batch)
         if self.stack.head is None:
             wanted = batch.targets != -100
             logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
             return _cross_entropy(logits, batch.targets[wanted])
         logits = self.logits(batch.input_ids, batch.attention_mask)
         return _cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
+
+    def _second_text_loss(self, batch: Batch) -> Tensor:
+        hooked, _ = self._bound(len(batch.input_ids), None)
+        # The model itself shifts the targets into the decoder's inputs.
+        out = hooked.vocabulary_head(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            labels=batch.targets,
+            use_cache=False,
+        )
+        return _cross_entropy(out.logits.flatten(0, -2), batch.targets.flatten())
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

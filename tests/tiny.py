@@ -58,6 +58,31 @@ def _sizes(model_type: str, width: int) -> dict[str, Any]:
     return {**ids, **common, **none, "max_position_embeddings": 42, "type_vocab_size": 1}
 
 
+def make_encoder_decoder(
+    folder: Path, model_type: str, *, encoder: int = LAYERS, decoder: int = 2, seed: int = 0
+) -> Path:
+    """Save a tiny random encoder-decoder: mT5, mBART or M2M100 (NLLB)."""
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    torch.manual_seed(seed)
+    ids = {"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2, "vocab_size": WORDS}
+    if model_type == "mt5":
+        sizes = {"d_kv": 8, "d_ff": 48, "num_layers": encoder, "num_decoder_layers": decoder}
+        sizes |= {"num_heads": 4, "relative_attention_num_buckets": 8}
+    else:
+        sizes = {"encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "max_position_embeddings": 64}
+        sizes |= {"encoder_layers": encoder, "decoder_layers": decoder, "bos_token_id": 0}
+        sizes |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+        ids["forced_eos_token_id"] = None  # type: ignore[assignment]
+    config = AutoConfig.for_model(model_type, d_model=WIDTH, **ids, **sizes)
+    model = AutoModelForSeq2SeqLM.from_config(config)  # type: ignore[no-untyped-call]
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+    model.save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
 def save_tokenizer(folder: Path) -> None:
     """A character-piece tokenizer: special tokens, letters inside and at the start of words."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors

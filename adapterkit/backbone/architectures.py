@@ -6,82 +6,8 @@ the name AdapterHub gives the place (for the keys of adapter files); the embeddi
 feeds the vocabulary matrix (the inverse goes there). Then add the type to ``tests/tiny.py``.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
+from adapterkit.backbone.layout import Architecture, Place, Tower
 from adapterkit.errors import ConfigError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-@dataclass(frozen=True)
-class Place:
-    """One of the two places in a layer where adapters stand. All paths are inside the layer.
-
-    Attributes:
-        output: Module whose output is the sublayer's output, before the residual is added.
-        residual: Module that gets the residual as a positional argument; ``.`` is the layer itself.
-        argument: Which argument that is.
-        norm: The norm that an adapter's input passes; empty if none.
-        closes: Whether that norm closes the sublayer (post-norm), so that its input is the residual sum.
-        key: AdapterHub's name of the place.
-    """
-
-    output: str
-    residual: str
-    key: str
-    argument: int = 0
-    norm: str = ""
-    closes: bool = False
-
-
-@dataclass(frozen=True)
-class Tower:
-    """A list of layers, with its places. Layers are numbered through all towers, encoder first.
-
-    Attributes:
-        layers: Path of the list, inside the base model.
-        attention: The place after self-attention, where Houlsby adapters have a second bottleneck.
-        output: The place after the feed-forward part.
-    """
-
-    layers: str
-    attention: Place
-    output: Place
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One row of the table.
-
-    Attributes:
-        model_type: transformers' name.
-        towers: The layers: one list, or an encoder's and a decoder's.
-        embeddings: Path of the embeddings module, inside the base model.
-        features: Paths, inside the masked-LM model, of the module whose output feeds the
-            vocabulary matrix; the first that exists counts.
-        prefix: Attribute of the base model inside the masked-LM model, and first part of keys.
-        low_rank: Linear layers, by the ends of their names, that LoRA adapts by default.
-        offset_positions: Whether positions are counted from the padding id on (RoBERTa).
-        kind: Whether it predicts masked tokens, or the next one.
-    """
-
-    model_type: str
-    towers: tuple[Tower, ...]
-    embeddings: str
-    features: tuple[str, ...]
-    prefix: str
-    low_rank: tuple[str, ...]
-    offset_positions: bool = False
-    kind: Literal["masked", "causal"] = "masked"
-
-    @property
-    def norms_open(self) -> bool:
-        """Whether an adapter's input passes a norm that does not close its sublayer (Gemma, ModernBERT)."""
-        places = [place for tower in self.towers for place in (tower.attention, tower.output)]
-        return any(place.norm and not place.closes for place in places)
-
 
 _BERT_TOWER = Tower(
     "encoder.layer",
@@ -152,6 +78,43 @@ def _decoder(model_type: str, *, norms: bool = False, pre_mlp: str) -> Architect
     )
 
 
+def _t5_tower(side: str, depth: str, last: int) -> Tower:
+    """T5's blocks: attention is their first part, feed-forward the last; pre-norm, no norm of the output."""
+    return Tower(
+        f"{side}.block",
+        attention=Place("layer.0.dropout", residual="layer.0", key="layer.0.adapters"),
+        output=Place(
+            f"layer.{last}.dropout", residual=f"layer.{last}", key=f"layer.{last}.adapters"
+        ),
+        depth=depth,
+    )
+
+
+def _bart_tower(side: str) -> Tower:
+    # Their dropout stands in no module; adapters read what comes before it, and backbones never drop.
+    return Tower(
+        f"{side}.layers",
+        attention=Place(
+            "self_attn", residual="self_attn_layer_norm", key="attention_adapters.adapters"
+        ),
+        output=Place("fc2", residual="final_layer_norm", key="output_adapters.adapters"),
+        depth=f"{side}_layers",
+    )
+
+
+def _bart_like(model_type: str, embeddings: str) -> Architecture:
+    """A pre-norm encoder-decoder of BART's line (mBART; NLLB is an M2M100)."""
+    return Architecture(
+        model_type=model_type,
+        towers=(_bart_tower("encoder"), _bart_tower("decoder")),
+        embeddings=embeddings,
+        features=("lm_head",),
+        prefix="model",
+        low_rank=("q_proj", "v_proj"),
+        kind="seq2seq",
+    )
+
+
 _DEBERTA = ("cls.predictions.transform", "lm_predictions.lm_head.LayerNorm")
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -165,6 +128,21 @@ ARCHITECTURES: dict[str, Architecture] = {
         _decoder("llama", pre_mlp="post_attention_layernorm"),
         _decoder("qwen3", pre_mlp="post_attention_layernorm"),
         _decoder("gemma3_text", norms=True, pre_mlp="pre_feedforward_layernorm"),
+        _bart_like("mbart", "encoder.layernorm_embedding"),
+        _bart_like("m2m_100", "encoder.embed_tokens"),
+        Architecture(
+            model_type="mt5",
+            towers=(
+                _t5_tower("encoder", "num_layers", 1),
+                _t5_tower("decoder", "num_decoder_layers", 2),
+            ),
+            embeddings="encoder.embed_tokens",
+            features=("lm_head",),
+            prefix="transformer",
+            low_rank=("q", "v"),
+            kind="seq2seq",
+            own_base=True,
+        ),
         Architecture(
             model_type="distilbert",
             towers=(
@@ -229,13 +207,3 @@ def architecture(model_type: str) -> Architecture:
             "(its first lines say what a row needs)."
         )
     return ARCHITECTURES[model_type]
-
-
-def module_at(root: "nn.Module", path: str) -> "nn.Module | None":
-    """The submodule at a dotted path, or None."""
-    for name in path.split(".") if path != "." else ():
-        child = root._modules.get(name)
-        if child is None:
-            return None
-        root = child
-    return root

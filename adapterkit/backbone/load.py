@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.architectures import Architecture, architecture, module_at
+from adapterkit.backbone.architectures import architecture
 from adapterkit.backbone.identity import canonical, digest_of
+from adapterkit.backbone.layout import Architecture, module_at
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub import fetch_backbone, is_folder
@@ -238,23 +239,21 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     options: dict[str, Any] = {"attn_implementation": "sdpa"}
     if config.model_type == "modernbert" and hasattr(config, "reference_compile"):
         config.reference_compile = False  # 4.57 would compile, and unpad before the embeddings
-    if row.prefix == "deberta":
-        options = {}  # it has its own attention
+    if row.prefix == "deberta" or row.own_base:
+        options = {}  # these have their own attention
     config.chunk_size_feed_forward = 0
-    auto: Any = (
-        transformers.AutoModelForCausalLM
-        if row.kind == "causal"
-        else transformers.AutoModelForMaskedLM
-    )
+    auto: Any = {
+        "masked": transformers.AutoModelForMaskedLM,
+        "causal": transformers.AutoModelForCausalLM,
+        "seq2seq": transformers.AutoModelForSeq2SeqLM,
+    }[row.kind]
     model, info = auto.from_pretrained(
         folder, config=config, dtype=dtype, output_loading_info=True, **options
     )
     model.to(dtype).requires_grad_(False).eval()
     _check_keys(folder, row, info)
     tokenizer = _tokenizer(AutoTokenizer, folder, config.model_type)
-    facts = BackboneFacts(
-        name, digest, config.model_type, config.hidden_size, config.num_hidden_layers
-    )
+    facts = BackboneFacts(name, digest, config.model_type, config.hidden_size, *row.depths(config))
     return Backbone(
         model=model,
         tokenizer=tokenizer,
@@ -268,9 +267,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
 def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:
     """The encoder itself must be complete; only a masked-LM head or a pooler may be missing."""
     lost = sorted(
-        key
-        for key in info["missing_keys"]
-        if key.startswith(f"{row.prefix}.") and ".pooler." not in key
+        key for key in info["missing_keys"] if not row.is_head(key) and ".pooler." not in key
     )
     lost += sorted(str(key) for key in info["mismatched_keys"])
     if lost:
@@ -287,7 +284,7 @@ def _untrained(row: Architecture, config: Any, info: dict[str, Any]) -> tuple[st
         sorted(
             key
             for key in info["missing_keys"]
-            if not key.startswith(f"{row.prefix}.") and not (key.endswith(_TIED) and tied)
+            if row.is_head(key) and not (key.endswith(_TIED) and tied)
         )
     )
 
@@ -338,7 +335,7 @@ def _quiet_transformers() -> Iterator[None]:
 
 def base_of(model: nn.Module, row: Architecture) -> Any:
     """The base model inside a masked-LM model (or a twin of one)."""
-    base = module_at(model, row.prefix)
+    base = None if row.own_base else module_at(model, row.prefix)
     return model if base is None else base
 
 

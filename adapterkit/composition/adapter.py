@@ -153,6 +153,7 @@ class Adapter(nn.Module):
                 ("type", theirs.model_type, facts.model_type),
                 ("width", theirs.width, facts.width),
                 ("layers", theirs.layers, facts.layers),
+                ("layers in the decoder", theirs.decoder_layers, facts.decoder_layers),
             )
             if mine and mine != other
         ]

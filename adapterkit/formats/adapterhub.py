@@ -143,9 +143,11 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
     with folder_in_one_step(folder) as new:
         tensors = adapter.tensors()
         numbers = layers_of(config, adapter.backbone)
-        named = keys.adapter_keys(row, adapter.name, numbers, config)
+        facts = adapter.backbone
+        named = keys.adapter_keys(row, adapter.name, numbers, config, facts)
         stored = {key: tensors[name] for key, name in named.items()}
-        for alias, key in keys.alias_keys(row, adapter.name, numbers, config).items():
+        aliases = keys.alias_keys(row, adapter.name, numbers, config, facts)
+        for alias, key in aliases.items():
             stored[alias] = stored[key]
         write_tensors(new / ADAPTER_WEIGHTS[0], stored)
         record = envelope.bottleneck_record(config)

@@ -22,6 +22,7 @@ from adapterkit.files import read_json, write_json
 from adapterkit.formats import adapterhub, envelope
 from adapterkit.formats.filling import fill_module, weights_of
 from adapterkit.formats.guard import SETUP
+from adapterkit.formats.keys import tower_of
 from adapterkit.nn.fusion import FusionLayers
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import write_tensors
@@ -157,16 +158,16 @@ def read_fusion_config(path: Path) -> FusionConfig:
 def fusion_keys(adapters: list[Adapter], layers: FusionLayers) -> dict[str, str]:
     """Our name of every tensor of a fusion, by AdapterHub's key."""
     row = architecture(adapters[0].backbone.model_type)
-    (tower,) = row.towers
     name = ",".join(adapter.name for adapter in adapters)
     keys = {}
     for ours in layers.state_dict():
         _, where, *rest = ours.split(".")
         place, layer = where.split("/")
+        tower, number = tower_of(row, adapters[0].backbone, int(layer))
         site = tower.attention if place == "attention" else tower.output
         # "...output.adapters" holds adapters, "...output.adapter_fusion_layer" the fusions over them.
         key = f"{site.key.removesuffix('adapters')}adapter_fusion_layer"
-        keys[f"{row.prefix}.{tower.layers}.{layer}.{key}.{name}.{'.'.join(rest)}"] = ours
+        keys[f"{row.prefix}.{tower.layers}.{number}.{key}.{name}.{'.'.join(rest)}"] = ours
     return keys
 
 

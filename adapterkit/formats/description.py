@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapterkit.backbone.architectures import Architecture, architecture
+from adapterkit.backbone.architectures import architecture
 from adapterkit.backbone.identity import canonical
+from adapterkit.backbone.layout import Architecture
 from adapterkit.config import BackboneFacts, BottleneckConfig
 from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.formats import guard, keys, shapes
@@ -147,9 +148,10 @@ def _backbone(
     row: Architecture,
     full: Mapping[str, str],
 ) -> BackboneFacts:
-    layers = keys.layer_numbers(row, said.name, list(full.values()))
-    depth = max([*layers, *(said.config.leave_out if layers else ())], default=-1) + 1
-    facts = replace(said.backbone, name=canonical(said.backbone.name), layers=depth)
+    layers, decoder = keys.depths(row, said.name, list(full.values()), said.config.leave_out)
+    facts = replace(
+        said.backbone, name=canonical(said.backbone.name), layers=layers, decoder_layers=decoder
+    )
     if recorded is None:
         return facts
     problems = [
@@ -160,8 +162,10 @@ def _backbone(
         )
         if a != b
     ]
-    if not 0 < recorded.layers <= DEEPEST:
-        problems.append(f"layers: {guard.OWN_FILE} says {recorded.layers}")
+    if not 0 <= recorded.decoder_layers < recorded.layers <= DEEPEST:
+        problems.append(
+            f"layers: {guard.OWN_FILE} says {recorded.layers}, {recorded.decoder_layers} in a decoder"
+        )
     if problems:
         raise FolderError(f"{folder}: contradicts itself:{found(problems)}")
     return recorded
@@ -173,14 +177,14 @@ def _compared(
     """Our name of every tensor, by its full key, once all of them are as they must be."""
     config = said.config
     numbers = [layer for layer in range(backbone.layers) if layer not in config.leave_out]
-    names = keys.adapter_keys(row, said.name, numbers, config)
+    names = keys.adapter_keys(row, said.name, numbers, config, backbone)
     try:
         needed = shapes.adapter_shapes(config, backbone.width, numbers)
     except ConfigError as error:
         raise FolderError(f"{path.parent}: {error}") from None
     doubles = {
         second: names[first]
-        for second, first in keys.alias_keys(row, said.name, numbers, config).items()
+        for second, first in keys.alias_keys(row, said.name, numbers, config, backbone).items()
         if second in facts
     }
     # Either of the two keys of one tensor will do.

@@ -66,6 +66,9 @@ MODEL_CLASSES = {
     "llama": "LlamaAdapterModel",
     "qwen3": "Qwen3ForCausalLM",
     "gemma3_text": "Gemma3ForCausalLM",
+    "mbart": "MBartAdapterModel",
+    "mt5": "MT5AdapterModel",
+    "m2m_100": "M2M100ForConditionalGeneration",
 }
 
 

@@ -8,8 +8,8 @@ adapter-transformers 1.x.
 import re
 from collections.abc import Sequence
 
-from adapterkit.backbone.architectures import Architecture
-from adapterkit.config import BottleneckConfig, HeadConfig
+from adapterkit.backbone.layout import Architecture, Tower
+from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig
 
 _LEGACY = (
     (re.compile(r"\battention_text_(?:task|lang)_adapters\."), "attention.output.adapters."),
@@ -40,17 +40,20 @@ def parts_of(config: BottleneckConfig) -> dict[str, str]:
     return parts | ({"scale": "scaling"} if isinstance(config.scaling, str) else {})
 
 
-def places_of(row: Architecture, config: BottleneckConfig) -> list[tuple[str, str, str]]:
-    """For each place with bottlenecks: our name of it, the path of its layers, AdapterHub's name."""
-    places = []
-    for tower in row.towers:
-        places += [("attention", tower.layers, tower.attention.key)] if config.mh_adapter else []
-        places += [("blocks", tower.layers, tower.output.key)] if config.output_adapter else []
-    return places
+def tower_of(row: Architecture, facts: BackboneFacts, layer: int) -> tuple[Tower, int]:
+    """The tower in which layer ``layer`` stands, and its number there."""
+    encoder = facts.layers - facts.decoder_layers
+    if len(row.towers) > 1 and layer >= encoder:
+        return row.towers[1], layer - encoder
+    return row.towers[0], layer
 
 
 def adapter_keys(
-    row: Architecture, name: str, layers: Sequence[int], config: BottleneckConfig
+    row: Architecture,
+    name: str,
+    layers: Sequence[int],
+    config: BottleneckConfig,
+    facts: BackboneFacts,
 ) -> dict[str, str]:
     """Our name of every tensor of an adapter, by AdapterHub's key.
 
@@ -59,43 +62,73 @@ def adapter_keys(
         name: What its files call it.
         layers: The layers with a bottleneck.
         config: Its shape.
+        facts: The backbone it was made for.
     """
     keys = {}
-    for place, path, key in places_of(row, config):
-        for layer in layers:
-            at = f"{row.prefix}.{path}.{layer}.{key}.{name}"
+    for layer in layers:
+        tower, number = tower_of(row, facts, layer)
+        places = {"attention": tower.attention} if config.mh_adapter else {}
+        places |= {"blocks": tower.output} if config.output_adapter else {}
+        for place, site in places.items():
+            at = f"{row.prefix}.{tower.layers}.{number}.{site.key}.{name}"
             for ours, theirs in parts_of(config).items():
                 keys[f"{at}.{theirs}"] = f"{place}.{layer}.{ours}"
     for part in _NICE if config.invertible else ():
         for end in _ENDS:
-            at = f"{row.prefix}.invertible_adapters.{name}"
-            keys[f"{at}.{part}.{end}"] = f"invertible.{part}.{end}"
+            keys[f"{row.coupling}.{name}.{part}.{end}"] = f"invertible.{part}.{end}"
     return keys
 
 
 def alias_keys(
-    row: Architecture, name: str, layers: Sequence[int], config: BottleneckConfig
+    row: Architecture,
+    name: str,
+    layers: Sequence[int],
+    config: BottleneckConfig,
+    facts: BackboneFacts,
 ) -> dict[str, str]:
     """Second keys of the same tensors: with a norm of its own, the library saves it twice."""
     if not config.ln_before:
         return {}
     return {
         key.replace(".adapter_norm_before.", ".adapter_down.0."): key
-        for key in adapter_keys(row, name, layers, config)
+        for key in adapter_keys(row, name, layers, config, facts)
         if ".adapter_norm_before." in key
     }
 
 
-def layer_numbers(row: Architecture, name: str, keys: Sequence[str]) -> list[int]:
-    """Numbers of the layers for which ``keys`` hold any bottleneck of adapter ``name``."""
-    both = BottleneckConfig(mh_adapter=True)
-    places = "|".join(
-        rf"{re.escape(path)}\.([0-9]{{1,3}})\.{re.escape(key)}"
-        for _, path, key in places_of(row, both)
-    )
-    pattern = re.compile(rf"(?:{re.escape(row.prefix)}\.)?(?:{places})\.{re.escape(name)}\.")
-    found = (match for key in keys if (match := pattern.match(key)))
-    return sorted({int(next(number for number in match.groups() if number)) for match in found})
+def depths(
+    row: Architecture, name: str, keys: Sequence[str], leave_out: Sequence[int]
+) -> tuple[int, int]:
+    """Layers in all, and in the decoder, of the backbone that adapter ``name`` was made for.
+
+    Told by the layers for which ``keys`` hold a bottleneck and those left out; 0 if there are none.
+    """
+    there = [_numbers(row, tower, name, keys) for tower in row.towers]
+    if not any(there):
+        return 0, 0
+    if len(there) == 1:
+        return max([*there[0], *leave_out]) + 1, 0
+    encoder = _encoder_depth(there[0], there[1], set(leave_out))
+    last = max([encoder - 1, *(encoder + number for number in there[1]), *leave_out])
+    return last + 1, last + 1 - encoder
+
+
+def _encoder_depth(encoder: set[int], decoder: set[int], leave_out: set[int]) -> int:
+    # Layers that are left out have no keys. They are numbered through both towers, so the encoder ends
+    # where what is there and what is left out first tell the same of both.
+    lowest = max(encoder, default=-1) + 1
+    for depth in range(lowest, lowest + len(leave_out) + 1):
+        shifted = {number + depth for number in decoder}
+        if set(range(depth)) - encoder <= leave_out and not shifted & leave_out:
+            return depth
+    return lowest
+
+
+def _numbers(row: Architecture, tower: Tower, name: str, keys: Sequence[str]) -> set[int]:
+    sites = "|".join(re.escape(site.key) for site in (tower.attention, tower.output))
+    start = rf"(?:{re.escape(row.prefix)}\.)?{re.escape(tower.layers)}"
+    pattern = re.compile(rf"{start}\.([0-9]{{1,3}})\.(?:{sites})\.{re.escape(name)}\.")
+    return {int(match[1]) for key in keys if (match := pattern.match(key))}
 
 
 def head_keys(config: HeadConfig, name: str) -> dict[str, str]:

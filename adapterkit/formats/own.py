@@ -90,12 +90,12 @@ def recorded_backbone(folder: Path, own: Mapping[str, Any]) -> BackboneFacts | N
     record = own.get("backbone")
     if not record:
         return None
-    sizes = [whole(record.get(key, 0), 0, 65536) for key in ("width", "layers")]
+    sizes = [whole(record.get(key, 0), 0, 65536) for key in ("width", "layers", "decoder_layers")]
     texts = [record.get(key, "") for key in ("name", "digest", "model_type")]
     unknown = set(record) - {field.name for field in fields(BackboneFacts)}
     if unknown or None in sizes or not all(isinstance(text, str) for text in texts):
         raise FolderError(f"{folder / OWN_FILE}: 'backbone' cannot be read: {record!r:.200}")
-    return BackboneFacts(texts[0], texts[1], texts[2], sizes[0] or 0, sizes[1] or 0)
+    return BackboneFacts(*texts, *(size or 0 for size in sizes))
 
 
 def own_record(adapter: "Adapter", sums: Mapping[str, str]) -> dict[str, Any]:
@@ -104,12 +104,19 @@ def own_record(adapter: "Adapter", sums: Mapping[str, str]) -> dict[str, Any]:
         "format": FORMAT,
         "kind": adapter.kind,
         "language": adapter.language,
-        "backbone": asdict(adapter.backbone),
+        "backbone": _facts(adapter.backbone),
         "digest": adapter.digest(),
         "files": dict(sums),
         "provenance": adapter.provenance,
         **_norms(adapter),
     }
+
+
+def _facts(backbone: BackboneFacts) -> dict[str, Any]:
+    record = asdict(backbone)
+    if not backbone.decoder_layers:
+        del record["decoder_layers"]
+    return record
 
 
 def _norms(adapter: "Adapter") -> dict[str, bool]:

@@ -114,7 +114,7 @@ def shape_of(
 def split_prefix(path: str) -> tuple[str, str]:
     """A model's prefix (``roberta``, or none) and the path inside its base model."""
     first, _, rest = path.partition(".")
-    prefixes = {row.prefix for row in ARCHITECTURES.values()}
+    prefixes = {row.prefix for row in ARCHITECTURES.values() if not row.own_base}
     return (first, rest) if first in prefixes and rest else ("", path)
 
 

@@ -239,11 +239,17 @@ def vocabulary_of(backbone: Backbone) -> Vocabulary:
     """The special tokens that packing and masking need.
 
     Raises:
-        ConfigError: If the tokenizer lacks one of them.
+        ConfigError: If the tokenizer lacks one of them, or the backbone is an encoder-decoder.
     """
     t = backbone.tokenizer
     if backbone.architecture.kind == "causal":
         return _decoder_vocabulary(backbone)
+    if backbone.architecture.kind == "seq2seq":
+        raise ConfigError(
+            f"backbone {backbone.name!r} is an encoder-decoder ({backbone.facts.model_type}): language adapters "
+            "over these can be loaded, stacked and used, and trained by a loop of your own "
+            "(AdaptedModel is a module whose call gives a loss), but there is no objective for raw text yet"
+        )
     ids = {"cls_token": t.cls_token_id, "sep_token": t.sep_token_id, "mask_token": t.mask_token_id}
     missing = [name for name, value in ids.items() if value is None]
     if missing:
