@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from adapterkit.composition.adapter import Adapter
-from adapterkit.config import BottleneckConfig, LowRankConfig
+from adapterkit.config import BottleneckConfig, Linear, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, found
 
 
@@ -24,6 +24,8 @@ def merge(
     """The weighted sum of adapters' weights, the invertible parts and heads too.
 
     Weights need not sum to one: ``merge([a, b, c], [1, 1, -1])`` adds to ``a`` what makes ``b`` of ``c``.
+    LoRAs are merged exactly: the change of the new one is the sum of their changes, its rank the sum of their
+    ranks (a sum of the factors would be no sum of their products).
 
     Args:
         adapters: Adapters of one shape, for one backbone.
@@ -46,8 +48,49 @@ def merge(
     merged = _copy(adapters[0], name, adapters, shares)
     with torch.no_grad():
         for key, tensor in merged.tensors().items():
-            tensor.copy_(_sum([a.tensors()[key] for a in adapters], shares))
+            parts = [a.tensors()[key] for a in adapters]
+            if _is_lora(merged) and key.startswith("patches."):
+                tensor.copy_(_joined(key, parts, adapters, shares))
+            else:
+                tensor.copy_(_sum(parts, shares))
     return merged.eval()
+
+
+def _is_lora(adapter: Adapter) -> bool:
+    return isinstance(adapter.config, LowRankConfig) and adapter.config.method == "lora"
+
+
+def _joined(
+    key: str, parts: Sequence[Tensor], adapters: Sequence[Adapter], weights: Sequence[float]
+) -> Tensor:
+    """Factors side by side: ``[U1 w1 s1, U2 w2 s2] [D1; D2] = w1 s1 U1 D1 + w2 s2 U2 D2``."""
+    if key.endswith("down.weight"):
+        return torch.cat([part.to(parts[0].device) for part in parts], dim=0)
+    path = key.split(".")[1].replace("/", ".")
+    return torch.cat(
+        [
+            (part.double() * weight * _linear(adapter, path).scaling).to(parts[0])
+            for part, adapter, weight in zip(parts, adapters, weights, strict=True)
+        ],
+        dim=1,
+    )
+
+
+def _linear(adapter: Adapter, path: str) -> Linear:
+    assert isinstance(adapter.config, LowRankConfig)
+    return next(linear for linear in adapter.config.modules if linear.path == path)
+
+
+def _wider(adapters: Sequence[Adapter]) -> LowRankConfig:
+    """The shape of several LoRAs side by side: ranks added, the scaling in the weights."""
+    first = adapters[0].config
+    assert isinstance(first, LowRankConfig)
+    modules = []
+    for linear in first.modules:
+        rank = sum(_linear(adapter, linear.path).rank for adapter in adapters)
+        modules.append(replace(linear, rank=rank, scaling=1.0))
+    rank = max(linear.rank for linear in modules)
+    return replace(first, modules=tuple(modules), rank=rank, alpha=float(rank))
 
 
 def _sum(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -62,6 +105,10 @@ def _copy(
     first: Adapter, name: str, adapters: Sequence[Adapter], weights: Sequence[float]
 ) -> Adapter:
     merged = copy.deepcopy(first)
+    if _is_lora(first):
+        merged = Adapter(
+            name, _wider(adapters), backbone=first.backbone, kind=first.kind, head=merged.head
+        )
     languages = {adapter.language for adapter in adapters}
     merged.name = name
     merged.language = languages.pop() if len(languages) == 1 else ""
@@ -95,16 +142,25 @@ def _differences(a: Adapter, b: Adapter) -> list[str]:
         )
         if mine != theirs
     ]
+    if _is_lora(a) and _is_lora(b):
+        return problems + _path_differences(a, b)
     if _plain(a.config) != _plain(b.config):
         problems.append(f"shape: {a.name!r} is {a.config}, {b.name!r} is {b.config}")
     mine, theirs = a.tensors(), b.tensors()
     if {k: t.shape for k, t in mine.items()} != {k: t.shape for k, t in theirs.items()}:
         problems.append(f"tensors: {a.name!r} and {b.name!r} hold different ones")
-    if isinstance(a.config, LowRankConfig) and a.config.method == "lora":
-        problems.append(
-            "method: the factors of a LoRA cannot be added (a sum of products is no product of sums)"
-        )
     return problems
+
+
+def _path_differences(a: Adapter, b: Adapter) -> list[str]:
+    one = sorted(a.patched - b.patched)
+    two = sorted(b.patched - a.patched)
+    return [
+        f"linear layers: only {adapter.name!r} changes {', '.join(paths[:3])}"
+        + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        for adapter, paths in ((a, one), (b, two))
+        if paths
+    ]
 
 
 def _plain(config: BottleneckConfig | LowRankConfig) -> object:

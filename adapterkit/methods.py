@@ -3,7 +3,7 @@
 from adapterkit.backbone.load import Backbone, base_of
 from adapterkit.config import METHODS, BottleneckConfig, LowRankConfig, preset
 from adapterkit.errors import ConfigError
-from adapterkit.hooking import linears
+from adapterkit.fitting import linears
 
 
 def shape_of_method(

@@ -1,42 +1,27 @@
 """A backbone with a composition on it. Every `AdaptedModel` hooks its own twin; the backbone stays pristine."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
+from adapterkit.data.batches import Batch
 from adapterkit.errors import ConfigError
-from adapterkit.hooking import Hooked, check_linears, hook, whole
+from adapterkit.fitting import check_parts
+from adapterkit.generation import Generation, generate
+from adapterkit.hooking import Hooked, hook
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
+from adapterkit.nn.losses import cross_entropy
 from adapterkit.nn.sites import groups_of
 
 Thing = TypeVar("Thing")
-
-
-class Batch(Protocol):
-    """Examples as tensors; what `data` makes and `AdaptedModel.forward` trains on.
-
-    Attributes:
-        input_ids: Shape ``(batch, length)``.
-        attention_mask: 1 where there is a token. Shape ``(batch, length)``.
-        targets: What to predict: ``(batch, length)`` labels with -100 where there is none for
-            tagging and masked language modelling, ``(batch,)`` for classification.
-    """
-
-    @property
-    def input_ids(self) -> Tensor: ...  # noqa: D102
-    @property
-    def attention_mask(self) -> Tensor: ...  # noqa: D102
-    @property
-    def targets(self) -> Tensor: ...  # noqa: D102
 
 
 class AdaptedModel(nn.Module):
@@ -72,7 +57,7 @@ class AdaptedModel(nn.Module):
             )
         stack.check_fits(backbone.facts, allow_backbone=allow_backbone)
         self.backbone = backbone
-        check_linears(backbone, stack)
+        check_parts(backbone, stack)
         self.stack = stack.placed(backbone.device, backbone.adapter_dtype)
         self.adapters = nn.ModuleList(unique(self.stack.adapters))
         self.fusions = nn.ModuleList(unique(self.stack.fusions))
@@ -271,23 +256,11 @@ class AdaptedModel(nn.Module):
         Raises:
             ConfigError: If the backbone has no decoder.
         """
-        kind = self.backbone.architecture.kind
-        if kind == "masked":
-            raise ConfigError(f"backbone {self.backbone.name!r} is no decoder: it cannot generate")
         groups = None
         if isinstance(self.stack, Rows) or rows is not None:
             _, groups = self._bound(len(input_ids), rows)
-        first = {} if forced_bos_token_id is None else {"forced_bos_token_id": forced_bos_token_id}
-        out: Tensor = whole(self.backbone, self.stack, groups, beams=num_beams).generate(
-            input_ids=input_ids,
-            attention_mask=torch.ones_like(input_ids) if attention_mask is None else attention_mask,
-            max_new_tokens=max_new_tokens,
-            num_beams=num_beams,
-            use_cache=use_cache,
-            do_sample=False,
-            **first,
-        )
-        return out
+        options = Generation(max_new_tokens, num_beams, use_cache, forced_bos_token_id)
+        return generate(self.backbone, self.stack, groups, input_ids, attention_mask, options)
 
     def _is_seq2seq(self, decoder_input_ids: Tensor | None) -> bool:
         kind = self.backbone.architecture.kind
@@ -318,9 +291,9 @@ class AdaptedModel(nn.Module):
         if self.stack.head is None:
             wanted = batch.targets != -100
             logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
-            return _cross_entropy(logits, batch.targets[wanted])
+            return cross_entropy(logits, batch.targets[wanted])
         logits = self.logits(batch.input_ids, batch.attention_mask)
-        return _cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
+        return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
 
     def _second_text_loss(self, batch: Batch) -> Tensor:
         hooked, _ = self._bound(len(batch.input_ids), None)
@@ -331,12 +304,7 @@ class AdaptedModel(nn.Module):
             labels=batch.targets,
             use_cache=False,
         )
-        return _cross_entropy(out.logits.flatten(0, -2), batch.targets.flatten())
-
-
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return functional.cross_entropy(wide, targets, ignore_index=-100)
+        return cross_entropy(out.logits.flatten(0, -2), batch.targets.flatten())
 
 
 def unique(things: Iterable[Thing]) -> list[Thing]:

@@ -36,6 +36,11 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("LoRA and IA3 (PEFT)", "read, write, round trip", ("tests/formats/test_peft.py",)),
     ("Rows, Average, Fuse, Stack", "compute", ("tests/composition",)),
     ("decoders: Llama, Qwen3, Gemma3", "round trip", ("tests/backbone/test_decoders.py",)),
+    (
+        "encoder-decoders: mT5, mBART, NLLB (M2M100)",
+        "round trip",
+        ("tests/backbone/test_encoder_decoders.py",),
+    ),
     ("live adapters models", "read, write", ("-m", "parity", "tests/parity")),
 )
 

@@ -11,8 +11,8 @@ FLOORS = (
     ("config", "metrics", "hub", "header", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
-    ("hooking", "merging"),
-    ("methods",),
+    ("hooking", "fitting", "merging"),
+    ("methods", "generation"),
     ("model", "formats"),
     ("tasks", "bridge"),
     ("evaluation", "prediction", "report"),
@@ -29,7 +29,7 @@ STEPS = {
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("evaluation", "prediction"),  # scores are of predictions
-    ("hooking", "merging"),
+    ("hooking", "fitting", "merging"),
     ("methods",),
     ("model", "formats"),
     ("__main__", "__init__"),

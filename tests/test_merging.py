@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from adapterkit.composition.adapter import Adapter, new_adapter
-from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, Linear, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError
+from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.merging import merge
 
 FACTS = BackboneFacts("tiny", "", "bert", 8, 2)
@@ -65,3 +68,38 @@ def test_what_cannot_be_merged_is_said(other: Adapter, says: str) -> None:
 def test_weights_must_pair_up() -> None:
     with pytest.raises(ConfigError, match="as many weights"):
         merge([adapter(1)], [0.5, 0.5])
+
+
+def lora(
+    seed: int, *, rank: int = 2, alpha: float = 4, paths: tuple[str, ...] = ("q", "v")
+) -> Adapter:
+    modules = tuple(Linear(path, 8, 6, rank, alpha / rank) for path in paths)
+    config = LowRankConfig("lora", modules, rank=rank, alpha=alpha, targets=paths)
+    made = new_adapter(f"l{seed}", config, backbone=FACTS, kind="language", seed=seed)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def change(adapter: Adapter, path: str, x: torch.Tensor) -> torch.Tensor:
+    patch = adapter.patch(path)
+    assert patch is not None
+    return patch(x, torch.zeros(len(x), 6), torch.nn.Identity())
+
+
+def test_merged_loras_change_what_their_sum_changes(tmp_path: Path) -> None:
+    a, b = lora(1), lora(2, rank=3, alpha=9)
+    merged = merge([a, b], [0.25, -2.0])
+    x = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
+    for path in ("q", "v"):
+        expected = 0.25 * change(a, path, x) - 2.0 * change(b, path, x)
+        torch.testing.assert_close(change(merged, path, x), expected)
+    save_adapter(merged, tmp_path / "m")
+    again = load_adapter(tmp_path / "m")
+    torch.testing.assert_close(change(again, "q", x), change(merged, "q", x))
+
+
+def test_loras_of_other_layers_are_not_merged() -> None:
+    with pytest.raises(AdapterMismatch, match="only 'l2' changes k"):
+        merge([lora(1), lora(2, paths=("q", "v", "k"))], [0.5, 0.5])

@@ -8,7 +8,7 @@ from torch import Tensor
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig
+from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.model import AdaptedModel
 from tests.tiny import TYPES, WORDS, make_backbone
@@ -183,3 +183,13 @@ def test_a_bf16_backbone_works_with_float32_adapters(tiny_folder: Path) -> None:
     model(SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets)).backward()
     assert next(lang.parameters()).dtype == torch.float32
     assert model.mlm_logits(IDS, MASK).shape == (2, 6, WORDS)
+
+
+def test_a_head_of_another_vocabulary_is_refused(tiny_folder: Path) -> None:
+    backbone = load_backbone(tiny_folder)
+    head = HeadConfig("masked_lm", vocabulary=backbone.vocabulary + 1)
+    adapter = new_adapter(
+        "big", BottleneckConfig(4), backbone=backbone.facts, kind="language", head=head
+    )
+    with pytest.raises(AdapterMismatch, match="vocabulary: its masked_lm head has 121 tokens"):
+        AdaptedModel(backbone, adapter)

@@ -88,7 +88,9 @@ def test_their_adapters_give_the_same_output_here(
     alone = outputs(model, name)
     assert max(differences(folder, Stack(loaded), alone)) < 1e-12
     assert (alone[0] - bare[0]).abs().max() > 1e-3
-    if name == "par":  # in a stack that library drops the sublayer's own output under the next adapter
+    if (
+        name == "par"
+    ):  # in a stack that library drops the sublayer's own output under the next adapter
         return
     both = Stack(loaded, load_adapter(tmp_path / "top"))
     assert max(differences(folder, both, outputs(model, TheirStack(name, "top")))) < 1e-12

@@ -1,0 +1,67 @@
+"""Generating text with a decoder or an encoder-decoder, by transformers' own ``generate`` on a hooked twin."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.base import Composition
+from adapterkit.errors import ConfigError
+from adapterkit.hooking import whole
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How to generate.
+
+    Attributes:
+        max_new_tokens: How many tokens at most.
+        num_beams: Beams of the search; 1 is greedy.
+        use_cache: Keep keys and values from step to step.
+        first: First token that an encoder-decoder writes; None leaves it to the model.
+    """
+
+    max_new_tokens: int = 32
+    num_beams: int = 1
+    use_cache: bool = True
+    first: int | None = None
+
+
+def generate(
+    backbone: Backbone,
+    stack: Composition,
+    groups: Tensor | None,
+    input_ids: Tensor,
+    attention_mask: Tensor | None,
+    options: Generation,
+) -> Tensor:
+    """Generate with the likeliest tokens.
+
+    Args:
+        backbone: A decoder or an encoder-decoder.
+        stack: What stands on it.
+        groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
+        input_ids: Shape ``(batch, length)``.
+        attention_mask: Shape ``(batch, length)``; by default all ones.
+        options: How.
+
+    Returns:
+        Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
+
+    Raises:
+        ConfigError: If the backbone has no decoder.
+    """
+    if backbone.architecture.kind == "masked":
+        raise ConfigError(f"backbone {backbone.name!r} is no decoder: it cannot generate")
+    first = {} if options.first is None else {"forced_bos_token_id": options.first}
+    out: Tensor = whole(backbone, stack, groups, beams=options.num_beams).generate(
+        input_ids=input_ids,
+        attention_mask=torch.ones_like(input_ids) if attention_mask is None else attention_mask,
+        max_new_tokens=options.max_new_tokens,
+        num_beams=options.num_beams,
+        use_cache=options.use_cache,
+        do_sample=False,
+        **first,
+    )
+    return out
