@@ -33,10 +33,12 @@ class Hooked:
         encoder: The base model; of an encoder-decoder, its encoder.
         vocabulary_head: The masked-LM model without its encoder; None where there is no such model.
             Of an encoder-decoder, the whole model.
+        vocabulary: The vocabulary matrix, if the head stops before it; None if the head gives logits.
     """
 
     encoder: Any
     vocabulary_head: Any
+    vocabulary: nn.Linear | None = None
 
 
 def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooked:
@@ -50,7 +52,7 @@ def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooke
     if backbone.architecture.kind == "seq2seq":
         model = whole(backbone, stack, groups)
         return Hooked(module_at(base_of(model, backbone.architecture), "encoder"), model)
-    return Hooked(_encoder(backbone, stack, groups), _head(backbone, stack, groups))
+    return Hooked(_encoder(backbone, stack, groups), *_head(backbone, stack, groups))
 
 
 def whole(backbone: Backbone, stack: Composition, groups: Tensor | None, *, beams: int = 1) -> Any:
@@ -128,11 +130,8 @@ def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:
 
 def _own_module(base: nn.Module, path: str) -> nn.Module:
     """The module at ``path``, made one of its own: an encoder's embeddings may be the decoder's too."""
-    parent, _, name = path.rpartition(".")
-    owner = module_at(base, parent or ".")
-    assert owner is not None
-    own = twin(owner.get_submodule(name))
-    owner._modules[name] = own
+    own = twin(base.get_submodule(path))
+    _put(base, path, own)
     return own
 
 
@@ -163,16 +162,33 @@ def _hook_place(
     output.register_forward_hook(OutputSite(node, norm, caught, last_norm))
 
 
-def _head(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
-    """The masked-LM model with its encoder replaced by what hands features on."""
+def _head(
+    backbone: Backbone, stack: Composition, groups: Tensor | None
+) -> tuple[Any, nn.Linear | None]:
+    """The masked-LM model with its encoder and its vocabulary matrix replaced by what hands features on."""
     row = backbone.architecture
     model = backbone.twin()
     base = base_of(model, row)
     if base is model:
-        return None
+        return None, None
     model._modules[row.prefix] = _HandOn(base, row.embeddings)
+    matrix = module_at(model, row.vocabulary) if row.vocabulary and not _capped(base) else None
+    if isinstance(matrix, nn.Linear):
+        _put(model, row.vocabulary, nn.Identity())
     _hook_features(row, model, _Bound(stack, groups))
-    return model
+    return model, matrix if isinstance(matrix, nn.Linear) else None
+
+
+def _capped(base: nn.Module) -> bool:
+    """Whether the model bends its logits behind the matrix (Gemma's option)."""
+    return bool(getattr(base.config, "final_logit_softcapping", None))
+
+
+def _put(root: nn.Module, path: str, module: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    owner = module_at(root, parent or ".")
+    assert owner is not None
+    owner._modules[name] = module
 
 
 def _hook_features(row: Architecture, model: nn.Module, bound: _Bound) -> None:

@@ -18,7 +18,7 @@ from adapterkit.generation import Generation, generate
 from adapterkit.hooking import Hooked, hook
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.heads import Head
-from adapterkit.nn.losses import cross_entropy
+from adapterkit.nn.losses import cross_entropy, frozen_cross_entropy
 from adapterkit.nn.sites import groups_of
 
 Thing = TypeVar("Thing")
@@ -277,7 +277,7 @@ class AdaptedModel(nn.Module):
                 f"transformers has no masked-LM model for backbone {self.backbone.name!r}"
             )
         logits: Tensor = hooked.vocabulary_head(inputs_embeds=features).logits
-        return logits
+        return logits if hooked.vocabulary is None else hooked.vocabulary(logits)
 
     def forward(self, batch: Batch) -> Tensor:
         """Mean cross entropy of ``batch`` in float32 (float64 over a float64 backbone), a scalar.
@@ -289,11 +289,21 @@ class AdaptedModel(nn.Module):
         if self.stack.head is None and self.backbone.architecture.kind == "seq2seq":
             return self._second_text_loss(batch)
         if self.stack.head is None:
-            wanted = batch.targets != -100
-            logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
-            return cross_entropy(logits, batch.targets[wanted])
+            return self._language_loss(batch)
         logits = self.logits(batch.input_ids, batch.attention_mask)
         return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
+
+    def _language_loss(self, batch: Batch) -> Tensor:
+        wanted = batch.targets != -100
+        matrix = self._frozen.vocabulary if self._frozen is not None else None
+        if self._frozen is None or matrix is None:
+            logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
+            return cross_entropy(logits, batch.targets[wanted])
+        self.backbone.require_trained_head()
+        hidden = self._encode(self._frozen, batch.input_ids, batch.attention_mask)
+        head = self._frozen.vocabulary_head
+        features = head(inputs_embeds=hidden[wanted].unsqueeze(1)).logits.squeeze(1)
+        return frozen_cross_entropy(features, matrix.weight, matrix.bias, batch.targets[wanted])
 
     def _second_text_loss(self, batch: Batch) -> Tensor:
         hooked, _ = self._bound(len(batch.input_ids), None)

@@ -34,6 +34,7 @@ def _bert_like(
     model_type: str,
     prefix: str,
     features: tuple[str, ...],
+    vocabulary: str,
     *,
     low_rank: tuple[str, ...] = ("query", "value"),
     offset: bool = False,
@@ -43,6 +44,7 @@ def _bert_like(
         towers=(_BERT_TOWER,),
         embeddings="embeddings",
         features=features,
+        vocabulary=vocabulary,
         prefix=prefix,
         low_rank=low_rank,
         offset_positions=offset,
@@ -72,6 +74,7 @@ def _decoder(model_type: str, *, norms: bool = False, pre_mlp: str) -> Architect
         ),
         embeddings="embed_tokens",
         features=("lm_head",),
+        vocabulary="lm_head",
         prefix="model",
         low_rank=("q_proj", "v_proj"),
         kind="causal",
@@ -120,11 +123,21 @@ _DEBERTA = ("cls.predictions.transform", "lm_predictions.lm_head.LayerNorm")
 ARCHITECTURES: dict[str, Architecture] = {
     row.model_type: row
     for row in (
-        _bert_like("bert", "bert", ("cls.predictions.transform",)),
-        _bert_like("roberta", "roberta", ("lm_head.layer_norm",), offset=True),
-        _bert_like("xlm-roberta", "roberta", ("lm_head.layer_norm",), offset=True),
-        _bert_like("deberta", "deberta", _DEBERTA, low_rank=("in_proj",)),
-        _bert_like("deberta-v2", "deberta", _DEBERTA, low_rank=("query_proj", "value_proj")),
+        _bert_like("bert", "bert", ("cls.predictions.transform",), "cls.predictions.decoder"),
+        _bert_like("roberta", "roberta", ("lm_head.layer_norm",), "lm_head.decoder", offset=True),
+        _bert_like(
+            "xlm-roberta", "roberta", ("lm_head.layer_norm",), "lm_head.decoder", offset=True
+        ),
+        _bert_like(
+            "deberta", "deberta", _DEBERTA, "cls.predictions.decoder", low_rank=("in_proj",)
+        ),
+        _bert_like(
+            "deberta-v2",
+            "deberta",
+            _DEBERTA,
+            "cls.predictions.decoder",
+            low_rank=("query_proj", "value_proj"),
+        ),
         _decoder("llama", pre_mlp="post_attention_layernorm"),
         _decoder("qwen3", pre_mlp="post_attention_layernorm"),
         _decoder("gemma3_text", norms=True, pre_mlp="pre_feedforward_layernorm"),
@@ -166,6 +179,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ),
             embeddings="embeddings",
             features=("vocab_layer_norm",),
+            vocabulary="vocab_projector",
             prefix="distilbert",
             low_rank=("q_lin", "v_lin"),
         ),
@@ -186,6 +200,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             ),
             embeddings="embeddings",
             features=("head",),
+            vocabulary="decoder",
             prefix="model",
             low_rank=("Wqkv",),
         ),

@@ -55,6 +55,8 @@ class Architecture:
         embeddings: Path of the embeddings module, inside the base model.
         features: Paths, inside the masked-LM model, of the module whose output feeds the
             vocabulary matrix; the first that exists counts.
+        vocabulary: Path, inside the same model, of the linear layer that is the vocabulary matrix;
+            where there is none (newer DeBERTa heads multiply by hand) logits come from the model.
         prefix: Attribute of the base model inside the model with the vocabulary matrix, and first
             part of keys.
         low_rank: Linear layers, by the ends of their names, that LoRA adapts by default.
@@ -71,6 +73,7 @@ class Architecture:
     features: tuple[str, ...]
     prefix: str
     low_rank: tuple[str, ...]
+    vocabulary: str = ""
     offset_positions: bool = False
     kind: Literal["masked", "causal", "seq2seq"] = "masked"
     own_base: bool = False

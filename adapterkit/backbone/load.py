@@ -1,9 +1,10 @@
 """Loading a backbone, frozen, and the few things the rest of the house asks of it."""
 
 import contextlib
+import copy
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,16 @@ class Backbone:
         self.model.to(device)
         return self
 
+    def for_training(self, precision: str) -> "Backbone":
+        """What a training in ``precision`` runs on: itself, or a copy whose tensors are bfloat16.
+
+        Identity and tokenizer stay the same; nothing of this backbone is changed.
+        """
+        if precision != "bfloat16" or self.dtype in (torch.float64, torch.float16):
+            return self
+        model = self.model if self.dtype == torch.bfloat16 else in_dtype(self.model, torch.bfloat16)
+        return replace(self, model=with_plain_attention(model))
+
     def twin(self) -> nn.Module:
         """A new tree of modules over the same tensors, without hooks, in evaluation mode."""
         return twin(self.model)
@@ -190,11 +201,16 @@ def load_backbone(
         FolderError: If the folder is incomplete.
         HubError: If the Hub does not give it.
     """
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = device_of(device)
     kind = _dtype(dtype, place)
     name, folder = _locate(name_or_folder, revision)
     with _quiet_transformers():
         return _load(name, folder, kind).to(place)
+
+
+def device_of(device: str | torch.device | None) -> torch.device:
+    """``device``, or a GPU if there is one, or the CPU."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
@@ -250,7 +266,9 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     model, info = auto.from_pretrained(
         folder, config=config, dtype=dtype, output_loading_info=True, **options
     )
-    model.to(dtype).requires_grad_(False).eval()
+    model = model.requires_grad_(False).eval()
+    if dtype == torch.float64:
+        model.to(dtype)  # buffers too; in half precision positions must keep theirs in float32
     _check_keys(folder, row, info)
     tokenizer = _tokenizer(AutoTokenizer, folder, config.model_type)
     facts = BackboneFacts(name, digest, config.model_type, config.hidden_size, *row.depths(config))
@@ -262,6 +280,35 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         untrained_head=_untrained(row, config, info),
         max_length=_max_length(config, tokenizer, row),
     )
+
+
+def in_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of ``model`` with its floating-point parameters in ``dtype``; tied ones stay tied."""
+    memo: dict[int, Any] = {id(buffer): buffer for buffer in model.buffers()}
+    for parameter in model.parameters():
+        cast = parameter.detach().to(dtype) if parameter.is_floating_point() else parameter
+        memo[id(parameter)] = nn.Parameter(cast, requires_grad=False)
+    return copy.deepcopy(model, memo)
+
+
+def with_plain_attention(model: nn.Module) -> nn.Module:
+    """A twin of ``model`` that attends by plain products, where its code has the choice.
+
+    On a CPU the backward pass of torch's fused attention is several times slower in bfloat16 than that of
+    the two products and the softmax it stands for (``docs/log.md``); on a GPU the fused one stays.
+    """
+    if next(model.parameters()).device.type != "cpu":
+        return model
+    plain = twin(model)
+    configs: dict[int, Any] = {}
+    for module in plain.modules():
+        config = module.__dict__.get("config")
+        if getattr(config, "_attn_implementation", None) == "sdpa":
+            if id(config) not in configs:
+                configs[id(config)] = copy.deepcopy(config)
+                configs[id(config)]._attn_implementation = "eager"
+            module.__dict__["config"] = configs[id(config)]
+    return plain
 
 
 def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:

@@ -153,6 +153,7 @@ def train_language(
 
     Example: adapterkit train-language --text cym.txt --language cym --init mini:eng --out adapters/cym
     """
+    from adapterkit.backbone.load import device_of
     from adapterkit.config import LanguageConfig
     from adapterkit.data.corpus import Corpus
     from adapterkit.errors import ConfigError
@@ -175,8 +176,9 @@ def train_language(
         rank=rank,
         seed=seed,
     )
+    chosen = dtype or training.planned_precision(out, device_of(device), config.precision)
     adapter = training.train_language(
-        load(backbone, device=device, dtype=dtype),
+        load(backbone, device=device, dtype=chosen),
         Corpus.from_files(text, language=language, encoding=encoding, licence=licence),
         out=out,
         config=config,

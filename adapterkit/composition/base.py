@@ -1,7 +1,8 @@
 """What every composition is: an immutable value that knows what to do at each place of a backbone."""
 
+import copy
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import nn
@@ -66,6 +67,9 @@ class Composition(Protocol):
         """Refuse an adapter that was not made for this backbone."""
 
 
+Kind = TypeVar("Kind", bound=Composition)
+
+
 class Value:
     """An immutable composition with parts, compared by content."""
 
@@ -120,6 +124,17 @@ class Value:
         """Refuse an adapter that was not made for this backbone (see `Adapter.check_fits`)."""
         for part in self.parts:
             part.check_fits(facts, allow_backbone=allow_backbone)
+
+
+def frozen(composition: Kind) -> Kind:
+    """The same composition over the same numbers, none of which asks for a gradient."""
+    parts = (*composition.adapters, *composition.fusions)
+    memo: dict[int, Any] = {
+        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
+        for part in parts
+        for parameter in part.parameters()
+    }
+    return copy.deepcopy(composition, memo)
 
 
 def check_children(kind: str, parts: Sequence[object], allowed: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ the same shape. Masking draws from the run's seed and the step's number alone.
 Source: Devlin et al. (2019) (15 %, of which 80/10/10); Liu et al. (2019) (dynamic masking, packing).
 """
 
+import functools
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Blocks:
 
     def order(self, epoch: int, *, seed: int) -> NDArray[np.int64]:
         """The order of the blocks in pass ``epoch``. Shape ``(blocks,)``."""
-        return np.random.default_rng(derive(seed, "order", epoch)).permutation(len(self))
+        return _order(len(self), epoch, seed)
 
     def indices(self, step: int, batch_size: int, *, seed: int) -> list[int]:
         """Which blocks step ``step`` (from 0) reads; passes follow one another without a gap."""
@@ -89,6 +90,11 @@ class Blocks:
         """
         ids = torch.from_numpy(np.asarray(self.tokens[list(rows)], dtype=np.int64))
         return mask_tokens(ids, self.vocabulary, share=share, seed=seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _order(count: int, epoch: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(derive(seed, "order", epoch)).permutation(count)
 
 
 def mask_tokens(ids: Tensor, vocabulary: Vocabulary, *, share: float, seed: int) -> Batch:

@@ -13,12 +13,13 @@ from torch.nn import functional
 
 from adapterkit.config import BottleneckConfig
 from adapterkit.nn.activations import activation
+from adapterkit.nn.arithmetic import multiply
 from adapterkit.nn.low_rank import LowRank
 from adapterkit.nn.sites import Here
 
 
 class Bottleneck(nn.Module):
-    """Down, activation, up, added to what it refines; computed in the adapter's own dtype.
+    """Down, activation, up, added to what it refines; multiplied as `arithmetic` says.
 
     Args:
         width: Width of the backbone.
@@ -53,7 +54,7 @@ class Bottleneck(nn.Module):
         if config.is_parallel:
             assert here.residual is not None
             change = self._finish(self._change(here.residual), here.residual)
-            return x + (self.norm_after(change) if self.norm_after else change).to(x.dtype)
+            return x + (self._normed(change) if self.norm_after else change).to(x.dtype)
         reading = here.total(x) if config.original_ln_before else x
         residual = reading if config.residual_before_ln == "post_add" else x
         if config.original_ln_before:
@@ -62,20 +63,20 @@ class Bottleneck(nn.Module):
         change = self._finish(self._change(reading), reading)
         if self.norm_after is None:
             return residual + change.to(x.dtype)
-        wide = residual.to(change.dtype)
+        wide = residual.to(self.norm_after.weight.dtype)
         if config.adapter_residual_before_ln:
-            return self._to(self.norm_after(change + wide), x)
-        return self._to(self.norm_after(change) + wide, x)
+            return self._to(self._normed(change + wide), x)
+        return self._to(self._normed(change) + wide, x)
 
     def change(self, reading: Tensor) -> Tensor:
         """The scaled output of ``up``, which AdapterFusion attends over. Shape ``(..., width)``."""
         return self._to(self._change(reading), reading)
 
     def _change(self, reading: Tensor) -> Tensor:
-        # The backbone may be bf16 while adapters stay float32: cast to the adapter's dtype and back.
-        inside = reading.to(self.down.weight.dtype)
-        inside = self.norm_before(inside) if self.norm_before else inside
-        out: Tensor = self.up(self.act(self.down(inside)))
+        if self.norm_before is not None:
+            normed: Tensor = self.norm_before(reading.to(self.down.weight.dtype))
+            reading = normed.to(reading.dtype)
+        out = multiply(self.up, self.act(multiply(self.down, reading)))
         if self.config.stochastic_depth > 0.0 and self.training:
             keep = 1.0 - self.config.stochastic_depth
             out = (
@@ -93,10 +94,13 @@ class Bottleneck(nn.Module):
             change = functional.dropout(change, self.config.dropout, self.training)
         if self.gate is not None:
             # AdapterHub averages the gate over the length, padding included.
-            change = change * torch.sigmoid(self.gate(reading.to(change.dtype))).mean(
-                1, keepdim=True
-            )
+            change = change * torch.sigmoid(multiply(self.gate, reading)).mean(1, keepdim=True)
         return change
+
+    def _normed(self, change: Tensor) -> Tensor:
+        assert self.norm_after is not None
+        out: Tensor = self.norm_after(change.to(self.norm_after.weight.dtype))
+        return out
 
     @staticmethod
     def _to(value: Tensor, like: Tensor) -> Tensor:
@@ -133,8 +137,10 @@ class Nice(nn.Module):
         return self._couple(self.G, a)
 
     def _couple(self, net: nn.ModuleDict, x: Tensor) -> Tensor:
-        out: Tensor = net["2"](self.act(net["0"](x)))
-        return out
+        first, second = net["0"], net["2"]
+        assert isinstance(first, nn.Linear)
+        assert isinstance(second, nn.Linear)
+        return multiply(second, self.act(multiply(first, x)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., width)`` to ``(..., width)``."""
@@ -199,21 +205,21 @@ def _weighted(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 def couple(coupling: Coupling, x: Tensor) -> Tensor:
     """``y1 = a + F(b)``, ``y2 = b + G(y1)``. Shape ``(..., width)``."""
     a, b = _halves(x)
-    first = a + coupling.first_half(b)
-    second = b + coupling.second_half(first)
+    first = a + coupling.first_half(b.to(x.dtype))
+    second = b + coupling.second_half(first.to(x.dtype))
     return torch.cat((first, second), dim=-1).to(x.dtype)
 
 
 def uncouple(coupling: Coupling, y: Tensor) -> Tensor:
     """``b = y2 - G(y1)``, ``a = y1 - F(b)``. Shape ``(..., width)``."""
     first, second = _halves(y)
-    b = second - coupling.second_half(first)
-    a = first - coupling.first_half(b)
+    b = second - coupling.second_half(first.to(y.dtype))
+    a = first - coupling.first_half(b.to(y.dtype))
     return torch.cat((a, b), dim=-1).to(y.dtype)
 
 
 def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    # In float32 at least: half-precision halves would lose what the inverse must give back.
+    # Sums in float32 at least: half-precision ones would lose what the inverse must give back.
     wide = x if x.dtype == torch.float64 else x.float()
     a, b = wide.chunk(2, dim=-1)
     return a, b

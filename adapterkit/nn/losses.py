@@ -1,8 +1,14 @@
-"""Losses over logits."""
+"""Losses over logits, and over features whose logits would be too large to keep."""
+
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+ROWS, COLUMNS = 4096, 4096
+"""Features and tokens at once in `frozen_cross_entropy`: some tens of MB of logits at most, in the cache mostly."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -12,5 +18,82 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
         logits: Shape ``(n, labels)``.
         targets: Label numbers, -100 where there is none. Shape ``(n,)``.
     """
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return functional.cross_entropy(wide, targets, ignore_index=-100)
+    return functional.cross_entropy(_wide(logits), targets, ignore_index=-100)
+
+
+def frozen_cross_entropy(
+    features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+) -> Tensor:
+    """Mean cross entropy of ``features @ weight.T + bias``, a scalar, without ever holding all logits.
+
+    The matrix is frozen, so the gradient of the features is all that backward needs; it is summed up in the
+    same pass over the vocabulary as the loss, with a running maximum (Milakov & Gimelshein, 2018, "Online
+    normalizer calculation for softmax"). The peak grows with neither the vocabulary nor the batch.
+
+    Args:
+        features: Shape ``(n, width)``.
+        weight: Frozen. Shape ``(vocabulary, width)``.
+        bias: Frozen. Shape ``(vocabulary,)``.
+        targets: Token ids. Shape ``(n,)``.
+    """
+    loss: Tensor = _FrozenCrossEntropy.apply(features, weight, bias, targets)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FrozenCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+    ) -> Tensor:
+        wanted = ctx.needs_input_grad[0]
+        losses, gradients = [], []
+        for start in range(0, len(features), ROWS):
+            rows = slice(start, start + ROWS)
+            loss, gradient = _rows(features[rows], weight, bias, targets[rows], gradient=wanted)
+            losses.append(loss)
+            gradients.append(gradient)
+        if wanted:
+            whole = torch.cat(gradients) / len(features)
+            ctx.save_for_backward(whole.to(features.dtype))
+        return torch.cat(losses).mean()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad.to(gradient.dtype), None, None, None
+
+
+def _rows(
+    h: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *, gradient: bool
+) -> tuple[Tensor, Tensor]:
+    """Loss of each row, shape ``(n,)``, and its gradient, ``(n, width)``."""
+    wide = _wide(h).dtype
+    top = torch.full((len(h), 1), -torch.inf, dtype=wide, device=h.device)
+    total = torch.zeros_like(top)
+    mean = torch.zeros(h.shape, dtype=wide, device=h.device)
+    for start in range(0, len(weight), COLUMNS):
+        part = weight[start : start + COLUMNS]
+        logits = _logits(h, part, None if bias is None else bias[start : start + COLUMNS])
+        above = torch.maximum(top, logits.amax(-1, keepdim=True))
+        shrink = (top - above).exp_()
+        logits.sub_(above).exp_()
+        total.mul_(shrink).add_(logits.sum(-1, keepdim=True))
+        if gradient:
+            mean.mul_(shrink).add_(logits.to(part.dtype) @ part)
+        top = above
+    rows = weight[targets]
+    right = (_wide(h) * _wide(rows)).sum(-1)
+    right = right if bias is None else right + _wide(bias[targets])
+    loss = (top + total.log()).squeeze(-1) - right
+    return loss, mean.div_(total).sub_(rows) if gradient else mean
+
+
+def _logits(h: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """In float32 at least, as a tensor of its own. Shape ``(n, columns)``."""
+    logits = _wide(functional.linear(h, weight))
+    return logits if bias is None else logits.add_(bias)
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

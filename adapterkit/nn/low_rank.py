@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adapterkit.config import Linear
+from adapterkit.nn.arithmetic import multiply
 
 
 class Patch(Protocol):
@@ -39,8 +40,8 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor, output: Tensor, frozen: nn.Module) -> Tensor:
         """Shapes ``(batch, ..., in)`` and ``(batch, ..., out)`` to ``(batch, ..., out)``."""
-        inside = functional.dropout(x.to(self.down.weight.dtype), self.dropout, self.training)
-        change: Tensor = self.up(self.down(inside)) * self.scaling
+        inside = functional.dropout(x, self.dropout, self.training) if self.dropout else x
+        change = multiply(self.up, multiply(self.down, inside)) * self.scaling
         return output + change.to(output.dtype)
 
 

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import new_adapter
@@ -44,6 +43,7 @@ def estimate(backbone: Backbone, tokens: int, corpus_bytes: int) -> tuple[Plan, 
 
 
 def _speed(backbone: Backbone, batch: int, length: int, factor: int) -> float:
+    backbone = backbone.for_training(choose_precision(backbone.device, None, backbone.dtype))
     shape = BottleneckConfig(factor, invertible=True)
     adapter = new_adapter("timing", shape, backbone=backbone.facts, kind="language")
     model = AdaptedModel(backbone, Stack(adapter))
@@ -51,12 +51,10 @@ def _speed(backbone: Backbone, batch: int, length: int, factor: int) -> float:
         0, backbone.vocabulary, (batch, length), dtype=np.int32
     )
     masked = Blocks(rows, vocabulary_of(backbone)).masked(range(batch), share=0.15, seed=0)
-    fast = choose_precision(backbone.device, None, backbone.dtype) == "bfloat16"
     times = []
     for _ in range(_TIMED + 1):
         began = time.perf_counter()
-        with torch.autocast(backbone.device.type, torch.bfloat16, enabled=fast):
-            loss = model(masked.to(backbone.device))
+        loss = model(masked.to(backbone.device))
         loss.backward()
         times.append(time.perf_counter() - began)
     return batch * length / min(times[1:])

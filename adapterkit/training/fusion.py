@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from adapterkit.backbone.load import Backbone
-from adapterkit.composition.base import Composition
+from adapterkit.composition.base import Composition, frozen
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
 from adapterkit.config import TaskConfig, as_record
@@ -94,12 +94,13 @@ def train_fusion(
         precision = choose_precision(
             backbone.device, config.precision or kept(work, "precision"), backbone.dtype
         )
+        backbone = backbone.for_training(precision)
         fuse = _start(backbone, task, fuse, config)
         part = FusionPart(fuse)
         windows = task.windows(
             task.examples("train"), backbone, limit=config.max_length or backbone.max_length
         )
-        model = AdaptedModel(backbone, Stack(*lower, fuse))
+        model = AdaptedModel(backbone, Stack(*map(frozen, lower), fuse))
         sources = (Source(task, (model,), tuple(windows)),)
         config = replace(decide_steps(config, sources), precision=precision)
         chosen = decides(sources)
@@ -137,4 +138,5 @@ def _start(backbone: Backbone, task: Task[Any], fuse: Fuse, config: TaskConfig) 
     fuse.check_fits(backbone.facts)
     head = Head(task.head(task.labels()), backbone.width)
     initialise(head, derive(config.seed, "init"))
-    return fuse.with_head(head).placed(backbone.device, backbone.adapter_dtype)
+    still = Fuse(*map(frozen, fuse.parts), layers=fuse.layers)
+    return still.with_head(head).placed(backbone.device, backbone.adapter_dtype)

@@ -17,8 +17,15 @@ from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.base import frozen
 from adapterkit.composition.stack import Stack
-from adapterkit.config import SMALL_CORPUS_BYTES, BottleneckConfig, LanguageConfig, as_record
+from adapterkit.config import (
+    SMALL_CORPUS_BYTES,
+    BottleneckConfig,
+    LanguageConfig,
+    Precision,
+    as_record,
+)
 from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
@@ -133,6 +140,7 @@ def train_language(
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         config = _decide(config, backbone, corpus, work, init)
+        backbone = backbone.for_training(str(config.precision))
         training, heldout, tokens = pack_corpus(
             corpus.lines(),
             backbone.token_ids,
@@ -150,7 +158,7 @@ def train_language(
             name or corpus.language,
             kind="domain" if over else "language",
         )
-        lower = (over,) if over is not None else ()
+        lower = (frozen(over),) if over is not None else ()
         model = AdaptedModel(backbone, Stack(*lower, adapter))
         problem = MaskedLanguageModelling(model, adapter, training, heldout, config)
         before = _bare_loss(backbone, heldout, config, lower)
@@ -171,10 +179,7 @@ def train_language(
 def _bare_loss(
     backbone: Backbone, heldout: Blocks, config: LanguageConfig, lower: tuple[Adapter, ...]
 ) -> float:
-    with torch.autocast(
-        backbone.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
-    ):
-        return heldout_loss(AdaptedModel(backbone, Stack(*lower)), heldout, config)
+    return heldout_loss(AdaptedModel(backbone, Stack(*lower)), heldout, config)
 
 
 def _decide(
@@ -196,6 +201,14 @@ def _decide(
         learning_rate=config.learning_rate
         or learning_rate(backbone.width, config.batch_size * length),
     )
+
+
+def planned_precision(out: str | Path, device: torch.device, asked: Precision | None) -> Precision:
+    """The precision in which a training into ``out`` would run: as asked, as before a stop, or measured.
+
+    A backbone that is loaded in it (``load_backbone(..., dtype=)``) is not held in two precisions.
+    """
+    return choose_precision(device, asked or kept(Path(out) / WORK, "precision"), torch.float32)
 
 
 def block_length(config: LanguageConfig, backbone: Backbone) -> int:

@@ -46,7 +46,7 @@ class Settings:
         patience: Looks without a new best before stopping.
         max_minutes: Training time; with it the learning rate follows whichever runs out first.
         seed: Of everything random.
-        precision: ``bfloat16`` runs the frozen backbone under autocast.
+        precision: Of the frozen backbone, which the problem's models run on already.
     """
 
     steps: int
@@ -150,8 +150,7 @@ class _Run:
         now = self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self.rate()
-        device = next(iter(self.names.values())).device
-        with torch.random.fork_rng(), _arithmetic(self.settings.precision, device):
+        with torch.random.fork_rng():
             torch.manual_seed(derive(self.settings.seed, "dropout", now.step))
             loss, tokens = self.problem.loss(now.step)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -183,10 +182,7 @@ class _Run:
     def look(self) -> None:
         now = self.progress
         began = time.monotonic()
-        with (
-            torch.no_grad(),
-            _arithmetic(self.settings.precision, next(iter(self.names.values())).device),
-        ):
+        with torch.no_grad():
             value = self.problem.look()
         if not now.looks or value < now.best:
             now.best, now.best_step, now.waited = value, now.step, 0
@@ -227,10 +223,6 @@ def _restore(
                 }
 
 
-def _arithmetic(precision: str, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
 def choose_precision(
     device: torch.device, asked: Precision | None, weights: torch.dtype
 ) -> Precision:
@@ -238,8 +230,10 @@ def choose_precision(
 
     The answer is kept in the checkpoint, so a resumed run does not ask again.
     """
-    if asked is not None or weights != torch.float32:
-        return asked or "float32"
+    if weights != torch.float32:
+        return "bfloat16" if weights == torch.bfloat16 else "float32"
+    if asked is not None:
+        return asked
     times = {dtype: _matrix_seconds(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
     return "bfloat16" if times[torch.float32] > 1.5 * times[torch.bfloat16] else "float32"
 

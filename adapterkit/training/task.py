@@ -6,6 +6,7 @@ Sources: Pfeiffer et al. (2020), "MAD-X"; Parovic et al. (2023), "Cross-Lingual 
 Language-Ready Task Adapters".
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
-from adapterkit.composition.base import Composition
+from adapterkit.composition.base import Composition, frozen
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig, TaskConfig, as_record
 from adapterkit.data.batches import Batch, Window, pad
@@ -106,11 +108,12 @@ class Supervised:
 def shuffled(count: int, start: int, size: int, seed: int) -> list[int]:
     """Which of ``count`` examples the places ``start`` to ``start + size`` of endless passes hold."""
     places = [divmod(place, count) for place in range(start, start + size)]
-    orders = {
-        epoch: np.random.default_rng(derive(seed, "examples", epoch)).permutation(count)
-        for epoch in {epoch for epoch, _ in places}
-    }
-    return [int(orders[epoch][place]) for epoch, place in places]
+    return [int(_order(count, epoch, seed)[place]) for epoch, place in places]
+
+
+@functools.lru_cache(maxsize=8)
+def _order(count: int, epoch: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(derive(seed, "examples", epoch)).permutation(count)
 
 
 def train_task(
@@ -161,12 +164,13 @@ def train_task(
         precision = choose_precision(
             backbone.device, config.precision or kept(work, "precision"), backbone.dtype
         )
+        backbone = backbone.for_training(precision)
         labels = tuple(sorted({label for one in tasks for label in one.labels()}))
         head = tasks[0].head(labels)
         adapter = _start(backbone, config, head, init, name or folder.name)
-        ready = [Stack(language, adapter) for language in target_ready]
+        ready = [Stack(frozen(language), adapter) for language in target_ready]
         sources = tuple(
-            _source(backbone, one, [Stack(*lower, adapter), *ready], config)
+            _source(backbone, one, [Stack(*map(frozen, lower), adapter), *ready], config)
             for one, lower in zip(tasks, lowers, strict=True)
         )
         config = replace(decide_steps(config, sources), precision=precision)
