@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, contender: Contender, threads: int) -> None:
         self.name = contender.name
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed on leaving, with the pipes
         python = str(contender.python or sys.executable)
         self._process = subprocess.Popen(
             [python, "-m", contender.module, json.dumps(dict(contender.spec))],
@@ -60,7 +60,10 @@ class Worker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._process.kill()
         self._process.wait()
@@ -138,7 +141,9 @@ def contest(
             for worker in workers:
                 answers = [numbers(worker.ask(message)) for message in messages]
                 records[worker.name].rounds += answers if number else []
-                tell(f"{f'round {number}' if number else 'warm-up'}: {worker.name} {_short(answers)}")
+                tell(
+                    f"{f'round {number}' if number else 'warm-up'}: {worker.name} {_short(answers)}"
+                )
         for worker in workers:
             records[worker.name].peak_bytes = int(worker.ask({"end": True})["peak_bytes"])
     return records

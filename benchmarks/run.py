@@ -98,7 +98,10 @@ def lines(result: dict[str, Any]) -> list[str]:
             f" {one['seconds']:9.3f} s {one['peak_bytes'] / 2**30:7.2f} GiB"
         )
     for name, series in (result.get("series") or {}).items():
-        out += [f"  {name}: {one['tokens']} tokens, {one['alive']} loaded, {one['seconds']:.3f} s" for one in series]
+        out += [
+            f"  {name}: {one['tokens']} tokens, {one['alive']} loaded, {one['seconds']:.3f} s"
+            for one in series
+        ]
     for name, value in result.get("over_import_torch", {}).items():
         out.append(f"  {name:26} {result['seconds'][name]:8.3f} s  {value:6.3f} of import torch")
     return out
@@ -118,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--backbone", choices=SHAPES, help="another shape than the benchmark's own")
     parser.add_argument("--text", type=Path, help="heldout: a text file; without, the demo's")
     parser.add_argument("--seeds", type=int, default=1, help="heldout: how many")
-    parser.add_argument("--adapters-python", type=Path, help="where the adapters library is installed")
+    parser.add_argument(
+        "--adapters-python", type=Path, help="where the adapters library is installed"
+    )
     parser.add_argument("--without-adapters", action="store_true", help="leave that library out")
     return parser
 

@@ -92,7 +92,9 @@ def _configuration(shape: Shape) -> Any:
     }
     ids = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
     if shape.model_type == "modernbert":
-        return AutoConfig.for_model(shape.model_type, **sizes, **ids, cls_token_id=0, sep_token_id=2)
+        return AutoConfig.for_model(
+            shape.model_type, **sizes, **ids, cls_token_id=0, sep_token_id=2
+        )
     own = {"type_vocab_size": 1, "layer_norm_eps": 1e-5}
     return AutoConfig.for_model(shape.model_type, **sizes, **ids, **own)
 

@@ -64,9 +64,7 @@ def measure(options: Options) -> dict[str, Any]:
     }
 
 
-def contenders(
-    options: Options, name: str, sizes: Sizes, step: cost.Step
-) -> list[Contender]:
+def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> list[Contender]:
     """Who takes part; ``adapters`` only where its environment is."""
     spec = {
         "kind": "training",
@@ -117,4 +115,3 @@ def ratios(records: dict[str, Record]) -> dict[str, Any]:
         "memory_ratio_fp32": memory_ratio(records, FP32, ADAPTERS),
         "memory_ratio_mini": memory_ratio(records, MINI, PLAIN),
     }
-

@@ -17,7 +17,8 @@ def rates(line: Line, spec: Message) -> None:
 
     def work(message: Message) -> Message:
         best = {
-            name: max(_rate(size, name, spec["device"], repeats) for size in sizes) for name in DTYPES
+            name: max(_rate(size, name, spec["device"], repeats) for size in sizes)
+            for name in DTYPES
         }
         return {f"{name}_rate": value for name, value in best.items()}
 

@@ -123,7 +123,11 @@ def written(
     """
     trained, heldout = Writer(problem.model.backbone), Writer(problem.model.backbone)
     instead = MaskedLanguageModelling(
-        cast(AdaptedModel, trained), problem.adapter, problem.training, problem.heldout, problem.config
+        cast(AdaptedModel, trained),
+        problem.adapter,
+        problem.training,
+        problem.heldout,
+        problem.config,
     )
     for step in range(steps):
         instead.loss(step)
@@ -131,9 +135,7 @@ def written(
     return trained.batches, heldout.batches
 
 
-def _on_text(
-    backbone: Backbone, spec: Message, seed: int, folder: Path
-) -> MaskedLanguageModelling:
+def _on_text(backbone: Backbone, spec: Message, seed: int, folder: Path) -> MaskedLanguageModelling:
     config = _config(
         backbone, spec, steps=spec["steps"], learning_rate=spec["learning_rate"], seed=seed
     )

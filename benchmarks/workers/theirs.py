@@ -91,9 +91,10 @@ def _masked_lm(folder: str) -> Any:
 
 
 def _arguments(spec: Message, folder: str, *, steps: int, learning_rate: float) -> Any:
-    from transformers import TrainingArguments
+    import transformers
 
-    return TrainingArguments(
+    arguments: Any = transformers.TrainingArguments  # typed after transformers 5, run on 4.57
+    return arguments(
         output_dir=folder,
         per_device_train_batch_size=spec["batch"],
         max_steps=steps,
