@@ -57,8 +57,8 @@ ROWS: tuple[Figure, ...] = (
 )
 ATTACH: tuple[Figure, ...] = (
     ("attach_ms", "in all, milliseconds", "at most 20"),
-    ("read_ms", "reading the file", ""),
-    ("build_ms", "checking it and building the adapter", ""),
+    ("read_ms", "opening the file and mapping its tensors", ""),
+    ("build_ms", "checking it, reading its values and building the adapter", ""),
     ("hook_ms", "hooking it onto the backbone", ""),
 )
 LINEAR: tuple[Figure, ...] = (
@@ -278,9 +278,10 @@ def _measured_with(result: Result) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in with_what["versions"].items())
     beside = with_what["versions_beside_adapters"] or {}
     theirs = ", ".join(f"{name} {number}" for name, number in beside.items())
+    rounds = f", {result['rounds']} rounds" if "rounds" in result else ""
     quick = "**Tiny sizes, to see that it works; no result.** " if result["quick"] else ""
     return [
-        f"{quick}{with_what['processor']}, {with_what['threads']} threads, {result['device']}; {versions}"
+        f"{quick}{with_what['processor']}, {with_what['threads']} threads, {result['device']}{rounds}; {versions}"
         + (f"; `adapters` beside {theirs}." if theirs else ".")
     ]
 

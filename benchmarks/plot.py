@@ -37,7 +37,7 @@ def _training(axis: Any, result: dict[str, Any] | None) -> None:
     bars = axis.barh(list(big), speeds, color=colours)
     axis.bar_label(bars, fmt="{:,.0f}", padding=3)
     axis.invert_yaxis()
-    axis.margins(x=0.15)
+    axis.margins(x=0.25)
     axis.set_xlabel("tokens a second")
     axis.set_title(f"language-adapter training, {result['sizes']['backbone']}")
 
@@ -67,6 +67,7 @@ def _loaded(axis: Any, result: dict[str, Any] | None) -> None:
         return
     series = result["series"]["alive"]
     axis.plot([p["alive"] for p in series], [p["seconds"] for p in series], "o-", color=_COLOUR)
+    axis.set_xticks([p["alive"] for p in series])
     axis.set_ylim(bottom=0)
     axis.set_xlabel("language adapters loaded")
     axis.set_ylabel("seconds a batch")

@@ -53,7 +53,6 @@ def run(name: str, options: Options) -> dict[str, Any]:
         "benchmark": name,
         **result,
         "quick": options.quick,
-        "rounds": options.rounds,
         "device": options.device,
         "provenance": provenance(options.threads, theirs),
     }
@@ -88,7 +87,7 @@ def lines(result: dict[str, Any]) -> list[str]:
     out = [str(result["benchmark"])]
     spread = result.get("ranges", {})
     for name, value in result.items():
-        if isinstance(value, float) or (value is None and name != "rounds"):
+        if isinstance(value, float) or value is None:
             beside = "  ({:.3f} to {:.3f})".format(*spread[name]) if name in spread else ""
             shown = "not measured" if value is None else f"{value:12.4g}"
             out.append(f"  {name:26} {shown}{beside}")

@@ -12,6 +12,7 @@ NAME = "load and attach"
 
 def measure(options: Options) -> dict[str, Any]:
     """The same folder again and again: everything is warm after the first."""
+    rounds = options.turns(15)
     name = options.shape()
     spec = {
         "kind": "attach",
@@ -21,7 +22,7 @@ def measure(options: Options) -> dict[str, Any]:
     }
     records = contest(
         [Contender(NAME, OURS, spec)],
-        rounds=options.turns(15),
+        rounds=rounds,
         threads=options.threads,
         tell=options.tell,
     )
@@ -30,5 +31,6 @@ def measure(options: Options) -> dict[str, Any]:
     return {
         "attach_ms": milliseconds.pop("seconds"),
         **{f"{part}_ms": value for part, value in milliseconds.items()},
+        "rounds": rounds,
         "sizes": {"backbone": name, "reduction_factor": 2, "invertible": True},
     }

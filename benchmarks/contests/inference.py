@@ -14,11 +14,12 @@ DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 def measure(options: Options) -> dict[str, Any]:
     """All contenders, alternating batch by batch."""
+    rounds = options.turns(9)
     sizes = QUICK if options.quick else FULL
     name = options.shape()
     records = contest(
         contenders(options, name, sizes),
-        rounds=options.turns(9),
+        rounds=rounds,
         threads=options.threads,
         tell=options.tell,
     )
@@ -28,6 +29,7 @@ def measure(options: Options) -> dict[str, Any]:
     return {
         **keys(found),
         "contenders": table(records),
+        "rounds": rounds,
         "sizes": {"backbone": name, **sizes},
     }
 

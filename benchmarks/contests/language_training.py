@@ -34,6 +34,7 @@ MASKING, FACTOR, BLOCKS = 0.15, 2, 64
 
 def measure(options: Options) -> dict[str, Any]:
     """All contenders, alternating step by step."""
+    rounds = options.turns(7)
     sizes = QUICK if options.quick else FULL
     name = options.shape()
     shape = SHAPES[name]
@@ -42,7 +43,7 @@ def measure(options: Options) -> dict[str, Any]:
     )
     records = contest(
         contenders(options, name, sizes, step),
-        rounds=options.turns(7),
+        rounds=rounds,
         threads=options.threads,
         tell=options.tell,
     )
@@ -60,6 +61,7 @@ def measure(options: Options) -> dict[str, Any]:
         "multiply_adds_per_token": cost.multiply_adds(shape, step) / step.tokens,
         "multiply_adds": cost.parts(shape, step),
         "contenders": table(records),
+        "rounds": rounds,
         "sizes": {"backbone": name, **vars(sizes)},
     }
 

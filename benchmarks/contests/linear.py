@@ -27,6 +27,7 @@ def points(*, quick: bool) -> dict[str, list[Point]]:
 
 def measure(options: Options) -> dict[str, Any]:
     """Every point of every series once a round."""
+    rounds = options.turns(5)
     name = options.shape()
     spec = {
         "kind": "series",
@@ -38,7 +39,7 @@ def measure(options: Options) -> dict[str, Any]:
     messages = [{**point, "steps": 1} for series in wanted.values() for point in series]
     records = contest(
         [Contender(NAME, OURS, spec)],
-        rounds=options.turns(5),
+        rounds=rounds,
         threads=options.threads,
         tell=options.tell,
         messages=messages,
@@ -50,6 +51,7 @@ def measure(options: Options) -> dict[str, Any]:
         "flatness": max(alive) / min(alive),
         "series": found,
         "peak_bytes": records[NAME].peak_bytes,
+        "rounds": rounds,
         "sizes": {"backbone": name},
     }
 

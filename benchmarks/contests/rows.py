@@ -14,11 +14,12 @@ LOOP = "adapters, language by language, float32"
 
 def measure(options: Options) -> dict[str, Any]:
     """All contenders, alternating batch by batch."""
+    rounds = options.turns(7)
     sizes = QUICK if options.quick else FULL
     name = options.shape()
     records = contest(
         contenders(options, name, sizes),
-        rounds=options.turns(7),
+        rounds=rounds,
         threads=options.threads,
         tell=options.tell,
     )
@@ -31,6 +32,7 @@ def measure(options: Options) -> dict[str, Any]:
     return {
         **keys(found),
         "contenders": table(records),
+        "rounds": rounds,
         "sizes": {"backbone": name, "languages": sizes["batch"], **sizes},
     }
 
