@@ -82,11 +82,13 @@ def test_batches_given_to_others_are_those_that_the_product_trains_on(tmp_path: 
     batch = problem.training.masked(rows, share=0.15, seed=derive(3, "mask", 1))
     np.testing.assert_array_equal(trained[1][0], batch.input_ids.numpy())
     np.testing.assert_array_equal(trained[1][1], batch.targets.numpy())
-    losses = [
-        float(problem.model(Batch(ids, torch.ones_like(ids), targets)))
-        for ids, targets in ((torch.tensor(a).long(), torch.tensor(b).long()) for a, b in heldout)
-    ]
     with torch.no_grad():
+        losses = [
+            float(problem.model(Batch(ids, torch.ones_like(ids), targets)))
+            for ids, targets in (
+                (torch.tensor(a).long(), torch.tensor(b).long()) for a, b in heldout
+            )
+        ]
         assert problem.look() == pytest.approx(sum(losses) / len(losses), rel=1e-6)
 
 
