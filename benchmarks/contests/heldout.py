@@ -1,6 +1,7 @@
 """Quality: the held-out loss after the same steps on the very same masked batches, on ``mini`` and real text.
 
-Nats a masked token, each contender by its own forward in the arithmetic it was trained in.
+Nats a masked token, each contender by its own forward in the arithmetic it was trained in. The `adapters` library
+in its documented way trains layers of the masked-LM head along with the adapter; so it also runs with them frozen.
 """
 
 import statistics
@@ -15,6 +16,7 @@ from benchmarks.shapes import folder_of
 
 FULL = {"steps": 200, "batch": 32, "length": 64, "heldout_batches": 4, "lines": 12_000}
 QUICK = {"steps": 2, "batch": 2, "length": 16, "heldout_batches": 1, "lines": 300}
+FROZEN = f"{ADAPTERS}, head frozen"
 # What the package itself takes for backbones as narrow as mini.
 LEARNING_RATE = 1e-3
 
@@ -67,7 +69,9 @@ def contenders(options: Options, sizes: dict[str, int]) -> list[Contender]:
         Contender(BF16, OURS, {**spec, "precision": "bfloat16"}),
     ]
     if options.adapters is not None:
-        there.append(Contender(ADAPTERS, THEIRS, spec, options.adapters))
+        for name in (ADAPTERS, FROZEN):
+            own = {**spec, "frozen_head": name == FROZEN}
+            there.append(Contender(name, THEIRS, own, options.adapters))
     return there
 
 
@@ -78,5 +82,6 @@ def figures(losses: dict[str, list[float]]) -> dict[str, float | None]:
         "loss_fp32": means[FP32],
         "loss_bf16": means[BF16],
         "loss_adapters": means.get(ADAPTERS),
+        "loss_adapters_head_frozen": means.get(FROZEN),
         "bf16_over_fp32": means[BF16] / means[FP32] - 1,
     }

@@ -40,6 +40,8 @@ def quality(line: Line, spec: Message) -> None:
     def work(message: Message) -> Message:
         torch.manual_seed(int(message["seed"]))
         model = _masked_lm(spec["backbone"])
+        if spec["frozen_head"]:
+            _freeze_head(model)
         with np.load(message["batches"]) as given, tempfile.TemporaryDirectory() as folder:
             rows = _examples(given["ids"], given["targets"])
             arguments = _arguments(
@@ -88,6 +90,13 @@ def _masked_lm(folder: str) -> Any:
     model.add_adapter("language", config=adapters.SeqBnInvConfig(reduction_factor=2))
     model.train_adapter("language")
     return model
+
+
+def _freeze_head(model: Any) -> None:
+    """Train the adapter only: by default the library trains the masked-LM head's own layers along."""
+    for name, parameter in model.named_parameters():
+        if "adapters." not in name:
+            parameter.requires_grad_(False)
 
 
 def _arguments(spec: Message, folder: str, *, steps: int, learning_rate: float) -> Any:
