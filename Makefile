@@ -42,8 +42,10 @@ results: setup
 starters: setup
 	$(BIN)/python recipes/starters.py --data $(SHARED) --out adapterkit/mini/starters
 
+# All benchmarks, side by side: docs/benchmarks.json, the page and the plot. Takes an hour or two on two cores.
+WELSH := $(wildcard $(SHARED)/text/cym.txt.gz)
 bench: setup
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/page.py -- $(if $(WELSH),--text $(WELSH) --seeds 3)
 
 clean:
 	rm -rf .venv .venv-* build dist demo-out

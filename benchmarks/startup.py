@@ -16,10 +16,10 @@ COMMANDS = {
 RUNS = 7
 
 
-def measure() -> dict[str, float]:
-    """Median seconds of each command, run in turn."""
+def measure(runs: int = RUNS) -> dict[str, float]:
+    """Median seconds of each command, run in turn ``runs`` times after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(RUNS + 1):
+    for _ in range(runs + 1):
         for name, command in COMMANDS.items():
             began = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,87 @@
+"""Quality: the held-out loss after the same steps on the very same masked batches, on ``mini`` and real text.
+
+Nats a masked token, each contender by its own forward in the arithmetic it was trained in. The `adapters` library
+in its documented way trains layers of the masked-LM head along with the adapter; so it also runs with them frozen.
+"""
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contest import Contender, single
+from benchmarks.contests.language_training import ADAPTERS, BF16, FP32, OURS, THEIRS
+from benchmarks.options import Options
+from benchmarks.shapes import folder_of
+
+FULL = {"steps": 200, "batch": 32, "length": 64, "heldout_batches": 4, "lines": 12_000}
+QUICK = {"steps": 2, "batch": 2, "length": 16, "heldout_batches": 1, "lines": 300}
+FROZEN = f"{ADAPTERS}, head frozen"
+# What the package itself takes for backbones as narrow as mini.
+LEARNING_RATE = 1e-3
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Every contender once a seed, one after the other."""
+    sizes = QUICK if options.quick else FULL
+    losses: dict[str, list[float]] = {}
+    before: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(options.seeds):
+            batches = str(Path(folder) / f"batches{seed}.npz")
+            message = {"seed": seed, "batches": batches}
+            options.tell(f"seed {seed}: writing the batches down")
+            single(_writer(options, sizes), message, threads=options.threads)
+            for one in contenders(options, sizes):
+                answer = single(one, message, threads=options.threads)
+                losses.setdefault(one.name, []).append(answer["loss"])
+                before += [answer["before"]] if one.name == FP32 else []
+                options.tell(f"seed {seed}: {one.name} {answer['loss']:.4f}")
+    return {
+        **figures(losses),
+        "loss_before": statistics.mean(before),
+        "losses": losses,
+        "sizes": {**sizes, "seeds": options.seeds, "learning_rate": LEARNING_RATE},
+        "text": options.text.name if options.text else "demo grammar, Esperanto",
+    }
+
+
+def _spec(options: Options, sizes: dict[str, int]) -> dict[str, Any]:
+    return {
+        **sizes,
+        "backbone": str(folder_of("mini")),
+        "device": options.device,
+        "learning_rate": LEARNING_RATE,
+        "text": str(options.text.resolve()) if options.text else None,
+        "precision": "float32",
+    }
+
+
+def _writer(options: Options, sizes: dict[str, int]) -> Contender:
+    return Contender("batches", OURS, {**_spec(options, sizes), "kind": "batches"})
+
+
+def contenders(options: Options, sizes: dict[str, int]) -> list[Contender]:
+    """Who takes part."""
+    spec = {**_spec(options, sizes), "kind": "quality"}
+    there = [
+        Contender(FP32, OURS, spec),
+        Contender(BF16, OURS, {**spec, "precision": "bfloat16"}),
+    ]
+    if options.adapters is not None:
+        for name in (ADAPTERS, FROZEN):
+            own = {**spec, "frozen_head": name == FROZEN}
+            there.append(Contender(name, THEIRS, own, options.adapters))
+    return there
+
+
+def figures(losses: dict[str, list[float]]) -> dict[str, float | None]:
+    """Means over seeds, and how far bfloat16 is above float32, as a fraction."""
+    means = {name: statistics.mean(values) for name, values in losses.items()}
+    return {
+        "loss_fp32": means[FP32],
+        "loss_bf16": means[BF16],
+        "loss_adapters": means.get(ADAPTERS),
+        "loss_adapters_head_frozen": means.get(FROZEN),
+        "bf16_over_fp32": means[BF16] / means[FP32] - 1,
+    }

@@ -1,0 +1,119 @@
+"""Language-adapter training: tokens a second, memory, and the share of the machine's matrix rate that is used.
+
+An invertible Pfeiffer adapter with reduction factor 2 in every layer, AdamW, 15 % of the tokens to predict.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import cost
+from benchmarks.contest import Contender, contest
+from benchmarks.figures import Record, keys, memory_ratio, speed_ratio, table
+from benchmarks.options import Options
+from benchmarks.shapes import SHAPES, folder_of
+
+OURS, THEIRS = "benchmarks.workers.ours_training", "benchmarks.workers.theirs"
+FP32, BF16, ADAPTERS = "adapterkit float32", "adapterkit bfloat16", "adapters"
+MINI, PLAIN = "mini: adapterkit", "mini: plain autocast loop"
+MATRIX = "matrix rate"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the batches, with the big backbone and with ``mini``."""
+
+    batch: int
+    length: int
+    mini_batch: int
+    mini_length: int
+
+
+FULL, QUICK = Sizes(4, 128, 32, 64), Sizes(2, 16, 2, 16)
+MASKING, FACTOR, BLOCKS = 0.15, 2, 64
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """All contenders, alternating step by step."""
+    rounds = options.turns(7)
+    sizes = QUICK if options.quick else FULL
+    name = options.shape()
+    shape = SHAPES[name]
+    step = cost.step_of(
+        shape, batch=sizes.batch, length=sizes.length, masking=MASKING, factor=FACTOR
+    )
+    records = contest(
+        contenders(options, name, sizes, step),
+        rounds=rounds,
+        threads=options.threads,
+        tell=options.tell,
+    )
+    rates = records.pop(MATRIX)
+    best = {kind: rates.median(f"{kind}_rate") for kind in ("float32", "bfloat16")}
+    shares = {
+        kind: cost.share_of_rate(shape, step, records[who].speed, best[kind])
+        for kind, who in (("float32", FP32), ("bfloat16", BF16))
+    }
+    return {
+        **ratios(records),
+        "matrix_rate_share": shares["bfloat16"],
+        "matrix_rate_share_fp32": shares["float32"],
+        "matrix_rates": best,
+        "multiply_adds_per_token": cost.multiply_adds(shape, step) / step.tokens,
+        "multiply_adds": cost.parts(shape, step),
+        "contenders": table(records),
+        "rounds": rounds,
+        "sizes": {"backbone": name, **vars(sizes)},
+    }
+
+
+def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> list[Contender]:
+    """Who takes part; ``adapters`` only where its environment is."""
+    spec = {
+        "kind": "training",
+        "backbone": str(folder_of(name)),
+        "device": options.device,
+        "batch": sizes.batch,
+        "length": sizes.length,
+        "blocks": BLOCKS,
+    }
+    small = {
+        **spec,
+        "backbone": str(folder_of("mini")),
+        "batch": sizes.mini_batch,
+        "length": sizes.mini_length,
+        "precision": None,
+    }
+    there = [
+        Contender(FP32, OURS, {**spec, "precision": "float32"}),
+        Contender(BF16, OURS, {**spec, "precision": "bfloat16"}),
+        Contender(MINI, OURS, small),
+        Contender(PLAIN, "benchmarks.workers.plain", small),
+        Contender(
+            MATRIX,
+            "benchmarks.workers.matrix",
+            {
+                "kind": "rates",
+                "sizes": cost.matrices(SHAPES[name], step),
+                "repeats": 1 if options.quick else 5,
+                "device": options.device,
+            },
+        ),
+    ]
+    if options.adapters is not None:
+        there.insert(0, Contender(ADAPTERS, THEIRS, spec, options.adapters))
+    return there
+
+
+def ratios(records: dict[str, Record]) -> dict[str, Any]:
+    """Speeds and memory against each other; null where a contender is missing."""
+    speeds = {
+        "ratio_bf16": speed_ratio(records, BF16, ADAPTERS),
+        "ratio_fp32": speed_ratio(records, FP32, ADAPTERS),
+        "ratio_mini": speed_ratio(records, MINI, PLAIN),
+    }
+    return {
+        **keys(speeds),
+        "memory_ratio": memory_ratio(records, BF16, ADAPTERS),
+        "memory_ratio_fp32": memory_ratio(records, FP32, ADAPTERS),
+        "memory_ratio_mini": memory_ratio(records, MINI, PLAIN),
+    }

@@ -1,0 +1,293 @@
+"""Run all benchmarks and write docs/benchmarks.json, and from it docs/benchmarks.md and its plot.
+
+    python benchmarks/page.py                              # everything; what follows -- goes to run.py
+    python benchmarks/page.py --only attach rows           # these again, the others stay as they are
+    python benchmarks/page.py --render                     # page and plot again, nothing measured
+    python benchmarks/page.py --out /tmp/try -- --quick    # to try it out
+
+No number stands in the page that is not in the JSON file.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from adapterkit.files import read_json, write_bytes, write_json
+from benchmarks import cost
+from benchmarks.contest import ROOT
+from benchmarks.plot import draw
+from benchmarks.run import BENCHMARKS
+
+Result = dict[str, Any]
+Figure = tuple[str, str, str]
+# Key of a result, what it is in words, and what was aimed at.
+TRAINING: tuple[Figure, ...] = (
+    ("ratio_bf16", "tokens/s, bfloat16 over `adapters`", "at least 5"),
+    ("ratio_fp32", "tokens/s, float32 over `adapters`", "at least 1.7"),
+    ("memory_ratio", "peak memory, bfloat16 over `adapters`", "at most 0.5"),
+    ("memory_ratio_fp32", "peak memory, float32 over `adapters`", ""),
+    ("matrix_rate_share", "share of the machine's matrix rate, bfloat16", "at least 0.4"),
+    ("matrix_rate_share_fp32", "share of the machine's matrix rate, float32", ""),
+    ("ratio_mini", "`mini`: tokens/s over the plain autocast loop", "at least 2.5"),
+    ("memory_ratio_mini", "`mini`: peak memory over the plain autocast loop", ""),
+)
+HELDOUT: tuple[Figure, ...] = (
+    ("loss_before", "without an adapter", ""),
+    ("loss_fp32", "adapterkit, float32", "no worse than `adapters`"),
+    ("loss_bf16", "adapterkit, bfloat16", "no worse than `adapters`"),
+    ("loss_adapters", "`adapters`, float32, its documented way", ""),
+    ("loss_adapters_head_frozen", "`adapters`, float32, head frozen", ""),
+    ("bf16_over_fp32", "bfloat16 above float32, as a fraction", "within 0.005"),
+)
+INFERENCE: tuple[Figure, ...] = (
+    ("overhead_fp32", "time, stack over bare backbone, float32", "at most 1.13"),
+    ("overhead_bf16", "time, stack over bare backbone, bfloat16", "at most 1.13"),
+    ("bare_over_transformers", "tokens/s, bare backbone over transformers", "1"),
+    ("lora_over_peft", "tokens/s, LoRA over peft", "at least 1"),
+)
+ROWS: tuple[Figure, ...] = (
+    ("rows_over_one_fp32", "tokens/s over one language, float32", "at least 0.9"),
+    ("rows_over_one_bf16", "tokens/s over one language, bfloat16", "at least 0.9"),
+    ("rows_over_adapters", "tokens/s over a loop with `adapters`, float32", "at least 3"),
+)
+ATTACH: tuple[Figure, ...] = (
+    ("attach_ms", "in all, milliseconds", "at most 20"),
+    ("read_ms", "opening the file and mapping its tensors", ""),
+    ("build_ms", "checking it, reading its values and building the adapter", ""),
+    ("hook_ms", "hooking it onto the backbone", ""),
+)
+LINEAR: tuple[Figure, ...] = (
+    ("exponent", "exponent of seconds over tokens, more rows of one length", "1"),
+    ("flatness", "slowest over fastest, by the number of adapters loaded", "1"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for, keep it, and write page and plot."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument("--render", action="store_true", help="measure nothing")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder (docs)")
+    parser.add_argument("passed", nargs="*", metavar="-- ...", help="passed on to run.py")
+    given = parser.parse_args(arguments)
+    record = given.out / "benchmarks.json"
+    for name in () if given.render else given.only:
+        results = read_json(record) if record.is_file() else {}
+        write_json(record, {**results, name: measured(name, given.passed)})
+    results = read_json(record)
+    draw(results, given.out / "benchmarks.svg")
+    write_bytes(given.out / "benchmarks.md", page(results).encode())
+
+
+def measured(name: str, passed: Sequence[str]) -> Result:
+    """Run one benchmark in a process of its own."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), name, "--json", *passed]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: Result = json.loads(done.stdout)
+    return result
+
+
+def page(results: dict[str, Result]) -> str:
+    """The page, a section for each benchmark that was run."""
+    sections: dict[str, Callable[[Result], list[str]]] = {
+        "language-training": _training,
+        "heldout": _heldout,
+        "inference": _inference,
+        "rows": _rows,
+        "attach": _attach,
+        "linear": _linear,
+        "startup": _startup,
+    }
+    out = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench` from `docs/benchmarks.json`. All contenders of a benchmark take turns in one run, each in a",
+        "process of its own that is idle while another runs; figures are medians over rounds and ratios of medians, with the",
+        "lowest and highest ratio of a round beside them. Backbones of real shape have random weights. Peak memory is the most",
+        "that the whole process ever held.",
+        "",
+        "![training speed, cost against tokens, cost against adapters loaded](benchmarks.svg)",
+    ]
+    for name, section in sections.items():
+        if name in results:
+            out += ["", *section(results[name]), "", *_measured_with(results[name])]
+    return "\n".join(out) + "\n"
+
+
+def _training(result: Result) -> list[str]:
+    sizes = result["sizes"]
+    rates = result["matrix_rates"]
+    return [
+        "## Training a language adapter",
+        "",
+        f"Backbone `{sizes['backbone']}`, batch {sizes['batch']} x {sizes['length']}; an invertible Pfeiffer adapter with "
+        "reduction factor 2 in every layer, 15 % of the tokens to predict, AdamW.",
+        "`adapters` runs as its documentation says: `AdapterTrainer` over an `AutoModelForMaskedLM`, with the trainer's defaults "
+        "(dropout of the backbone on, clipped gradients).",
+        f"The lines of `mini` have batch {sizes['mini_batch']} x {sizes['mini_length']}; the plain loop is torch and transformers "
+        "with bf16 autocast, logits at masked positions only, and fused AdamW.",
+        "",
+        *_contenders(result, "a step"),
+        "",
+        *_figures(result, TRAINING),
+        "",
+        f"The machine multiplies at {rates['float32'] / 1e9:,.0f} GFLOP/s in float32 and {rates['bfloat16'] / 1e9:,.0f} in "
+        "bfloat16: the best of the sizes that the step has, measured in the same run. The share of it that is used is",
+        "",
+        "    2 x multiply-adds a token x tokens/s / rate",
+        "",
+        f"with {result['multiply_adds_per_token'] / 1e6:,.1f} million multiply-adds a token. {_formula()}",
+        "",
+        "| part of the step | multiply-adds, millions |",
+        "| --- | --- |",
+        *(
+            f"| {name.replace('_', ' ')} | {count / 1e6:,.1f} |"
+            for name, count in result["multiply_adds"].items()
+        ),
+    ]
+
+
+def _formula() -> str:
+    """What `cost` says of itself, without its title."""
+    said = (cost.__doc__ or "").partition("\n\n")[2].strip().replace("``", "`")
+    return said[0].upper() + said[1:]
+
+
+def _heldout(result: Result) -> list[str]:
+    sizes = result["sizes"]
+    return [
+        "## The same quality",
+        "",
+        f"`mini`, text: {result['text']}, {sizes['steps']} steps of {sizes['batch']} x {sizes['length']} tokens, the very same masked "
+        f"batches for all, seeds: {sizes['seeds']}. Held-out loss in nats a masked token, each by its own forward.",
+        "In its documented way `adapters` trains layers of the masked-LM head along with the adapter; frozen, it trains what we do. "
+        "It never runs the coupling's inverse before the vocabulary matrix; we do.",
+        "",
+        *_figures(result, HELDOUT),
+    ]
+
+
+def _inference(result: Result) -> list[str]:
+    return [
+        "## Inference",
+        "",
+        f"{_sizes(result)}. The stack is an invertible language adapter with reduction factor 2 and a task adapter with 16; "
+        "the last hidden state is computed, without a gradient.",
+        "",
+        *_contenders(result, "a batch"),
+        "",
+        *_figures(result, INFERENCE),
+    ]
+
+
+def _rows(result: Result) -> list[str]:
+    return [
+        "## Many languages in one batch",
+        "",
+        f"{_sizes(result)}. Every row has a language of its own (an invertible adapter with reduction factor 2) under one task "
+        "adapter; against all rows in one language, and against `adapters`, which takes one language at a time.",
+        "",
+        *_contenders(result, "a batch"),
+        "",
+        *_figures(result, ROWS),
+    ]
+
+
+def _attach(result: Result) -> list[str]:
+    return [
+        "## Attaching a saved adapter to a live backbone",
+        "",
+        f"Backbone `{result['sizes']['backbone']}`, an invertible adapter with reduction factor 2, warm.",
+        "",
+        *_figures(result, ATTACH),
+    ]
+
+
+def _linear(result: Result) -> list[str]:
+    points = [
+        f"| {words} | {p['batch']} x {p['length']} | {p['alive']} | {p['seconds']:.3f} | {p['tokens_per_second']:,.0f} |"
+        for name, words in (
+            ("batch", "more rows"),
+            ("length", "longer rows"),
+            ("alive", "more adapters"),
+        )
+        for p in result["series"][name]
+    ]
+    return [
+        "## Cost against tokens and against adapters loaded",
+        "",
+        f"Backbone `{result['sizes']['backbone']}`, a language and a task adapter, float32, no gradient. Where many adapters are "
+        "loaded, they take turns.",
+        "",
+        *_figures(result, LINEAR),
+        "",
+        "| series | batch | adapters loaded | seconds | tokens/s |",
+        "| --- | --- | --- | --- | --- |",
+        *points,
+    ]
+
+
+def _startup(result: Result) -> list[str]:
+    return [
+        "## Start-up",
+        "",
+        "| command | seconds | over `import torch` |",
+        "| --- | --- | --- |",
+        *(
+            f"| `{name}` | {seconds:.3f} | {result['over_import_torch'][name]:.3f} |"
+            for name, seconds in result["seconds"].items()
+        ),
+    ]
+
+
+def _sizes(result: Result) -> str:
+    sizes = result["sizes"]
+    return f"Backbone `{sizes['backbone']}`, batch {sizes['batch']} x {sizes['length']}"
+
+
+def _contenders(result: Result, unit: str) -> list[str]:
+    rows = [
+        f"| {name} | {one['tokens_per_second']:,.0f} | {one['seconds']:.3f} | {one['peak_bytes'] / 2**30:.2f} |"
+        for name, one in result["contenders"].items()
+    ]
+    return [
+        f"| contender | tokens/s | seconds {unit} | peak memory, GiB |",
+        "| --- | --- | --- | --- |",
+        *rows,
+    ]
+
+
+def _figures(result: Result, wanted: Sequence[Figure]) -> list[str]:
+    spread = result.get("ranges", {})
+    lines = ["| figure | value | lowest and highest round | aim |", "| --- | --- | --- | --- |"]
+    for key, words, aim in wanted:
+        value = result.get(key)
+        shown = "not measured" if value is None else f"{value:.3f}"
+        ends = "{:.3f} to {:.3f}".format(*spread[key]) if key in spread else ""
+        lines.append(f"| {words} | {shown} | {ends} | {aim} |")
+    return lines
+
+
+def _measured_with(result: Result) -> list[str]:
+    with_what = result["provenance"]
+    versions = ", ".join(f"{name} {number}" for name, number in with_what["versions"].items())
+    beside = with_what["versions_beside_adapters"] or {}
+    theirs = ", ".join(f"{name} {number}" for name, number in beside.items())
+    rounds = f", {result['rounds']} rounds" if "rounds" in result else ""
+    quick = "**Tiny sizes, to see that it works; no result.** " if result["quick"] else ""
+    return [
+        f"{quick}{with_what['processor']}, {with_what['threads']} threads, {result['device']}{rounds}; {versions}"
+        + (f"; `adapters` beside {theirs}." if theirs else ".")
+    ]
+
+
+if __name__ == "__main__":
+    main()
