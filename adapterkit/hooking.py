@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from adapterkit.backbone.layout import Architecture, Place, module_at
 from adapterkit.backbone.load import Backbone, as_output, base_of
+from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
+from adapterkit.config import BottleneckConfig
 from adapterkit.nn.sites import (
     Catch,
     Caught,
     CouplingSite,
+    Narrow,
     Node,
     OutputSite,
     PatchSite,
@@ -34,11 +37,13 @@ class Hooked:
         vocabulary_head: The masked-LM model without its encoder; None where there is no such model.
             Of an encoder-decoder, the whole model.
         vocabulary: The vocabulary matrix, if the head stops before it; None if the head gives logits.
+        narrow: Tells the encoder's last layer which positions to compute; None where it computes all.
     """
 
     encoder: Any
     vocabulary_head: Any
     vocabulary: nn.Linear | None = None
+    narrow: Narrow | None = None
 
 
 def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooked:
@@ -52,7 +57,10 @@ def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooke
     if backbone.architecture.kind == "seq2seq":
         model = whole(backbone, stack, groups)
         return Hooked(module_at(base_of(model, backbone.architecture), "encoder"), model)
-    return Hooked(_encoder(backbone, stack, groups), *_head(backbone, stack, groups))
+    base = base_of(backbone.twin(), backbone.architecture)
+    narrow = _hook_narrow(backbone.architecture, base, stack)
+    _hook_base(backbone.architecture, base, _Bound(stack, groups))
+    return Hooked(base, *_head(backbone, stack, groups), narrow)
 
 
 def whole(backbone: Backbone, stack: Composition, groups: Tensor | None, *, beams: int = 1) -> Any:
@@ -104,10 +112,26 @@ class _Bound:
         return CouplingSite([one], inverse=inverse) if one is not None else None
 
 
-def _encoder(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Any:
-    base = base_of(backbone.twin(), backbone.architecture)
-    _hook_base(backbone.architecture, base, _Bound(stack, groups))
-    return base
+def _hook_narrow(row: Architecture, base: nn.Module, stack: Composition) -> Narrow | None:
+    """Before the other hooks, which then see only the positions that are computed."""
+    tower = row.towers[-1]
+    if not tower.narrow or isinstance(stack, Rows) or any(map(_mixes, stack.adapters)):
+        return None
+    layers = module_at(base, tower.layers)
+    assert isinstance(layers, nn.ModuleList)
+    place = module_at(layers[-1], tower.narrow)
+    assert place is not None
+    narrow = Narrow()
+    place.register_forward_pre_hook(narrow)
+    return narrow
+
+
+def _mixes(adapter: Adapter) -> bool:
+    """Whether what an adapter does at one position depends on others, or on how they are laid out in rows."""
+    config = adapter.config
+    return isinstance(config, BottleneckConfig) and (
+        config.use_gating or config.stochastic_depth > 0.0
+    )
 
 
 def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:

@@ -295,15 +295,22 @@ class AdaptedModel(nn.Module):
 
     def _language_loss(self, batch: Batch) -> Tensor:
         wanted = batch.targets != -100
-        matrix = self._frozen.vocabulary if self._frozen is not None else None
-        if self._frozen is None or matrix is None:
-            logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
-            return cross_entropy(logits, batch.targets[wanted])
+        targets = batch.targets[wanted]
         self.backbone.require_trained_head()
-        hidden = self._encode(self._frozen, batch.input_ids, batch.attention_mask)
-        head = self._frozen.vocabulary_head
-        features = head(inputs_embeds=hidden[wanted].unsqueeze(1)).logits.squeeze(1)
-        return frozen_cross_entropy(features, matrix.weight, matrix.bias, batch.targets[wanted])
+        if self._frozen is None or self._frozen.vocabulary is None:
+            logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
+            return cross_entropy(logits, targets)
+        hidden = self._wanted(self._frozen, batch, wanted)
+        features = self._frozen.vocabulary_head(inputs_embeds=hidden.unsqueeze(1)).logits.squeeze(1)
+        matrix = self._frozen.vocabulary
+        return frozen_cross_entropy(features, matrix.weight, matrix.bias, targets)
+
+    def _wanted(self, hooked: Hooked, batch: Batch, wanted: Tensor) -> Tensor:
+        """Last hidden state at the wanted positions. Shape ``(wanted, width)``."""
+        if hooked.narrow is None:
+            return self._encode(hooked, batch.input_ids, batch.attention_mask)[wanted]
+        with hooked.narrow.to(wanted.flatten().nonzero().squeeze(-1)):
+            return self._encode(hooked, batch.input_ids, batch.attention_mask)[0]
 
     def _second_text_loss(self, batch: Batch) -> Tensor:
         hooked, _ = self._bound(len(batch.input_ids), None)

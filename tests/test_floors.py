@@ -35,7 +35,7 @@ STEPS = {
     ("__main__", "__init__"),
 }
 DOORS = {
-    "transformers": {"backbone/load.py"},
+    "transformers": {"backbone/load.py", "backbone/precision.py"},
     "safetensors": {"tensorfile.py"},
     "huggingface_hub": {"hub.py"},
     "datasets": {"data/datasets_door.py"},

@@ -27,6 +27,7 @@ _BERT_TOWER = Tower(
         closes=True,
         key="output.adapters",
     ),
+    narrow="attention.output",
 )
 
 

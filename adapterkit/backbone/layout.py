@@ -37,12 +37,15 @@ class Tower:
         attention: The place after self-attention, where Houlsby adapters have a second bottleneck.
         output: The place after the feed-forward part.
         depth: Name of its number of layers in transformers' configuration.
+        narrow: Module of a layer that gets attention's output and the residual as its two positional
+            arguments, and behind which nothing mixes positions; empty where there is none.
     """
 
     layers: str
     attention: Place
     output: Place
     depth: str = "num_hidden_layers"
+    narrow: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Loading a backbone, frozen, and the few things the rest of the house asks of it."""
 
 import contextlib
-import copy
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from adapterkit.backbone.architectures import architecture
 from adapterkit.backbone.identity import canonical, digest_of
 from adapterkit.backbone.layout import Architecture, module_at
+from adapterkit.backbone.precision import in_dtype, with_plain_attention
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub import fetch_backbone, is_folder
@@ -280,35 +280,6 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         untrained_head=_untrained(row, config, info),
         max_length=_max_length(config, tokenizer, row),
     )
-
-
-def in_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy of ``model`` with its floating-point parameters in ``dtype``; tied ones stay tied."""
-    memo: dict[int, Any] = {id(buffer): buffer for buffer in model.buffers()}
-    for parameter in model.parameters():
-        cast = parameter.detach().to(dtype) if parameter.is_floating_point() else parameter
-        memo[id(parameter)] = nn.Parameter(cast, requires_grad=False)
-    return copy.deepcopy(model, memo)
-
-
-def with_plain_attention(model: nn.Module) -> nn.Module:
-    """A twin of ``model`` that attends by plain products, where its code has the choice.
-
-    On a CPU the backward pass of torch's fused attention is several times slower in bfloat16 than that of
-    the two products and the softmax it stands for (``docs/log.md``); on a GPU the fused one stays.
-    """
-    if next(model.parameters()).device.type != "cpu":
-        return model
-    plain = twin(model)
-    configs: dict[int, Any] = {}
-    for module in plain.modules():
-        config = module.__dict__.get("config")
-        if getattr(config, "_attn_implementation", None) == "sdpa":
-            if id(config) not in configs:
-                configs[id(config)] = copy.deepcopy(config)
-                configs[id(config)]._attn_implementation = "eager"
-            module.__dict__["config"] = configs[id(config)]
-    return plain
 
 
 def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-ROWS, COLUMNS = 4096, 4096
-"""Features and tokens at once in `frozen_cross_entropy`: some tens of MB of logits at most, in the cache mostly."""
+ROWS, LOGITS = 1024, 2**21
+"""Features and logits at once in `frozen_cross_entropy`: 8 MB of logits, most of which stay in a cache."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -72,27 +72,30 @@ def _rows(
     top = torch.full((len(h), 1), -torch.inf, dtype=wide, device=h.device)
     total = torch.zeros_like(top)
     mean = torch.zeros(h.shape, dtype=wide, device=h.device)
-    for start in range(0, len(weight), COLUMNS):
-        part = weight[start : start + COLUMNS]
-        logits = _logits(h, part, None if bias is None else bias[start : start + COLUMNS])
+    columns = min(16384, max(1024, LOGITS // len(h)))
+    rough, exact = (
+        torch.empty(len(h) * columns, dtype=d, device=h.device) for d in (h.dtype, wide)
+    )
+    for start in range(0, len(weight), columns):
+        part = weight[start : start + columns]
+        size = len(h), len(part)
+        # Into the same memory each time: fresh pages cost as much as the sums themselves.
+        low, logits = (flat[: size[0] * size[1]].view(size) for flat in (rough, exact))
+        logits.copy_(torch.mm(h, part.t(), out=low))
+        if bias is not None:
+            logits.add_(bias[start : start + columns])
         above = torch.maximum(top, logits.amax(-1, keepdim=True))
         shrink = (top - above).exp_()
         logits.sub_(above).exp_()
         total.mul_(shrink).add_(logits.sum(-1, keepdim=True))
         if gradient:
-            mean.mul_(shrink).add_(logits.to(part.dtype) @ part)
+            mean.mul_(shrink).add_(low.copy_(logits) @ part)
         top = above
     rows = weight[targets]
     right = (_wide(h) * _wide(rows)).sum(-1)
     right = right if bias is None else right + _wide(bias[targets])
     loss = (top + total.log()).squeeze(-1) - right
     return loss, mean.div_(total).sub_(rows) if gradient else mean
-
-
-def _logits(h: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """In float32 at least, as a tensor of its own. Shape ``(n, columns)``."""
-    logits = _wide(functional.linear(h, weight))
-    return logits if bias is None else logits.add_(bias)
 
 
 def _wide(x: Tensor) -> Tensor:

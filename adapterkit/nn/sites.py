@@ -12,7 +12,8 @@ its way in. Hooks are instances, not closures: they pickle, and hold nothing but
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -168,6 +169,33 @@ class Catch:
     def __call__(self, module: nn.Module, args: tuple[Tensor, ...]) -> None:
         """Keep the argument, shape ``(batch, length, width)``."""
         self.caught.put(args[self.argument])
+
+
+class Narrow:
+    """Forward pre-hook behind which only some positions are computed, as one row.
+
+    In the last layer nothing but attention mixes positions: what comes behind it need not be computed where nobody
+    looks. Which positions is said for one call, by thread; unsaid, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self._chosen = Caught()
+
+    @contextmanager
+    def to(self, numbers: Tensor) -> Iterator[None]:
+        """Compute only these positions in the next call: numbers in the flat batch, shape ``(wanted,)``."""
+        self._chosen.put(numbers)
+        try:
+            yield
+        finally:
+            self._chosen.take()
+
+    def __call__(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        """From ``(batch, length, width)`` to ``(1, wanted, width)``."""
+        numbers = self._chosen.take()
+        if numbers is None:
+            return None
+        return tuple(x.flatten(0, 1).index_select(0, numbers).unsqueeze(0) for x in args)
 
 
 class OutputSite:

@@ -9,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.load import Backbone, device_of, load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import LanguageConfig
+from adapterkit.data.batches import Batch
 from adapterkit.data.blocks import Blocks, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.demo.grammar import demo_data
 from adapterkit.methods import shape_of_method
-from adapterkit.model import AdaptedModel, Batch
+from adapterkit.model import AdaptedModel
 from adapterkit.training.language import MaskedLanguageModelling, heldout_loss, vocabulary_of
 from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.progress import Silent
@@ -48,7 +49,7 @@ class Stopping(Silent):
 def training(line: Line, spec: Message) -> None:
     """Train on random blocks, step by step as the parent says."""
     prepare()
-    backbone = load_backbone(spec["backbone"], device=spec["device"])
+    backbone = _loaded(spec)
     config = _config(backbone, spec, steps=NEVER, learning_rate=1e-4)
     rows = random_rows(spec["blocks"], spec["length"], backbone.vocabulary)
     blocks = Blocks(rows, vocabulary_of(backbone))
@@ -66,7 +67,7 @@ def training(line: Line, spec: Message) -> None:
 def quality(line: Line, spec: Message) -> None:
     """Train on real text and answer with the held-out loss in nats a masked token."""
     prepare()
-    backbone = load_backbone(spec["backbone"], device=spec["device"])
+    backbone = _loaded(spec)
 
     def work(message: Message) -> Message:
         with tempfile.TemporaryDirectory() as folder:
@@ -76,6 +77,14 @@ def quality(line: Line, spec: Message) -> None:
             return {"loss": run.looks[-1][1], "before": run.looks[0][1]}
 
     serve(line, work)
+
+
+def _loaded(spec: Message) -> Backbone:
+    """The backbone as the product's command line loads it: in the precision that is trained in."""
+    device = device_of(spec["device"])
+    precision = choose_precision(device, spec["precision"], torch.float32)
+    backbone = load_backbone(spec["backbone"], device=device, dtype=precision)
+    return backbone.for_training(precision)
 
 
 def batches(line: Line, spec: Message) -> None:

@@ -1,0 +1,91 @@
+"""A frozen backbone made ready for training in bfloat16: its tensors cast once, its attention one that trains fast.
+
+This file is, with `load`, the door to transformers: it adds an attention function to its table of them.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.nn.twin import twin
+
+PLAIN = "adapterkit_plain"
+
+
+def in_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of ``model`` with its floating-point parameters in ``dtype``; tied ones stay tied."""
+    memo: dict[int, Any] = {id(buffer): buffer for buffer in model.buffers()}
+    for parameter in model.parameters():
+        cast = parameter.detach().to(dtype) if parameter.is_floating_point() else parameter
+        memo[id(parameter)] = nn.Parameter(cast, requires_grad=False)
+    return copy.deepcopy(model, memo)
+
+
+def with_plain_attention(model: nn.Module) -> nn.Module:
+    """A twin of ``model`` that attends by `plain_attention`, where its code asks transformers' table.
+
+    On a CPU the backward pass of torch's fused attention is several times slower in bfloat16 than that of
+    the two products and the softmax it stands for (``docs/log.md``); on a GPU the fused one stays.
+    """
+    if next(model.parameters()).device.type != "cpu":
+        return model
+    _register()
+    plain = twin(model)
+    configs: dict[int, Any] = {}
+    for module in plain.modules():
+        config = module.__dict__.get("config")
+        if getattr(config, "_attn_implementation", None) == "sdpa":
+            if id(config) not in configs:
+                configs[id(config)] = copy.deepcopy(config)
+                configs[id(config)]._attn_implementation = PLAIN
+            module.__dict__["config"] = configs[id(config)]
+    return plain
+
+
+def _register() -> None:
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+    AttentionInterface.register(PLAIN, plain_attention)
+    AttentionMaskInterface.register(PLAIN, eager_mask)
+
+
+def plain_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **unused: Any,
+) -> tuple[Tensor, None]:
+    """Softmax of scaled products, as transformers' table of attention functions has it.
+
+    The query is scaled instead of the products, which are larger, and the softmax keeps its input's dtype
+    (inside it computes in float32). Frozen backbones never drop.
+
+    Args:
+        module: The attention; says how many queries share a key.
+        query: Shape ``(batch, heads, length, width of a head)``.
+        key: Shape ``(batch, heads or fewer, length, width of a head)``.
+        value: Likewise.
+        attention_mask: Added to the products; None where there is no padding.
+        scaling: Of the products; by default one over the root of a head's width.
+        dropout: Not used.
+        unused: What transformers tells its other attention functions.
+
+    Returns:
+        Shape ``(batch, length, heads, width of a head)``, and no weights.
+    """
+    shared = query.shape[1] // key.shape[1]
+    if shared > 1:
+        key, value = (part.repeat_interleave(shared, dim=1) for part in (key, value))
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    products = torch.matmul(query * scale, key.transpose(2, 3))
+    if attention_mask is not None:
+        products = products + attention_mask[..., : key.shape[-2]]
+    mixed = torch.matmul(torch.softmax(products, dim=-1), value)
+    return mixed.transpose(1, 2).contiguous(), None
