@@ -15,6 +15,7 @@ from adapterkit.files import write_bytes
 from adapterkit.header import FLOATS, TensorFacts, read_header
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
@@ -26,6 +27,8 @@ _NAMES |= {
     "uint8": "U8",
     "bool": "BOOL",
 }
+_PIECE = 2**22
+"""Numbers that `read_cast` reads at once."""
 _OUTPUT_MATRICES = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
 
 
@@ -43,6 +46,34 @@ def read_tensors(path: Path) -> dict[str, "Tensor"]:
         return load_file(path)
     except SafetensorError as error:
         raise FolderError(f"{path}: {error}") from None
+
+
+def read_cast(path: Path, dtype: "torch.dtype") -> dict[str, "Tensor"]:
+    """Load a safetensors file with its floating-point matrices in ``dtype``, some megabytes at a time.
+
+    Vectors stay as they are: they are small, and some models keep theirs in float32. A memory-mapped file that is cast stays in memory beside its copy until the last tensor is done; here
+    the peak is what comes out.
+
+    Raises:
+        FolderError: As `read_header`.
+    """
+    import torch
+
+    stored = {ours: getattr(torch, name) for name, ours in _NAMES.items()}
+    tensors = {}
+    with path.open("rb") as file:
+        for name, fact in read_header(path).items():
+            kind = stored[fact.dtype]
+            casts = kind.is_floating_point and len(fact.shape) > 1
+            tensor = torch.empty(fact.shape, dtype=dtype if casts else kind)
+            flat = tensor.view(-1)
+            file.seek(fact.start)
+            for start in range(0, len(flat), _PIECE):
+                part = flat[start : start + _PIECE]
+                data = bytearray(file.read(len(part) * kind.itemsize))
+                part.copy_(torch.frombuffer(data, dtype=kind))
+            tensors[name] = tensor
+    return tensors
 
 
 def write_tensors(

@@ -6,7 +6,8 @@ width, ``f`` the feed-forward width, ``V`` the vocabulary, ``b`` the bottleneck,
 coupling:
 
 - linear layers of a frozen layer: ``n (4 w w + 2 w f)`` (``3 w f`` with a gate), forward and once more for
-  the gradient of the input;
+  the gradient of the input; in the last layer of a post-norm encoder only ``n 3 w w + m (w w + 2 w f)``, and its
+  bottleneck at ``m`` positions: behind attention nothing mixes positions, and nobody looks at the others;
 - attention of a layer, scores and values: ``2 n l w`` forward, twice that backward (both factors of both
   products are activations);
 - a bottleneck: ``2 n w b``, three times (forward, gradient of the input, gradient of the weights);
@@ -48,10 +49,15 @@ def step_of(shape: Shape, *, batch: int, length: int, masking: float, factor: in
     return Step(tokens, length, round(masking * tokens), inside, coupling)
 
 
-def layer_forward(shape: Shape, step: Step) -> int:
+def layer_forward(shape: Shape, step: Step, *, last: bool = False) -> int:
     """Multiply-adds of one frozen layer's linear layers, forward."""
-    matrices = 3 if shape.gated else 2
-    return step.tokens * (4 * shape.width**2 + matrices * shape.width * shape.inner)
+    rest = shape.width**2 + (3 if shape.gated else 2) * shape.width * shape.inner
+    return step.tokens * 3 * shape.width**2 + behind_attention(shape, step, last=last) * rest
+
+
+def behind_attention(shape: Shape, step: Step, *, last: bool) -> int:
+    """Positions that a layer needs to compute behind its attention."""
+    return step.masked if last and shape.post_norm else step.tokens
 
 
 def attention_forward(shape: Shape, step: Step) -> int:
@@ -59,9 +65,9 @@ def attention_forward(shape: Shape, step: Step) -> int:
     return 2 * step.tokens * step.length * shape.width
 
 
-def bottleneck(shape: Shape, step: Step) -> int:
+def bottleneck(shape: Shape, step: Step, *, last: bool = False) -> int:
     """Multiply-adds of one layer's bottleneck, forward and both gradients."""
-    return 3 * 2 * step.tokens * shape.width * step.bottleneck
+    return 3 * 2 * behind_attention(shape, step, last=last) * shape.width * step.bottleneck
 
 
 def coupling(shape: Shape, step: Step) -> int:
@@ -77,10 +83,13 @@ def head(shape: Shape, step: Step) -> int:
 
 def parts(shape: Shape, step: Step) -> dict[str, int]:
     """Multiply-adds of a step by what they are for."""
+    lower = shape.layers - 1
+    layers = lower * layer_forward(shape, step) + layer_forward(shape, step, last=True)
+    bottlenecks = lower * bottleneck(shape, step) + bottleneck(shape, step, last=True)
     return {
-        "linear_layers": shape.layers * 2 * layer_forward(shape, step),
+        "linear_layers": 2 * layers,
         "attention": shape.layers * 3 * attention_forward(shape, step),
-        "bottlenecks": shape.layers * bottleneck(shape, step),
+        "bottlenecks": bottlenecks,
         "coupling": coupling(shape, step),
         "head": head(shape, step),
     }
@@ -112,3 +121,11 @@ def matrices(shape: Shape, step: Step) -> list[tuple[int, int, int]]:
         (step.tokens, shape.width, step.bottleneck),
         (step.masked, shape.width, shape.vocabulary),
     ]
+
+
+def weights(shape: Shape, step: Step) -> list[tuple[int, int, int]]:
+    """The same for every frozen matrix of the model, in the order in which a step meets them."""
+    layer = [(step.tokens, shape.width, shape.width)] * 4
+    layer += [(step.tokens, shape.width, shape.inner)] * (2 if shape.gated else 1)
+    layer += [(step.tokens, shape.inner, shape.width)]
+    return layer * shape.layers + [(step.masked, shape.width, shape.vocabulary)]

@@ -33,6 +33,11 @@ TRAINING: tuple[Figure, ...] = (
     ("memory_ratio", "peak memory, bfloat16 over `adapters`", "at most 0.5"),
     ("memory_ratio_fp32", "peak memory, float32 over `adapters`", ""),
     ("matrix_rate_share", "share of the machine's matrix rate, bfloat16", "at least 0.4"),
+    (
+        "matrix_rate_share_streamed",
+        "share of the rate at which the model's own matrices are multiplied in turn, bfloat16",
+        "",
+    ),
     ("matrix_rate_share_fp32", "share of the machine's matrix rate, float32", ""),
     ("ratio_mini", "`mini`: tokens/s over the plain autocast loop", "at least 2.5"),
     ("memory_ratio_mini", "`mini`: peak memory over the plain autocast loop", ""),

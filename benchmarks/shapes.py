@@ -41,6 +41,11 @@ class Shape:
     positions: int
     gated: bool = False
 
+    @property
+    def post_norm(self) -> bool:
+        """Whether a layer's last part takes attention's output and the residual apart (not ModernBERT)."""
+        return self.model_type != "modernbert"
+
 
 SHAPES = {
     "xlmr": Shape("xlm-roberta", 12, 768, 3072, 12, 250_002, 514),

@@ -193,3 +193,31 @@ def test_a_head_of_another_vocabulary_is_refused(tiny_folder: Path) -> None:
     )
     with pytest.raises(AdapterMismatch, match="vocabulary: its masked_lm head has 121 tokens"):
         AdaptedModel(backbone, adapter)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_the_last_layer_may_be_computed_at_masked_positions_only(
+    backbone: Backbone, gated: bool
+) -> None:
+    config = BottleneckConfig(4, invertible=True, mh_adapter=True, use_gating=gated)
+    lang = new_adapter("l", config, backbone=backbone.facts, kind="language", seed=3).double()
+    model = AdaptedModel(backbone, Stack(lang))
+    batch = SimpleNamespace(
+        input_ids=IDS, attention_mask=MASK, targets=torch.where(IDS > 20, IDS, -100)
+    )
+    loss = model(batch)
+    loss.backward()
+    found = [p.grad for p in model.parameters()]
+    model.zero_grad(set_to_none=True)
+    logits = model.mlm_logits(IDS, MASK)
+    full = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+    full.backward()  # type: ignore[no-untyped-call]
+    assert abs(float((loss - full).detach())) < 1e-12
+    for gradient, parameter in zip(found, model.parameters(), strict=True):
+        assert gradient is not None
+        assert parameter.grad is not None
+        assert (gradient - parameter.grad).abs().max() < 1e-11
+    # A call that stops half-way leaves nothing behind for the next.
+    with pytest.raises(IndexError):
+        model(SimpleNamespace(input_ids=IDS + 1000, attention_mask=MASK, targets=batch.targets))
+    assert model.encode(IDS, MASK).shape == (*IDS.shape, backbone.width)

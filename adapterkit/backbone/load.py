@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from adapterkit.backbone.architectures import architecture
-from adapterkit.backbone.identity import canonical, digest_of
+from adapterkit.backbone.identity import canonical, digest_of, weight_files
 from adapterkit.backbone.layout import Architecture, module_at
 from adapterkit.backbone.precision import in_dtype, with_plain_attention
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub import fetch_backbone, is_folder
 from adapterkit.nn.twin import twin
-from adapterkit.tensorfile import digest_of_tensors
+from adapterkit.tensorfile import digest_of_tensors, read_cast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -263,9 +263,14 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         "causal": transformers.AutoModelForCausalLM,
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
     }[row.kind]
+    state = _state(folder, dtype) if row.kind == "masked" else None
+    source: Path | None = folder
+    if state is not None:  # the class itself: the automatic one looks at the folder
+        auto, source = transformers.MODEL_FOR_MASKED_LM_MAPPING[type(config)], None
     model, info = auto.from_pretrained(
-        folder, config=config, dtype=dtype, output_loading_info=True, **options
+        source, config=config, dtype=dtype, state_dict=state, output_loading_info=True, **options
     )
+    del state
     model = model.requires_grad_(False).eval()
     if dtype == torch.float64:
         model.to(dtype)  # buffers too; in half precision positions must keep theirs in float32
@@ -280,6 +285,14 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         untrained_head=_untrained(row, config, info),
         max_length=_max_length(config, tokenizer, row),
     )
+
+
+def _state(folder: Path, dtype: torch.dtype) -> dict[str, Tensor] | None:
+    """The checkpoint in a narrower dtype than it is stored in, cast while it is read; else None."""
+    files = weight_files(folder)
+    if dtype != torch.bfloat16 or any(file.suffix != ".safetensors" for file in files):
+        return None
+    return {key: tensor for file in files for key, tensor in read_cast(file, dtype).items()}
 
 
 def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ This file is, with `load`, the door to transformers: it adds an attention functi
 """
 
 import copy
+import sys
 from typing import Any
 
 import torch
@@ -29,7 +30,9 @@ def with_plain_attention(model: nn.Module) -> nn.Module:
     On a CPU the backward pass of torch's fused attention is several times slower in bfloat16 than that of
     the two products and the softmax it stands for (``docs/log.md``); on a GPU the fused one stays.
     """
-    if next(model.parameters()).device.type != "cpu":
+    code = sys.modules[type(model).__module__]
+    asks = hasattr(code, "ALL_ATTENTION_FUNCTIONS")  # not every architecture of 4.57 does
+    if next(model.parameters()).device.type != "cpu" or not asks:
         return model
     _register()
     plain = twin(model)

@@ -49,15 +49,22 @@ def measure(options: Options) -> dict[str, Any]:
     )
     rates = records.pop(MATRIX)
     best = {kind: rates.median(f"{kind}_rate") for kind in ("float32", "bfloat16")}
-    shares = {
-        kind: cost.share_of_rate(shape, step, records[who].speed, best[kind])
-        for kind, who in (("float32", FP32), ("bfloat16", BF16))
-    }
+    streamed = {kind: rates.median(f"{kind}_streamed") for kind in ("float32", "bfloat16")}
+    shares, of_streamed = (
+        {
+            kind: cost.share_of_rate(shape, step, records[who].speed, of[kind])
+            for kind, who in (("float32", FP32), ("bfloat16", BF16))
+        }
+        for of in (best, streamed)
+    )
     return {
         **ratios(records),
         "matrix_rate_share": shares["bfloat16"],
         "matrix_rate_share_fp32": shares["float32"],
+        "matrix_rate_share_streamed": of_streamed["bfloat16"],
+        "matrix_rate_share_streamed_fp32": of_streamed["float32"],
         "matrix_rates": best,
+        "matrix_rates_streamed": streamed,
         "multiply_adds_per_token": cost.multiply_adds(shape, step) / step.tokens,
         "multiply_adds": cost.parts(shape, step),
         "contenders": table(records),
@@ -94,6 +101,7 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
             {
                 "kind": "rates",
                 "sizes": cost.matrices(SHAPES[name], step),
+                "weights": cost.weights(SHAPES[name], step),
                 "repeats": 1 if options.quick else 5,
                 "device": options.device,
             },

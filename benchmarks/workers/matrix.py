@@ -10,7 +10,11 @@ from benchmarks.workers.common import DTYPES, prepare, waiting
 
 
 def rates(line: Line, spec: Message) -> None:
-    """Answer each message with the best rate over all sizes, in operations a second, by dtype."""
+    """Answer each message with rates in operations a second, by dtype.
+
+    ``..._rate`` is the best over all sizes, of one matrix over and over, which stays in the cache;
+    ``..._streamed`` that of every matrix of the model in turn, which do not.
+    """
     prepare()
     sizes = [tuple(size) for size in spec["sizes"]]
     repeats = int(spec["repeats"])
@@ -20,7 +24,10 @@ def rates(line: Line, spec: Message) -> None:
             name: max(_rate(size, name, spec["device"], repeats) for size in sizes)
             for name in DTYPES
         }
-        return {f"{name}_rate": value for name, value in best.items()}
+        streams = {name: _streamed(spec["weights"], name, spec["device"]) for name in DTYPES}
+        return {f"{name}_rate": value for name, value in best.items()} | {
+            f"{name}_streamed": value for name, value in streams.items()
+        }
 
     serve(line, work)
 
@@ -37,6 +44,20 @@ def _rate(size: tuple[int, ...], dtype: str, device: str, repeats: int) -> float
         wait()
         best = min(best, time.perf_counter() - began)
     return 2 * rows * inputs * outputs / best
+
+
+def _streamed(sizes: list[list[int]], dtype: str, device: str) -> float:
+    inputs = {(n, i): torch.randn(n, i, device=device).to(DTYPES[dtype]) for n, i, _ in sizes}
+    weights = [torch.randn(o, i, device=device).to(DTYPES[dtype]) for _, i, o in sizes]
+    wait = waiting(device)
+    best = float("inf")
+    for _ in range(3):
+        began = time.perf_counter()
+        for (rows, width, _), weight in zip(sizes, weights, strict=True):
+            functional.linear(inputs[rows, width], weight)
+        wait()
+        best = min(best, time.perf_counter() - began)
+    return sum(2 * n * i * o for n, i, o in sizes) / best
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from adapterkit.model import AdaptedModel
 from benchmarks import cost
 from benchmarks.shapes import Shape, make
 
-SMALL = Shape("xlm-roberta", 1, 4, 8, 2, 10, 16)
+SMALL = Shape("xlm-roberta", 2, 4, 8, 2, 10, 16)
 
 
 def test_a_step_counted_by_hand() -> None:
@@ -26,13 +26,18 @@ def test_a_step_counted_by_hand() -> None:
     # A product of the coupling is 2 x 1; four of them, each three times but for one gradient.
     assert cost.coupling(SMALL, step) == 6 * 11 * 2 + 2 * 12 * 2
     assert cost.head(SMALL, step) == 2 * 2 * (16 + 40)
-    assert cost.multiply_adds(SMALL, step) == 2 * 768 + 3 * 144 + 288 + 180 + 224
+    # Of the last layer's, only three matrices see all tokens.
+    assert cost.layer_forward(SMALL, step, last=True) == 6 * 48 + 2 * (16 + 64)
+    assert cost.bottleneck(SMALL, step, last=True) == 3 * 2 * (4 * 2 + 2 * 4)
+    layers, bottlenecks = 2 * (768 + 448), 288 + 96
+    assert cost.multiply_adds(SMALL, step) == layers + 2 * 3 * 144 + bottlenecks + 180 + 224
 
 
 def test_a_gate_is_one_more_matrix() -> None:
     gated = Shape("modernbert", 1, 4, 8, 2, 10, 16, gated=True)
     step = cost.Step(tokens=6, length=3, masked=2, bottleneck=2, coupling=1)
     assert cost.layer_forward(gated, step) - cost.layer_forward(SMALL, step) == 6 * 4 * 8
+    assert cost.layer_forward(gated, step, last=True) == cost.layer_forward(gated, step)
 
 
 def test_the_share_of_the_rate_counts_a_multiply_add_as_two_operations() -> None:

@@ -1,0 +1,64 @@
+"""Cross entropy over a frozen vocabulary matrix, without all logits at once."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, linear
+
+from adapterkit.nn import losses
+from adapterkit.nn.losses import frozen_cross_entropy
+
+
+def problem(rows: int = 11, vocabulary: int = 5000) -> tuple[torch.Tensor, ...]:
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(rows, 12, generator=draw, dtype=torch.float64) * 3
+    weight = torch.randn(vocabulary, 12, generator=draw, dtype=torch.float64)
+    bias = torch.randn(vocabulary, generator=draw, dtype=torch.float64)
+    return features, weight, bias, torch.randint(vocabulary, (rows,), generator=draw)
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("rows", [losses.ROWS, 4])
+def test_loss_and_gradient_equal_those_of_the_full_logits(
+    rows: int, with_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "ROWS", rows)
+    features, weight, bias, targets = problem()
+    shift = bias if with_bias else None
+    features.requires_grad_()
+    loss = frozen_cross_entropy(features, weight, shift, targets)
+    (found,) = torch.autograd.grad(2 * loss, features)
+    expected = cross_entropy(linear(features, weight, shift), targets)
+    (gradient,) = torch.autograd.grad(2 * expected, features)
+    assert abs(float(loss.detach() - expected.detach())) < 1e-12
+    assert (found - gradient).abs().max() < 1e-12
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    features, weight, bias, targets = problem(4)
+    loss = frozen_cross_entropy(features.float() * 1e4, weight.float(), bias.float(), targets)
+    expected = cross_entropy(linear(features.float() * 1e4, weight.float(), bias.float()), targets)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_in_bfloat16_the_sums_are_float32() -> None:
+    features, weight, bias, targets = (
+        (t / 4).bfloat16() if t.is_floating_point() else t for t in problem()
+    )
+    features.requires_grad_()
+    loss = frozen_cross_entropy(features, weight, bias, targets)
+    (gradient,) = torch.autograd.grad(loss, features)
+    exact = features.detach().double().requires_grad_()
+    expected = cross_entropy(linear(exact, weight.double(), bias.double()), targets)
+    (wanted,) = torch.autograd.grad(expected, exact)
+    assert loss.dtype == torch.float32
+    assert gradient.dtype == torch.bfloat16
+    assert abs(float(loss.detach() - expected.detach())) < 0.02
+    # Logits and gradient are rounded to 8 bits, the sum over 5,000 tokens is not.
+    assert (gradient - wanted).abs().max() < 2**-6 * wanted.abs().max()
+
+
+def test_no_gradient_is_summed_up_where_nobody_asks() -> None:
+    features, weight, bias, targets = problem()
+    with torch.no_grad():
+        loss = frozen_cross_entropy(features, weight, bias, targets)
+    assert not loss.requires_grad
