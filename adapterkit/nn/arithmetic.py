@@ -4,6 +4,8 @@ Weights, their gradients and the optimizer stay float32; only the factors of a p
 the sum inside a product is float32. float16 has too few exponents for this: there adapters compute in float32.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,3 +24,17 @@ def multiply(layer: nn.Linear, x: Tensor) -> Tensor:
     dtype = torch.bfloat16 if x.dtype == torch.bfloat16 else layer.weight.dtype
     bias = None if layer.bias is None else layer.bias.to(dtype)
     return functional.linear(x.to(dtype), layer.weight.to(dtype), bias)
+
+
+def activated(act: Callable[[Tensor], Tensor], fresh: Tensor) -> Tensor:
+    """``act(fresh)``, in the same memory where nobody needs ``fresh`` again."""
+    if act is torch.relu and not torch.is_grad_enabled():
+        return fresh.relu_()
+    return act(fresh)
+
+
+def plus(fresh: Tensor, other: Tensor) -> Tensor:
+    """``fresh + other`` in the dtype of ``other``, in the same memory where nobody needs ``fresh`` again."""
+    if fresh.dtype == other.dtype and not torch.is_grad_enabled():
+        return fresh.add_(other)
+    return other + fresh.to(other.dtype)

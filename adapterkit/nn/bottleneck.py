@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from adapterkit.config import BottleneckConfig
 from adapterkit.nn.activations import activation
-from adapterkit.nn.arithmetic import multiply
+from adapterkit.nn.arithmetic import activated, multiply, plus
 from adapterkit.nn.low_rank import LowRank
 from adapterkit.nn.sites import Here
 
@@ -62,7 +62,7 @@ class Bottleneck(nn.Module):
         residual = residual if config.residual_before_ln else reading
         change = self._finish(self._change(reading), reading)
         if self.norm_after is None:
-            return residual + change.to(x.dtype)
+            return plus(change, residual)
         wide = residual.to(self.norm_after.weight.dtype)
         if config.adapter_residual_before_ln:
             return self._to(self._normed(change + wide), x)
@@ -76,7 +76,7 @@ class Bottleneck(nn.Module):
         if self.norm_before is not None:
             normed: Tensor = self.norm_before(reading.to(self.down.weight.dtype))
             reading = normed.to(reading.dtype)
-        out = multiply(self.up, self.act(multiply(self.down, reading)))
+        out = multiply(self.up, activated(self.act, multiply(self.down, reading)))
         if self.config.stochastic_depth > 0.0 and self.training:
             keep = 1.0 - self.config.stochastic_depth
             out = (
@@ -140,7 +140,7 @@ class Nice(nn.Module):
         first, second = net["0"], net["2"]
         assert isinstance(first, nn.Linear)
         assert isinstance(second, nn.Linear)
-        return multiply(second, self.act(multiply(first, x)))
+        return multiply(second, activated(self.act, multiply(first, x)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., width)`` to ``(..., width)``."""
