@@ -17,7 +17,7 @@ from adapterkit.fitting import check_parts
 from adapterkit.generation import Generation, generate
 from adapterkit.hooking import Hooked, hook
 from adapterkit.nn.bottleneck import Coupling
-from adapterkit.nn.heads import Head
+from adapterkit.nn.heads import Head, last_places
 from adapterkit.nn.losses import cross_entropy, frozen_cross_entropy
 from adapterkit.nn.sites import groups_of
 
@@ -135,7 +135,8 @@ class AdaptedModel(nn.Module):
         """Logits of the head that the last adapter of the stack carries.
 
         Returns:
-            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification. With
+            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification, which
+            reads the first token; over a decoder, the last one under ``attention_mask``. With
             `Rows` whose heads differ, a list of tensors, one a row, without the batch axis.
 
         Raises:
@@ -144,16 +145,22 @@ class AdaptedModel(nn.Module):
         hooked, groups = self._bound(len(input_ids), rows)
         self._require_heads()
         hidden = self._encode(hooked, input_ids, attention_mask)
+        places = self._places(input_ids, attention_mask)
         if groups is None:
             assert self.stack.head is not None
-            return self._through(self.stack.head, hidden, self.stack.invertible)
+            return self._through(self.stack.head, hidden, self.stack.invertible, places)
         assert isinstance(self.stack, Rows)
         parts = self.stack.parts
         if self.stack.head is not None and self.stack.head.config.head_type != "masked_lm":
-            return self._through(self.stack.head, hidden, None)
+            return self._through(self.stack.head, hidden, None, places)
         numbers = [int(group) for group in groups.tolist()]
         out = [
-            self._through(parts[group].head, hidden[row : row + 1], parts[group].invertible)[0]
+            self._through(
+                parts[group].head,
+                hidden[row : row + 1],
+                parts[group].invertible,
+                None if places is None else places[row : row + 1],
+            )[0]
             for row, group in enumerate(numbers)
         ]
         return torch.stack(out) if self.stack.head is not None else out
@@ -174,8 +181,16 @@ class AdaptedModel(nn.Module):
                 f"({self.backbone.facts.model_type}); tagging heads are, over its encoder"
             )
 
-    def _through(self, head: Head, hidden: Tensor, invertible: Coupling | None) -> Tensor:
-        out: Tensor = head(hidden, invertible, epsilon=self.backbone.norm_epsilon)
+    def _places(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor | None:
+        """Which token of each row a classification head reads, shape ``(batch,)``; None for the first."""
+        if self.backbone.architecture.kind != "causal":
+            return None
+        return last_places(torch.ones_like(input_ids) if attention_mask is None else attention_mask)
+
+    def _through(
+        self, head: Head, hidden: Tensor, invertible: Coupling | None, places: Tensor | None
+    ) -> Tensor:
+        out: Tensor = head(hidden, invertible, epsilon=self.backbone.norm_epsilon, places=places)
         return out
 
     def mlm_logits(
