@@ -29,7 +29,8 @@ from adapterkit.formats.guard import (
 )
 from adapterkit.formats.heads import head_record
 from adapterkit.formats.own import own_record
-from adapterkit.formats.peft_folders import is_peft, read_peft, write_peft
+from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
+from adapterkit.formats.values import check_name
 from adapterkit.header import TensorFacts, read_header
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import read_pickle, read_tensors, write_tensors
@@ -216,12 +217,27 @@ def load_adapter(
     return adapter
 
 
+def check_writable(adapter: Adapter) -> None:
+    """Refuse an adapter that has no form on disk; a training asks before it begins.
+
+    Raises:
+        ConfigError: If no folder could carry its name, or it is a LoRA or IA3 whose head has no form
+            that `peft` loads.
+    """
+    if isinstance(adapter.config, LowRankConfig):
+        _head_names(adapter)
+    else:
+        check_name(adapter.name)
+
+
 def save_adapter(adapter: Adapter, folder: str | Path) -> Path:
     """Write ``adapter`` to ``folder`` in one step, and return the folder.
 
     Raises:
         AdapterMismatch: If it says nothing of its backbone's type, without which nothing reads it.
+        ConfigError: If it has no form on disk (`check_writable`).
     """
+    check_writable(adapter)
     if not adapter.backbone.model_type and isinstance(adapter.config, BottleneckConfig):
         raise AdapterMismatch(
             f"adapter {adapter.name!r} does not know its backbone's type and cannot be saved"
