@@ -38,6 +38,7 @@ def _bert_like(
     *,
     low_rank: tuple[str, ...] = ("query", "value"),
     offset: bool = False,
+    unbatched: str = "",
 ) -> Architecture:
     return Architecture(
         model_type=model_type,
@@ -48,6 +49,7 @@ def _bert_like(
         prefix=prefix,
         low_rank=low_rank,
         offset_positions=offset,
+        unbatched=unbatched,
     )
 
 
@@ -129,7 +131,12 @@ ARCHITECTURES: dict[str, Architecture] = {
             "xlm-roberta", "roberta", ("lm_head.layer_norm",), "lm_head.decoder", offset=True
         ),
         _bert_like(
-            "deberta", "deberta", _DEBERTA, "cls.predictions.decoder", low_rank=("in_proj",)
+            "deberta",
+            "deberta",
+            _DEBERTA,
+            "cls.predictions.decoder",
+            low_rank=("in_proj",),
+            unbatched="attention.self",
         ),
         _bert_like(
             "deberta-v2",
@@ -137,6 +144,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             _DEBERTA,
             "cls.predictions.decoder",
             low_rank=("query_proj", "value_proj"),
+            unbatched="attention.self",
         ),
         _decoder("llama", pre_mlp="post_attention_layernorm"),
         _decoder("qwen3", pre_mlp="post_attention_layernorm"),

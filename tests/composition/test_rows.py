@@ -176,3 +176,35 @@ def test_threads_do_not_mix_their_rows_up(xlmr: Backbone) -> None:
     for thread in threads:
         thread.join()
     assert all((found[i] - expected[i]).abs().max() < 1e-12 for i in range(6))
+
+
+RELATIVE = {
+    "deberta": ("in_proj", "pos_proj", "pos_q_proj", "output.dense"),
+    "deberta-v2": ("query_proj", "key_proj", "value_proj", "output.dense"),
+}
+
+
+@pytest.mark.parametrize("model_type", RELATIVE)
+def test_loras_on_what_also_reads_relative_positions_stay_their_rows_own(
+    model_type: str, tmp_path: Path
+) -> None:
+    backbone = load_backbone(make_backbone(tmp_path / "b", model_type), dtype="float64")
+    assert backbone.config.relative_attention
+    shape = low_rank(backbone, rank=3, targets=RELATIVE[model_type])
+    one, two, plain = (
+        make(backbone, "one", shape, 1),
+        make(backbone, "two", shape, 2),
+        make(backbone, "plain", BottleneckConfig(4), 3),
+    )
+    rows = [2, 0, 1, 1, 0, 2, 0, 1]
+    mixed = AdaptedModel(backbone, Rows([Stack(one), Stack(plain, two), Stack(plain)]))
+    models = [AdaptedModel(backbone, part) for part in mixed.stack.parts]  # type: ignore[attr-defined]
+    together = mixed.encode(IDS, MASK, rows=rows)
+    gradients = torch.autograd.grad(together.square().sum(), list(mixed.parameters()))
+    alone = torch.cat(
+        [models[n].encode(IDS[i : i + 1], MASK[i : i + 1]) for i, n in enumerate(rows)]
+    )
+    expected = torch.autograd.grad(alone.square().sum(), list(mixed.parameters()))
+    assert (together - alone).abs().max() < 1e-10
+    for found, wanted in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
