@@ -7,7 +7,6 @@ What is compared, and how, is in `description`.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,7 +199,8 @@ def load_adapter(
     Args:
         reference: Where it is.
         revision: Branch, tag or commit of a Hub repository.
-        allow_backbone: Name of a derived backbone on which it shall be allowed; recorded with it.
+        allow_backbone: Name of a derived backbone on which it shall be allowed as well, by that name
+            only, and where its shapes fit; recorded in its provenance.
         with_head: Whether to load its prediction head; off, a head that could not be rebuilt does
             not matter.
 
@@ -212,8 +212,8 @@ def load_adapter(
 
     adapter = read_folder(folder_of(reference, revision=revision), with_head=with_head)
     if allow_backbone is not None:
-        adapter.provenance = {**adapter.provenance, "allowed_backbone": canonical(allow_backbone)}
-        adapter.backbone = replace(adapter.backbone, digest="", name=canonical(allow_backbone))
+        adapter.allowed = canonical(allow_backbone)
+        adapter.provenance = {**adapter.provenance, "allowed_backbone": adapter.allowed}
     return adapter
 
 
