@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
+from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.data.batches import Batch
@@ -87,15 +88,8 @@ class AdaptedModel(nn.Module):
 
     def _groups(self, batch: int, rows: Sequence[int] | None) -> Tensor:
         count = len(self.stack.parts) if isinstance(self.stack, Rows) else 1
-        if rows is None or len(rows) != batch:
-            found = "none" if rows is None else str(len(rows))
-            raise ConfigError(
-                f"this model has a composition per row: rows= needs {batch} numbers, one a row, got {found}"
-            )
-        wrong = sorted({int(row) for row in rows if not 0 <= int(row) < count})
-        if wrong:
-            raise ConfigError(f"rows= names compositions {wrong}; this model has 0 to {count - 1}")
-        return groups_of([int(row) for row in rows], self.backbone.device)
+        numbers = row_numbers(rows, batch=batch, count=count, each="row")
+        return groups_of(numbers, self.backbone.device)
 
     def encode(
         self,
@@ -269,7 +263,7 @@ class AdaptedModel(nn.Module):
             Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
         Raises:
-            ConfigError: If the backbone has no decoder.
+            ConfigError: If the backbone has no decoder, or a setting cannot be right.
         """
         groups = None
         if isinstance(self.stack, Rows) or rows is not None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adapterkit.composition.base import Composition
+from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
 from adapterkit.data.batches import Window, by_length, pad
 from adapterkit.data.examples import LabelledText, TaggedSentence
@@ -142,10 +143,7 @@ def _predict_rows(
     language: str | None,
 ) -> list[PredictedText]:
     parts = compositions.parts
-    if rows is None or len(rows) != len(texts) or not all(0 <= row < len(parts) for row in rows):
-        raise ConfigError(
-            f"rows= needs {len(texts)} numbers from 0 to {len(parts) - 1}, one a text"
-        )
+    rows = row_numbers(rows, batch=len(texts), count=len(parts), each="text")
     examples = [_example(parts[row], text, language) for text, row in zip(texts, rows, strict=True)]
     windows, owners = [], []
     for number, (task, plain, _) in enumerate(examples):

@@ -265,3 +265,21 @@ def test_an_encoder_does_not_generate(tmp_path: Path) -> None:
     encoder = load_backbone(make_backbone(tmp_path / "x", "xlm-roberta"))
     with pytest.raises(ConfigError, match="no decoder"):
         AdaptedModel(encoder).generate(IDS)
+
+
+SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"num_beams": 0}, "num_beams = 0: must be a whole number above 0"),
+    ({"num_beams": 1.5}, "num_beams = 1.5"),
+    ({"num_beams": True}, "num_beams = True"),
+    ({"max_new_tokens": 0}, "max_new_tokens = 0"),
+    ({"max_new_tokens": -3, "num_beams": -1}, "max_new_tokens = -3(.|\n)*num_beams = -1"),
+    ({"forced_bos_token_id": 5}, "only an encoder-decoder begins a text of its own"),
+]
+
+
+@pytest.mark.parametrize(("settings", "says"), SETTINGS)
+def test_settings_of_generation_that_cannot_be_right_are_refused(
+    backbone: Backbone, settings: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        AdaptedModel(backbone).generate(IDS, **settings)

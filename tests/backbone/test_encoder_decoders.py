@@ -145,6 +145,10 @@ def test_a_cache_changes_nothing(backbone: Backbone) -> None:
 def test_the_first_token_can_be_the_target_language(backbone: Backbone) -> None:
     out = AdaptedModel(backbone).generate(IDS, MASK, max_new_tokens=4, forced_bos_token_id=77)
     assert (out[:, 1] == 77).all()
+    wrong: Any
+    for wrong in (-1, backbone.vocabulary, 7.0, "fra"):
+        with pytest.raises(ConfigError, match=r"forced_bos_token_id = .*: tokens go from 0 to 119"):
+            AdaptedModel(backbone).generate(IDS, MASK, forced_bos_token_id=wrong)
 
 
 @torch.no_grad()

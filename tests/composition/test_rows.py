@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from adapterkit.config import BottleneckConfig, HeadConfig, preset
 from adapterkit.errors import ConfigError
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.prediction import predict
 from tests.tiny import TYPES, make_backbone
 
 IDS = torch.tensor(
@@ -126,15 +128,34 @@ def test_rows_leave_the_backbone_as_it_was(xlmr: Backbone) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (None, "8 numbers"),
+        (None, "got none"),
         ([0, 1], "got 2"),
-        ([0] * 7 + [9], r"\[9\].*0 to 5"),
+        ([0] * 7 + [9], r"\[9\]"),
         ([0] * 7 + [-1], r"\[-1\]"),
+        ("01234501", "got '01234501'"),
+        ("abcdefgh", "got 'abcdefgh'"),
+        ([0.0] * 8, r"got \[0.0"),
+        ([0] * 7 + [1.5], "1.5"),
+        ([True] * 8, "got .True"),
+        (3, "got 3"),
+        (torch.zeros(8), "got tensor"),
+        ([None] * 8, "got .None"),
     ],
 )
-def test_wrong_row_numbers_are_refused(xlmr: Backbone, rows: list[int] | None, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        AdaptedModel(xlmr, Rows(compositions(xlmr))).encode(IDS, MASK, rows=rows)
+def test_wrong_row_numbers_are_refused(xlmr: Backbone, rows: Any, says: str) -> None:
+    mixed = AdaptedModel(xlmr, Rows(compositions(xlmr)))
+    with pytest.raises(ConfigError, match=f"rows= needs 8 numbers from 0 to 5, one a row.*{says}"):
+        mixed.encode(IDS, MASK, rows=rows)
+    with pytest.raises(ConfigError, match=f"rows= needs 8 numbers from 0 to 5, one a text.*{says}"):
+        predict(mixed, ["a b"] * 8, rows=rows)
+
+
+@torch.no_grad()
+def test_row_numbers_may_be_a_tensor_or_an_array(xlmr: Backbone) -> None:
+    mixed = AdaptedModel(xlmr, Rows(compositions(xlmr)))
+    expected = mixed.encode(IDS, MASK, rows=ROWS)
+    for rows in (tuple(ROWS), torch.tensor(ROWS), np.array(ROWS)):
+        assert torch.equal(mixed.encode(IDS, MASK, rows=rows), expected)  # type: ignore[arg-type]
 
 
 def test_rows_of_a_single_composition_are_refused(xlmr: Backbone) -> None:
