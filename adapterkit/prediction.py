@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adapterkit.backbone.load import Backbone
 from adapterkit.composition.base import Composition
 from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
@@ -191,8 +192,10 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         guesses: How many tokens for each mask, likeliest first.
 
     Raises:
-        ConfigError: If the text holds no mask, or the backbone has no trained masked-LM head.
+        ConfigError: If the text holds no mask, or the backbone is no masked language model, or has
+            no trained head.
     """
+    _check_masks(model.backbone)
     tokenizer = model.backbone.tokenizer
     encoded = tokenizer(
         text.replace("<mask>", tokenizer.mask_token),
@@ -212,3 +215,17 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         ]
         for tokens, scores in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     ]
+
+
+def _check_masks(backbone: Backbone) -> None:
+    kinds = {"causal": "a decoder", "seq2seq": "an encoder-decoder"}
+    reason = ""
+    if backbone.architecture.kind != "masked":
+        reason = f"a {backbone.facts.model_type} is {kinds[backbone.architecture.kind]}"
+    elif backbone.tokenizer.mask_token is None:
+        reason = "its tokenizer has no mask token"
+    if reason:
+        raise ConfigError(
+            f"backbone {backbone.name!r} fills no masks: {reason}; fill takes a masked language model, "
+            "such as an XLM-R"
+        )

@@ -1,6 +1,7 @@
 """Decoders: Llama, Qwen3 and Gemma3, on tiny random models."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig, LanguageConfig, TaskConfig, preset
@@ -21,6 +23,7 @@ from adapterkit.evaluation import evaluate
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.prediction import fill
 from adapterkit.tasks.base import special_of
 from adapterkit.tasks.classification import Classification
 from adapterkit.training.language import train_language
@@ -149,6 +152,32 @@ def test_mixed_rows_equal_rows_apart_also_with_beams(backbone: Backbone) -> None
             assert torch.equal(out[row, : len(alone)], alone)
 
 
+def check_beams(backbone: Backbone, parts: Sequence[Composition]) -> None:
+    """Mixed rows with beams equal rows apart, for texts where beams find what greedy search does not."""
+    texts = torch.randint(5, WORDS, (32, 6), generator=torch.Generator().manual_seed(3))
+    mixed = AdaptedModel(backbone, Rows(list(parts)))
+    count = len(parts)
+    together = mixed.generate(
+        texts.repeat_interleave(count, 0),
+        rows=list(range(count)) * len(texts),
+        num_beams=3,
+        max_new_tokens=5,
+    )
+    differ = 0
+    for number, part in enumerate(parts):
+        one = AdaptedModel(backbone, part)
+        apart = one.generate(texts, num_beams=3, max_new_tokens=5)
+        greedy = one.generate(texts, max_new_tokens=5)
+        assert torch.equal(together[number::count, : apart.shape[1]], apart)
+        length = min(apart.shape[1], greedy.shape[1])
+        differ += int((apart[:, :length] != greedy[:, :length]).any(-1).sum())
+    assert differ > 0
+
+
+def test_beams_find_what_greedy_search_does_not(backbone: Backbone) -> None:
+    check_beams(backbone, stacks(backbone))
+
+
 def test_only_adapters_get_gradients_and_the_backbone_stays(backbone: Backbone) -> None:
     before = backbone.digest_in_memory()
     model = AdaptedModel(backbone, stacks(backbone)[0])
@@ -194,6 +223,21 @@ def test_folders_of_the_incumbent_keep_the_norm_they_were_trained_with(tmp_path:
     assert replace(theirs.config, own_norms=True) == ours.config
     a, b = (AdaptedModel(backbone, one).encode(IDS) for one in (ours, theirs))
     assert (a - b).abs().max() > 1e-6
+
+
+@torch.no_grad()
+def test_rows_of_the_incumbents_folders_keep_their_norm(tmp_path: Path) -> None:
+    backbone = load_backbone(make_decoder(tmp_path / "b", "gemma3_text"), dtype="float64")
+    shapes = [
+        BottleneckConfig(4, invertible=True, own_norms=own_norms, mh_adapter=True)
+        for own_norms in (False, True)
+    ]
+    parts = [Stack(made(backbone, config=shape)) for shape in shapes]
+    mixed = AdaptedModel(backbone, Rows(parts)).encode(IDS, rows=[0, 1])
+    apart = [AdaptedModel(backbone, part).encode(IDS) for part in parts]
+    assert (apart[0] - apart[1]).abs().max() > 1e-6
+    for row in (0, 1):
+        assert (mixed[row] - apart[row][row]).abs().max() < 1e-10
 
 
 TOPIC = HeadConfig("classification", ("x", "y"), layers=2)
@@ -259,6 +303,16 @@ def test_texts_stand_between_the_tokens_that_a_tokenizer_has(tmp_path: Path) -> 
     assert special("mt5", mt5, bos_token=None) == (None, 2, 1)
     with pytest.raises(ConfigError, match="no token that ends a text"):
         special("llama", llama, eos_token=None)
+
+
+def test_masks_are_filled_by_masked_language_models_only(tmp_path: Path) -> None:
+    llama = load_backbone(make_decoder(tmp_path / "llama", "llama"))
+    with pytest.raises(ConfigError, match="fills no masks: a llama is a decoder"):
+        fill(AdaptedModel(llama), "a <mask> b")
+    encoder = load_backbone(make_backbone(tmp_path / "x", "xlm-roberta"))
+    encoder.tokenizer.mask_token = None
+    with pytest.raises(ConfigError, match="its tokenizer has no mask token"):
+        fill(AdaptedModel(encoder), "a <mask> b")
 
 
 def test_an_encoder_does_not_generate(tmp_path: Path) -> None:
