@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.backbone.architectures import architecture
+from adapterkit.backbone.layout import Architecture
 from adapterkit.composition.adapter import Adapter
-from adapterkit.config import BackboneFacts, LowRankConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, LowRankConfig
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 
@@ -38,18 +39,21 @@ def from_adapters(model: Any, name: str) -> Adapter:
         return load_adapter(Path(folder))
 
 
-def to_adapters(model: Any, adapter: Adapter) -> str:
+def to_adapters(model: Any, adapter: Adapter, *, with_head: bool = True) -> str:
     """Add an adapter to a live `adapters` model, under its own name and with its head; not yet active.
 
     Args:
         model: A model with adapters, of the adapter's backbone type and size.
         adapter: A bottleneck adapter.
+        with_head: Whether its head goes along, if it has one; that takes a model with flexible
+            heads (an ``AutoAdapterModel``).
 
     Returns:
         The name under which it is there.
 
     Raises:
-        ConfigError: If the name is taken there, or the adapter is a LoRA or IA3 (peft loads these).
+        ConfigError: If the name is taken there, the head has no place there, the adapter is a LoRA
+            or IA3 (peft loads these), or that library would compute something else with it.
         AdapterMismatch: If it was made for a backbone of another type, width or depth.
     """
     if adapter.name in _names(model):
@@ -60,14 +64,46 @@ def to_adapters(model: Any, adapter: Adapter) -> str:
         raise ConfigError(
             f"{adapter.name!r} is a {adapter.config.method} adapter; peft loads its folder"
         )
+    with_head = with_head and adapter.head is not None
+    if with_head and not hasattr(model, "heads"):
+        raise ConfigError(
+            f"{adapter.name!r} carries a head, and a {type(model).__name__} has no flexible heads; "
+            "take an AutoAdapterModel, or say with_head=False"
+        )
     config = model.config
-    depths = architecture(config.model_type).depths(config)
-    adapter.check_fits(BackboneFacts("", "", config.model_type, config.hidden_size, *depths))
+    row = architecture(config.model_type)
+    adapter.check_fits(
+        BackboneFacts("", "", config.model_type, config.hidden_size, *row.depths(config))
+    )
+    _check_norms(adapter, row)
     with tempfile.TemporaryDirectory() as folder:
         save_adapter(adapter, Path(folder) / "adapter")
-        with_head = adapter.head is not None and hasattr(model, "heads")
         model.load_adapter(f"{folder}/adapter", with_head=with_head, use_safetensors=True)
     return adapter.name
+
+
+def _check_norms(adapter: Adapter, row: Architecture) -> None:
+    """Refuse an adapter whose bottlenecks pass each layer's own norm where that library takes the last one's."""
+    config = adapter.config
+    assert isinstance(config, BottleneckConfig)
+    last = row.towers[-1]
+    places = (("attention", last.attention), ("output", last.output))
+    layers = sorted(
+        {
+            number
+            for name, place in places
+            for number in range(adapter.backbone.layers - 1)
+            if place.norm and not place.closes and adapter.node(name, number) is not None
+        }
+    )
+    passes = config.original_ln_before and not config.is_parallel
+    if layers and passes and config.own_norms:
+        raise ConfigError(
+            f"{adapter.name!r} was trained with each layer's own norm before its bottlenecks; the adapters "
+            f"library passes the last layer's norm in every layer of a {row.model_type}\n"
+            f"  it would compute something else in layers {', '.join(map(str, layers))}\n"
+            "Use it here, or train it there and bring it over with from_adapters."
+        )
 
 
 def _names(model: Any) -> list[str]:

@@ -1,13 +1,14 @@
 """Generating text with a decoder or an encoder-decoder, by transformers' own ``generate`` on a hooked twin."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.base import Composition
-from adapterkit.errors import ConfigError
+from adapterkit.errors import ConfigError, found
 from adapterkit.hooking import whole
 
 
@@ -50,10 +51,9 @@ def generate(
         Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
     Raises:
-        ConfigError: If the backbone has no decoder.
+        ConfigError: If the backbone has no decoder, or a setting cannot be right.
     """
-    if backbone.architecture.kind == "masked":
-        raise ConfigError(f"backbone {backbone.name!r} is no decoder: it cannot generate")
+    _check(backbone, options)
     first = {} if options.first is None else {"forced_bos_token_id": options.first}
     out: Tensor = whole(backbone, stack, groups, beams=options.num_beams).generate(
         input_ids=input_ids,
@@ -65,3 +65,32 @@ def generate(
         **first,
     )
     return out
+
+
+def _check(backbone: Backbone, options: Generation) -> None:
+    kind = backbone.architecture.kind
+    if kind == "masked":
+        raise ConfigError(f"backbone {backbone.name!r} is no decoder: it cannot generate")
+    problems = [
+        f"{name} = {value!r}: must be a whole number above 0"
+        for name, value in (
+            ("max_new_tokens", options.max_new_tokens),
+            ("num_beams", options.num_beams),
+        )
+        if not _whole(value) or value < 1
+    ]
+    first = options.first
+    if first is not None and kind != "seq2seq":
+        problems.append(
+            f"forced_bos_token_id = {first!r}: only an encoder-decoder begins a text of its own"
+        )
+    elif first is not None and (not _whole(first) or not 0 <= first < backbone.vocabulary):
+        problems.append(
+            f"forced_bos_token_id = {first!r}: tokens go from 0 to {backbone.vocabulary - 1}"
+        )
+    if problems:
+        raise ConfigError(f"backbone {backbone.name!r} cannot generate so:{found(problems)}")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -15,6 +15,7 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.config import BottleneckConfig
+from adapterkit.nn.apart import Apart
 from adapterkit.nn.sites import (
     Catch,
     Caught,
@@ -162,11 +163,33 @@ def _own_module(base: nn.Module, path: str) -> nn.Module:
 def _hook_patches(row: Architecture, base: nn.Module, bound: _Bound) -> None:
     # Before the sites: where both hang on one module, a site must see the changed output.
     stack = bound.stack
-    for path in sorted(stack.patched):
+    apart = _apart(row, base, stack, bound.groups) if isinstance(stack, Rows) else set()
+    for path in sorted(stack.patched - apart):
         linear = module_at(base, path)
         assert linear is not None
         patches = stack.row_patches(path) if isinstance(stack, Rows) else (stack.patch(path),)
         linear.register_forward_hook(PatchSite(patches, bound.at(row, path).groups))
+
+
+def _apart(row: Architecture, base: nn.Module, stack: Rows, groups: Tensor | None) -> set[str]:
+    """Let modules that run on more than rows run once for each composition, and say which paths that settles."""
+    inside: dict[str, list[str]] = {}
+    for path in stack.patched:
+        owner, found, _ = path.partition(f".{row.unbatched}.")
+        if row.unbatched and found:
+            inside.setdefault(f"{owner}.{row.unbatched}", []).append(path)
+    assert groups is not None
+    numbers = sorted(set(groups.tolist()))
+    for owner, paths in inside.items():
+        parts = {number: twin(base.get_submodule(owner)) for number in numbers}
+        for path in paths:
+            patches = stack.row_patches(path)
+            for number, part in parts.items():
+                linear = part.get_submodule(path[len(owner) + 1 :])
+                if patches[number] is not None:
+                    linear.register_forward_hook(PatchSite(patches[number : number + 1]))
+        _put(base, owner, Apart(parts, groups))
+    return {path for paths in inside.values() for path in paths}
 
 
 def _hook_place(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
+from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.data.batches import Batch
@@ -17,7 +18,7 @@ from adapterkit.fitting import check_parts
 from adapterkit.generation import Generation, generate
 from adapterkit.hooking import Hooked, hook
 from adapterkit.nn.bottleneck import Coupling
-from adapterkit.nn.heads import Head
+from adapterkit.nn.heads import Head, last_places
 from adapterkit.nn.losses import cross_entropy, frozen_cross_entropy
 from adapterkit.nn.sites import groups_of
 
@@ -87,15 +88,8 @@ class AdaptedModel(nn.Module):
 
     def _groups(self, batch: int, rows: Sequence[int] | None) -> Tensor:
         count = len(self.stack.parts) if isinstance(self.stack, Rows) else 1
-        if rows is None or len(rows) != batch:
-            found = "none" if rows is None else str(len(rows))
-            raise ConfigError(
-                f"this model has a composition per row: rows= needs {batch} numbers, one a row, got {found}"
-            )
-        wrong = sorted({int(row) for row in rows if not 0 <= int(row) < count})
-        if wrong:
-            raise ConfigError(f"rows= names compositions {wrong}; this model has 0 to {count - 1}")
-        return groups_of([int(row) for row in rows], self.backbone.device)
+        numbers = row_numbers(rows, batch=batch, count=count, each="row")
+        return groups_of(numbers, self.backbone.device)
 
     def encode(
         self,
@@ -135,7 +129,8 @@ class AdaptedModel(nn.Module):
         """Logits of the head that the last adapter of the stack carries.
 
         Returns:
-            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification. With
+            ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification, which
+            reads the first token; over a decoder, the last one under ``attention_mask``. With
             `Rows` whose heads differ, a list of tensors, one a row, without the batch axis.
 
         Raises:
@@ -144,16 +139,22 @@ class AdaptedModel(nn.Module):
         hooked, groups = self._bound(len(input_ids), rows)
         self._require_heads()
         hidden = self._encode(hooked, input_ids, attention_mask)
+        places = self._places(input_ids, attention_mask)
         if groups is None:
             assert self.stack.head is not None
-            return self._through(self.stack.head, hidden, self.stack.invertible)
+            return self._through(self.stack.head, hidden, self.stack.invertible, places)
         assert isinstance(self.stack, Rows)
         parts = self.stack.parts
         if self.stack.head is not None and self.stack.head.config.head_type != "masked_lm":
-            return self._through(self.stack.head, hidden, None)
+            return self._through(self.stack.head, hidden, None, places)
         numbers = [int(group) for group in groups.tolist()]
         out = [
-            self._through(parts[group].head, hidden[row : row + 1], parts[group].invertible)[0]
+            self._through(
+                parts[group].head,
+                hidden[row : row + 1],
+                parts[group].invertible,
+                None if places is None else places[row : row + 1],
+            )[0]
             for row, group in enumerate(numbers)
         ]
         return torch.stack(out) if self.stack.head is not None else out
@@ -174,8 +175,16 @@ class AdaptedModel(nn.Module):
                 f"({self.backbone.facts.model_type}); tagging heads are, over its encoder"
             )
 
-    def _through(self, head: Head, hidden: Tensor, invertible: Coupling | None) -> Tensor:
-        out: Tensor = head(hidden, invertible, epsilon=self.backbone.norm_epsilon)
+    def _places(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor | None:
+        """Which token of each row a classification head reads, shape ``(batch,)``; None for the first."""
+        if self.backbone.architecture.kind != "causal":
+            return None
+        return last_places(torch.ones_like(input_ids) if attention_mask is None else attention_mask)
+
+    def _through(
+        self, head: Head, hidden: Tensor, invertible: Coupling | None, places: Tensor | None
+    ) -> Tensor:
+        out: Tensor = head(hidden, invertible, epsilon=self.backbone.norm_epsilon, places=places)
         return out
 
     def mlm_logits(
@@ -254,7 +263,7 @@ class AdaptedModel(nn.Module):
             Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
         Raises:
-            ConfigError: If the backbone has no decoder.
+            ConfigError: If the backbone has no decoder, or a setting cannot be right.
         """
         groups = None
         if isinstance(self.stack, Rows) or rows is not None:

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adapterkit.backbone.load import Backbone
 from adapterkit.composition.base import Composition
+from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
 from adapterkit.data.batches import Window, by_length, pad
 from adapterkit.data.examples import LabelledText, TaggedSentence
@@ -142,10 +144,7 @@ def _predict_rows(
     language: str | None,
 ) -> list[PredictedText]:
     parts = compositions.parts
-    if rows is None or len(rows) != len(texts) or not all(0 <= row < len(parts) for row in rows):
-        raise ConfigError(
-            f"rows= needs {len(texts)} numbers from 0 to {len(parts) - 1}, one a text"
-        )
+    rows = row_numbers(rows, batch=len(texts), count=len(parts), each="text")
     examples = [_example(parts[row], text, language) for text, row in zip(texts, rows, strict=True)]
     windows, owners = [], []
     for number, (task, plain, _) in enumerate(examples):
@@ -193,8 +192,10 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         guesses: How many tokens for each mask, likeliest first.
 
     Raises:
-        ConfigError: If the text holds no mask, or the backbone has no trained masked-LM head.
+        ConfigError: If the text holds no mask, or the backbone is no masked language model, or has
+            no trained head.
     """
+    _check_masks(model.backbone)
     tokenizer = model.backbone.tokenizer
     encoded = tokenizer(
         text.replace("<mask>", tokenizer.mask_token),
@@ -214,3 +215,17 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         ]
         for tokens, scores in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     ]
+
+
+def _check_masks(backbone: Backbone) -> None:
+    kinds = {"causal": "a decoder", "seq2seq": "an encoder-decoder"}
+    reason = ""
+    if backbone.architecture.kind != "masked":
+        reason = f"a {backbone.facts.model_type} is {kinds[backbone.architecture.kind]}"
+    elif backbone.tokenizer.mask_token is None:
+        reason = "its tokenizer has no mask token"
+    if reason:
+        raise ConfigError(
+            f"backbone {backbone.name!r} fills no masks: {reason}; fill takes a masked language model, "
+            "such as an XLM-R"
+        )

@@ -28,6 +28,7 @@ STEPS = {
     ("metrics", "config"),
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
+    ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
     ("evaluation", "prediction"),  # scores are of predictions
     ("hooking", "fitting", "merging"),
     ("methods",),

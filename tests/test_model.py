@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,9 +8,11 @@ from torch import Tensor
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.base import frozen
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, ConfigError
+from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
 from tests.tiny import TYPES, WORDS, make_backbone
 
@@ -161,6 +164,45 @@ def test_an_adapter_of_a_twin_architecture_with_other_weights_needs_leave(
     with pytest.raises(AdapterMismatch, match="allow_backbone"):
         AdaptedModel(derived, Stack(lang))
     AdaptedModel(derived, Stack(lang), allow_backbone="derived")
+
+
+def test_leave_given_on_loading_is_for_the_backbone_of_that_name_and_shape_only(
+    small: Backbone, tmp_path: Path
+) -> None:
+    folder = save_adapter(adapter(small), tmp_path / "a")
+    derived = load_backbone(make_backbone(tmp_path / "derived", "xlm-roberta", seed=5))
+    other = load_backbone(make_backbone(tmp_path / "other", "xlm-roberta", seed=6))
+    wide = load_backbone(make_backbone(tmp_path / "w" / "derived", "xlm-roberta", width=64))
+    leave = load_adapter(folder, allow_backbone="derived")
+    assert leave.backbone == small.facts
+    assert leave.provenance["allowed_backbone"] == "derived"
+    for backbone in (small, derived):
+        AdaptedModel(backbone, Stack(frozen(leave)))
+    with pytest.raises(AdapterMismatch, match="weights: it was made for 'tiny'"):
+        AdaptedModel(other, Stack(leave))
+    with pytest.raises(AdapterMismatch, match="width: the adapter has 32, the backbone has 64"):
+        AdaptedModel(wide, Stack(leave))
+    # A folder only tells that somebody allowed it once; it cannot allow itself.
+    again = load_adapter(save_adapter(leave, tmp_path / "again"))
+    assert again.provenance["allowed_backbone"] == "derived"
+    with pytest.raises(AdapterMismatch, match="weights"):
+        AdaptedModel(derived, Stack(again))
+
+
+@pytest.mark.parametrize(
+    ("known_as", "name"),
+    [("mini", "adapterkit/mini@1"), ("xlm-roberta-base", "FacebookAI/xlm-roberta-base")],
+)
+def test_a_backbone_is_allowed_under_any_of_its_names(
+    small: Backbone, tmp_path: Path, known_as: str, name: str
+) -> None:
+    other = load_backbone(make_backbone(tmp_path / "other", "xlm-roberta", seed=6))
+    renamed = replace(other, facts=replace(other.facts, name=name))
+    AdaptedModel(renamed, adapter(small), allow_backbone=known_as)
+    folder = save_adapter(adapter(small), tmp_path / "a")
+    AdaptedModel(renamed, load_adapter(folder, allow_backbone=known_as))
+    with pytest.raises(AdapterMismatch, match="weights"):
+        AdaptedModel(renamed, adapter(small), allow_backbone="mini@2")
 
 
 def test_a_stack_is_a_value(small: Backbone) -> None:

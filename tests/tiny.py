@@ -10,6 +10,18 @@ TYPES = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta", "deberta-v2"
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?'-"
 
 
+# As mDeBERTa-v3 has it: linear layers of attention also run on positions, without a batch axis.
+_RELATIVE: dict[str, Any] = {
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True,
+    "position_buckets": 8,
+    "max_relative_positions": -1,
+    "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+}
+
+
 def make_backbone(
     folder: Path, model_type: str, *, seed: int = 0, head: bool = True, width: int = WIDTH
 ) -> Path:
@@ -55,7 +67,8 @@ def _sizes(model_type: str, width: int) -> dict[str, Any]:
             "max_position_embeddings": 40,
         }
     none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    return {**ids, **common, **none, "max_position_embeddings": 42, "type_vocab_size": 1}
+    sizes = {**ids, **common, **none, "max_position_embeddings": 42, "type_vocab_size": 1}
+    return {**sizes, **_RELATIVE} if model_type in ("deberta", "deberta-v2") else sizes
 
 
 def make_encoder_decoder(

@@ -39,6 +39,7 @@ def _bert_like(
     *,
     low_rank: tuple[str, ...] = ("query", "value"),
     offset: bool = False,
+    unbatched: str = "",
 ) -> Architecture:
     return Architecture(
         model_type=model_type,
@@ -49,6 +50,7 @@ def _bert_like(
         prefix=prefix,
         low_rank=low_rank,
         offset_positions=offset,
+        unbatched=unbatched,
     )
 
 
@@ -130,7 +132,12 @@ ARCHITECTURES: dict[str, Architecture] = {
             "xlm-roberta", "roberta", ("lm_head.layer_norm",), "lm_head.decoder", offset=True
         ),
         _bert_like(
-            "deberta", "deberta", _DEBERTA, "cls.predictions.decoder", low_rank=("in_proj",)
+            "deberta",
+            "deberta",
+            _DEBERTA,
+            "cls.predictions.decoder",
+            low_rank=("in_proj",),
+            unbatched="attention.self",
         ),
         _bert_like(
             "deberta-v2",
@@ -138,6 +145,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             _DEBERTA,
             "cls.predictions.decoder",
             low_rank=("query_proj", "value_proj"),
+            unbatched="attention.self",
         ),
         _decoder("llama", pre_mlp="post_attention_layernorm"),
         _decoder("qwen3", pre_mlp="post_attention_layernorm"),

@@ -14,7 +14,13 @@ from adapterkit.tensorfile import checkpoint_digest
 
 DIGEST_FILE = "adapterkit-digest.json"
 
+MINI = "adapterkit/mini@1"
+"""The backbone that ships with this version of the package."""
+
 ALIASES = {
+    "mini": MINI,
+    "mini@1": MINI,
+    "adapterkit/mini": MINI,
     "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
     "xlm-roberta-large": "FacebookAI/xlm-roberta-large",
     "roberta-base": "FacebookAI/roberta-base",

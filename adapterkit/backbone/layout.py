@@ -66,6 +66,8 @@ class Architecture:
         offset_positions: Whether positions are counted from the padding id on (RoBERTa).
         kind: Whether it predicts masked tokens, the next one, or (``seq2seq``) the next one of a
             second text.
+        unbatched: Module of a layer whose linear layers also run on what has no batch axis (DeBERTa's
+            attention, on relative positions); by rows it runs once for each composition.
         own_base: Whether the model with the vocabulary matrix is itself the base (T5); ``prefix``
             is a part of AdapterHub's keys only, then.
     """
@@ -79,6 +81,7 @@ class Architecture:
     vocabulary: str = ""
     offset_positions: bool = False
     kind: Literal["masked", "causal", "seq2seq"] = "masked"
+    unbatched: str = ""
     own_base: bool = False
 
     @property

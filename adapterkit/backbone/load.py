@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from adapterkit.backbone.architectures import architecture
-from adapterkit.backbone.identity import canonical, digest_of, weight_files
+from adapterkit.backbone.identity import MINI, canonical, digest_of, weight_files
 from adapterkit.backbone.layout import Architecture, module_at
 from adapterkit.backbone.precision import in_dtype, with_plain_attention
 from adapterkit.config import BackboneFacts
@@ -24,8 +24,6 @@ from adapterkit.tensorfile import digest_of_tensors, read_cast
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-MINI = "adapterkit/mini@1"
-_MINI_NAMES = ("mini", "mini@1", "adapterkit/mini", MINI)
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 _TIED = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
 logger = logging.getLogger("adapterkit")
@@ -228,7 +226,7 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
 
 def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path]:
     text = str(name_or_folder)
-    if text in _MINI_NAMES:
+    if canonical(text) == MINI:
         return MINI, Path(str(resources.files("adapterkit") / "mini"))
     if text.startswith(("mini@", "adapterkit/mini@")):
         raise ConfigError(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adapterkit.backbone.identity import canonical
 from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, found
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
@@ -29,6 +30,7 @@ class Adapter(nn.Module):
         config: Shape of its bottlenecks, or of its LoRA or IA3 parts.
         backbone: The backbone it was made for, as far as known.
         provenance: How it was made (plain JSON values), as its folder tells.
+        allowed: Name of a derived backbone on which whoever loaded it allowed it; never from a folder.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Adapter(nn.Module):
         self.config = config
         self.backbone = backbone
         self.provenance: dict[str, Any] = dict(provenance or {})
+        self.allowed = ""
         shape = config if isinstance(config, BottleneckConfig) else NO_BOTTLENECKS
         layers = layers_of(shape, backbone)
         self.blocks = _blocks(shape, backbone.width, layers if shape.output_adapter else [])
@@ -141,7 +144,7 @@ class Adapter(nn.Module):
         Args:
             facts: The backbone it shall be stacked on.
             allow_backbone: Name of a derived backbone that is accepted although the identity
-                differs; shapes must still fit.
+                differs, as `allowed` is; shapes must still fit.
 
         Raises:
             AdapterMismatch: With every difference at once.
@@ -157,7 +160,8 @@ class Adapter(nn.Module):
             )
             if mine and mine != other
         ]
-        if not problems and allow_backbone != facts.name:
+        allowed = {canonical(name) for name in (allow_backbone, self.allowed) if name}
+        if not problems and facts.name not in allowed:
             problems += self._identity_problem(facts)
         if problems:
             origin = f"It was made for {theirs.name!r}. " if theirs.name else ""

@@ -15,11 +15,20 @@ WordPieces = Callable[[Sequence[Sequence[str]]], list[list[list[int]]]]
 
 @dataclass(frozen=True)
 class Special:
-    """Token ids around and beside a text: first, last, padding."""
+    """Token ids around and beside a text: first (None where texts have none), last, padding."""
 
-    start: int
+    start: int | None
     end: int
     padding: int
+
+    @property
+    def opening(self) -> list[int]:
+        """What stands before a text."""
+        return [] if self.start is None else [self.start]
+
+    def room(self, limit: int) -> int:
+        """How many of ``limit`` tokens are left for the text."""
+        return limit - len(self.opening) - 1
 
 
 @dataclass(frozen=True)
@@ -81,9 +90,10 @@ def word_windows(
 def _window(
     sentence: Sequence[list[int]], first: int, special: Special, limit: int, number: int
 ) -> tuple[Window, int]:
-    tokens, places, word = [special.start], [], first
+    tokens: list[int] = special.opening
+    places, word = [], first
     while word < len(sentence):
-        pieces = sentence[word][: limit - 2]
+        pieces = sentence[word][: special.room(limit)]
         if len(tokens) + len(pieces) + 1 > limit:
             break
         places.append(len(tokens))
@@ -94,9 +104,9 @@ def _window(
 
 def text_windows(texts: Sequence[list[int]], special: Special, *, limit: int) -> list[Window]:
     """One window for each text, several for a text of more than ``limit`` tokens (at least one)."""
-    room = limit - 2
+    room = special.room(limit)
     return [
-        Window((special.start, *ids[first : first + room], special.end), (), number)
+        Window((*special.opening, *ids[first : first + room], special.end), (), number)
         for number, ids in enumerate(texts)
         for first in range(0, max(1, len(ids)), room)
     ]

@@ -7,7 +7,6 @@ What is compared, and how, is in `description`.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,8 @@ from adapterkit.formats.guard import (
 )
 from adapterkit.formats.heads import head_record
 from adapterkit.formats.own import own_record
-from adapterkit.formats.peft_folders import is_peft, read_peft, write_peft
+from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
+from adapterkit.formats.values import check_name
 from adapterkit.header import TensorFacts, read_header
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import read_pickle, read_tensors, write_tensors
@@ -199,7 +199,8 @@ def load_adapter(
     Args:
         reference: Where it is.
         revision: Branch, tag or commit of a Hub repository.
-        allow_backbone: Name of a derived backbone on which it shall be allowed; recorded with it.
+        allow_backbone: Name of a derived backbone on which it shall be allowed as well, by that name
+            only, and where its shapes fit; recorded in its provenance.
         with_head: Whether to load its prediction head; off, a head that could not be rebuilt does
             not matter.
 
@@ -211,9 +212,22 @@ def load_adapter(
 
     adapter = read_folder(folder_of(reference, revision=revision), with_head=with_head)
     if allow_backbone is not None:
-        adapter.provenance = {**adapter.provenance, "allowed_backbone": canonical(allow_backbone)}
-        adapter.backbone = replace(adapter.backbone, digest="", name=canonical(allow_backbone))
+        adapter.allowed = canonical(allow_backbone)
+        adapter.provenance = {**adapter.provenance, "allowed_backbone": adapter.allowed}
     return adapter
+
+
+def check_writable(adapter: Adapter) -> None:
+    """Refuse an adapter that has no form on disk; a training asks before it begins.
+
+    Raises:
+        ConfigError: If no folder could carry its name, or it is a LoRA or IA3 whose head has no form
+            that `peft` loads.
+    """
+    if isinstance(adapter.config, LowRankConfig):
+        _head_names(adapter)
+    else:
+        check_name(adapter.name)
 
 
 def save_adapter(adapter: Adapter, folder: str | Path) -> Path:
@@ -221,7 +235,9 @@ def save_adapter(adapter: Adapter, folder: str | Path) -> Path:
 
     Raises:
         AdapterMismatch: If it says nothing of its backbone's type, without which nothing reads it.
+        ConfigError: If it has no form on disk (`check_writable`).
     """
+    check_writable(adapter)
     if not adapter.backbone.model_type and isinstance(adapter.config, BottleneckConfig):
         raise AdapterMismatch(
             f"adapter {adapter.name!r} does not know its backbone's type and cannot be saved"

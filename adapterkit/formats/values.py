@@ -3,6 +3,8 @@
 ``true`` is no number here, and ``3.0`` is the whole number 3, as JSON has it.
 """
 
+from adapterkit.errors import ConfigError
+
 LONGEST_NAME = 200
 
 
@@ -22,6 +24,19 @@ def number(value: object, low: float, high: float) -> bool:
 def plain_name(name: str) -> bool:
     """Whether ``name`` can be part of a tensor's key: no dots, slashes or control characters."""
     return 0 < len(name) <= LONGEST_NAME and name.isprintable() and not set(name) & set("./\\")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name under which no folder could be read again.
+
+    Raises:
+        ConfigError: If it is no plain name.
+    """
+    if not plain_name(name):
+        raise ConfigError(
+            f"{name!r:.220} cannot be an adapter's name: names have 1 to {LONGEST_NAME} printable characters, "
+            "no dots and no slashes; pass another one as name="
+        )
 
 
 def plain_file_name(name: str) -> bool:

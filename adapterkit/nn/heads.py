@@ -6,6 +6,7 @@ dropouts and activations count as places in the chain.
 
 import hashlib
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -41,7 +42,12 @@ class Head(nn.Module):
         return f"{facts}{digest_of_tensors(dict(self.state_dict()))}"
 
     def forward(
-        self, hidden: Tensor, invertible: Coupling | None = None, *, epsilon: float = 1e-12
+        self,
+        hidden: Tensor,
+        invertible: Coupling | None = None,
+        *,
+        epsilon: float = 1e-12,
+        places: Tensor | None = None,
     ) -> Tensor:
         """Compute logits.
 
@@ -52,6 +58,9 @@ class Head(nn.Module):
                 before the vocabulary matrix, other heads ignore it.
             epsilon: Of the norm inside a ``masked_lm`` head: the backbone's own, which the
                 head's files do not tell.
+            places: Which token of each row a classification head reads; by default the first.
+                Over a decoder, whose first token has seen nothing, the last (`last_places`).
+                Shape ``(batch,)``.
 
         Returns:
             ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification
@@ -59,7 +68,7 @@ class Head(nn.Module):
         """
         if self.config.head_type == "masked_lm":
             return self._vocabulary_logits(hidden, invertible, epsilon)
-        x = hidden if self.config.head_type == "tagging" else hidden[:, 0]
+        x = hidden if self.config.head_type == "tagging" else _at(hidden, places)
         dtype = x.dtype
         *inner, last = self.chain.values()
         x = x.to(next(last.parameters()).dtype)
@@ -84,6 +93,26 @@ class Head(nn.Module):
                 x = self.act(layer(x))
         out: Tensor = last(invertible.inverse(x) if invertible is not None else x)
         return out
+
+
+def last_places(attention_mask: Tensor) -> Tensor:
+    """The place of each row's last token, padded on whichever side.
+
+    Args:
+        attention_mask: 1 where there is a token. Shape ``(batch, length)``.
+
+    Returns:
+        Shape ``(batch,)``.
+    """
+    numbers = torch.arange(attention_mask.shape[1], device=attention_mask.device)
+    return ((attention_mask != 0) * numbers).argmax(-1)
+
+
+def _at(hidden: Tensor, places: Tensor | None) -> Tensor:
+    """One token of each row. Shape ``(batch, width)``."""
+    if places is None:
+        return hidden[:, 0]
+    return hidden[torch.arange(len(hidden), device=hidden.device), places]
 
 
 def _task_layers(config: HeadConfig, width: int) -> nn.ModuleDict:

@@ -124,10 +124,28 @@ def examples_of(splits: Mapping[str, tuple[E, ...]], split: str, what: str) -> t
 
 
 def special_of(backbone: Backbone) -> Special:
-    """The special tokens of a backbone's inputs."""
+    """The special tokens of a backbone's inputs.
+
+    ``[CLS]`` and ``[SEP]`` around a text, or what plays their part: a decoder reads texts as language
+    adapters were trained on them, between the tokens of begin and end (the latter twice where there is
+    no other), and T5 has an end only.
+
+    Raises:
+        ConfigError: If the tokenizer has no token that ends a text.
+    """
     t = backbone.tokenizer
-    padding = t.pad_token_id if t.pad_token_id is not None else 0
-    return Special(t.cls_token_id, t.sep_token_id, padding)
+    if backbone.architecture.kind == "causal":
+        end = t.eos_token_id
+        start = end if t.bos_token_id is None else t.bos_token_id
+    else:
+        start = t.bos_token_id if t.cls_token_id is None else t.cls_token_id
+        end = t.eos_token_id if t.sep_token_id is None else t.sep_token_id
+    if end is None:
+        raise ConfigError(
+            f"the tokenizer of {backbone.name!r} has no token that ends a text (eos_token); "
+            "inputs of tasks need one"
+        )
+    return Special(start, end, t.pad_token_id if t.pad_token_id is not None else 0)
 
 
 def probabilities(logits: Tensor) -> Tensor:

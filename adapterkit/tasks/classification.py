@@ -109,7 +109,7 @@ class Classification:
         return tuple(sorted({t.label for t in self.examples("train")}))
 
     def head(self, labels: tuple[str, ...]) -> HeadConfig:
-        """Two layers with tanh over the first token, as AdapterHub's classification head."""
+        """Two layers with tanh over one token, the first or a decoder's last, as AdapterHub's head."""
         return HeadConfig("classification", labels, layers=2)
 
     def windows(

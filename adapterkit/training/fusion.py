@@ -18,6 +18,7 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import TaskConfig, as_record
 from adapterkit.errors import ConfigError
 from adapterkit.files import write_json
+from adapterkit.formats.adapterhub import check_writable
 from adapterkit.formats.compositions import save_composition
 from adapterkit.formats.guard import SETUP
 from adapterkit.model import AdaptedModel
@@ -81,10 +82,13 @@ def train_fusion(
         The fuse with its trained layers and head.
 
     Raises:
-        ConfigError: If a checkpoint belongs to another run, or ``out`` holds something.
+        ConfigError: If a checkpoint belongs to another run, ``out`` holds something, or an adapter's
+            name has no place in a folder.
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit the backbone.
     """
+    for adapter in fuse.adapters:
+        check_writable(adapter)
     config = decide(config or TaskConfig(), backbone)
     lower = tuple(under) if isinstance(under, Sequence) else (under,)
     folder = Path(out)

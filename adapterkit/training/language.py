@@ -30,6 +30,7 @@ from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
@@ -130,12 +131,13 @@ def train_language(
         The adapter with the lowest held-out loss seen.
 
     Raises:
-        ConfigError: If the backbone has no trained head, ``out`` already holds an adapter, or a
-            checkpoint there belongs to another run.
+        ConfigError: If the backbone has no trained head, no folder could carry the name, ``out``
+            already holds an adapter, or a checkpoint there belongs to another run.
         CorpusError: If the text cannot be used.
         AdapterMismatch: If ``over`` or ``init`` do not fit.
     """
     config = config or LanguageConfig()
+    check_name(name or corpus.language)
     backbone.require_trained_head()
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:

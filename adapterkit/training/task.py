@@ -24,7 +24,8 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig, TaskConfig, as_record
 from adapterkit.data.batches import Batch, Window, pad
 from adapterkit.errors import AdapterMismatch, ConfigError
-from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.formats.adapterhub import check_writable, save_adapter
+from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import answers
@@ -142,7 +143,7 @@ def train_task(
         target_ready: Language adapters to cycle through as well, so that the task adapter has
             seen them.
         init: A task adapter to go on from, e.g. with a few labels of the target language.
-        name: What its files call it; by default the name of ``out``.
+        name: What its files call it; by default the name of ``out``, with ``_`` for dots.
         fresh: Ignore a checkpoint that is there.
         overwrite: Replace an adapter that is already in ``out``.
         progress: Show a progress bar; by default if stderr is a terminal.
@@ -152,7 +153,8 @@ def train_task(
         first 200 training examples.
 
     Raises:
-        ConfigError: If tasks and adapters do not pair up, or a checkpoint belongs to another run.
+        ConfigError: If tasks and adapters do not pair up, a checkpoint belongs to another run, or no
+            folder could hold the adapter: its name, or the head of a LoRA or IA3.
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
     """
@@ -160,14 +162,13 @@ def train_task(
     tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
     lowers = _lowers(over, len(tasks))
     folder = Path(out)
+    labels = tuple(sorted({label for one in tasks for label in one.labels()}))
+    adapter = _start(backbone, config, tasks[0].head(labels), init, name or name_of(folder))
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         precision = choose_precision(
             backbone.device, config.precision or kept(work, "precision"), backbone.dtype
         )
         backbone = backbone.for_training(precision)
-        labels = tuple(sorted({label for one in tasks for label in one.labels()}))
-        head = tasks[0].head(labels)
-        adapter = _start(backbone, config, head, init, name or folder.name)
         ready = [Stack(frozen(language), adapter) for language in target_ready]
         sources = tuple(
             _source(backbone, one, [Stack(*map(frozen, lower), adapter), *ready], config)
@@ -228,9 +229,15 @@ def _lowers(
     return [(one,) for one in over]
 
 
+def name_of(folder: Path) -> str:
+    """An adapter's name from that of its folder: dots, which no name has, become underscores."""
+    return folder.absolute().name.replace(".", "_")
+
+
 def _start(
     backbone: Backbone, config: TaskConfig, head: HeadConfig, init: Adapter | None, name: str
 ) -> Adapter:
+    check_name(name)
     shape = shape_of_method(
         backbone,
         config.method,
@@ -254,6 +261,7 @@ def _start(
         head=head,
         seed=derive(config.seed, "init"),
     )
+    check_writable(adapter)
     adapter = adapter.placed(backbone.device, backbone.adapter_dtype)
     if init is not None:
         adapter.load_state_dict(init.tensors())

@@ -1,5 +1,7 @@
 """Decoders: Llama, Qwen3 and Gemma3, on tiny random models."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,24 @@ import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, LanguageConfig, preset
+from adapterkit.config import BottleneckConfig, HeadConfig, LanguageConfig, TaskConfig, preset
 from adapterkit.data.blocks import next_tokens
 from adapterkit.data.corpus import Corpus
+from adapterkit.data.examples import LabelledText
 from adapterkit.errors import ConfigError
+from adapterkit.evaluation import evaluate
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.prediction import fill
+from adapterkit.tasks.base import special_of
+from adapterkit.tasks.classification import Classification
 from adapterkit.training.language import train_language
-from tests.tiny import LAYERS, WORDS, lines, make_backbone, save_tokenizer
+from adapterkit.training.task import train_task
+from tests.tiny import LAYERS, WORDS, lines, make_backbone, make_encoder_decoder, save_tokenizer
 
 TYPES = ("llama", "qwen3", "gemma3_text")
 IDS = torch.tensor([[0, 11, 12, 30, 44, 7], [0, 14, 40, 9, 8, 21]])
@@ -58,9 +67,14 @@ def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return load_backbone(folder, dtype="float64", device="cpu")
 
 
-def made(backbone: Backbone, seed: int = 1, config: Any = None) -> Adapter:
+def made(
+    backbone: Backbone, seed: int = 1, config: Any = None, head: HeadConfig | None = None
+) -> Adapter:
     shape = config or BottleneckConfig(4, invertible=True)
-    adapter = new_adapter(f"a{seed}", shape, backbone=backbone.facts, kind="language", seed=seed)
+    kind = "task" if head else "language"
+    adapter = new_adapter(
+        f"a{seed}", shape, backbone=backbone.facts, kind=kind, head=head, seed=seed
+    )
     with torch.no_grad():
         for parameter in adapter.parameters():
             draw = torch.Generator().manual_seed(seed)
@@ -138,6 +152,32 @@ def test_mixed_rows_equal_rows_apart_also_with_beams(backbone: Backbone) -> None
             assert torch.equal(out[row, : len(alone)], alone)
 
 
+def check_beams(backbone: Backbone, parts: Sequence[Composition]) -> None:
+    """Mixed rows with beams equal rows apart, for texts where beams find what greedy search does not."""
+    texts = torch.randint(5, WORDS, (32, 6), generator=torch.Generator().manual_seed(3))
+    mixed = AdaptedModel(backbone, Rows(list(parts)))
+    count = len(parts)
+    together = mixed.generate(
+        texts.repeat_interleave(count, 0),
+        rows=list(range(count)) * len(texts),
+        num_beams=3,
+        max_new_tokens=5,
+    )
+    differ = 0
+    for number, part in enumerate(parts):
+        one = AdaptedModel(backbone, part)
+        apart = one.generate(texts, num_beams=3, max_new_tokens=5)
+        greedy = one.generate(texts, max_new_tokens=5)
+        assert torch.equal(together[number::count, : apart.shape[1]], apart)
+        length = min(apart.shape[1], greedy.shape[1])
+        differ += int((apart[:, :length] != greedy[:, :length]).any(-1).sum())
+    assert differ > 0
+
+
+def test_beams_find_what_greedy_search_does_not(backbone: Backbone) -> None:
+    check_beams(backbone, stacks(backbone))
+
+
 def test_only_adapters_get_gradients_and_the_backbone_stays(backbone: Backbone) -> None:
     before = backbone.digest_in_memory()
     model = AdaptedModel(backbone, stacks(backbone)[0])
@@ -185,7 +225,115 @@ def test_folders_of_the_incumbent_keep_the_norm_they_were_trained_with(tmp_path:
     assert (a - b).abs().max() > 1e-6
 
 
+@torch.no_grad()
+def test_rows_of_the_incumbents_folders_keep_their_norm(tmp_path: Path) -> None:
+    backbone = load_backbone(make_decoder(tmp_path / "b", "gemma3_text"), dtype="float64")
+    shapes = [
+        BottleneckConfig(4, invertible=True, own_norms=own_norms, mh_adapter=True)
+        for own_norms in (False, True)
+    ]
+    parts = [Stack(made(backbone, config=shape)) for shape in shapes]
+    mixed = AdaptedModel(backbone, Rows(parts)).encode(IDS, rows=[0, 1])
+    apart = [AdaptedModel(backbone, part).encode(IDS) for part in parts]
+    assert (apart[0] - apart[1]).abs().max() > 1e-6
+    for row in (0, 1):
+        assert (mixed[row] - apart[row][row]).abs().max() < 1e-10
+
+
+TOPIC = HeadConfig("classification", ("x", "y"), layers=2)
+
+
+@torch.no_grad()
+def test_a_classification_head_reads_the_last_token_on_whichever_side_padding_stands(
+    backbone: Backbone,
+) -> None:
+    model = AdaptedModel(backbone, Stack(made(backbone), made(backbone, 2, head=TOPIC)))
+    alone = model.logits(IDS[:1, :4])
+    head = model.stack.head
+    assert head is not None
+    assert (alone - head(model.encode(IDS[:1, :4])[:, -1:])).abs().max() < 1e-12
+    pad = torch.ones(2, 2, dtype=torch.long)
+    right, left = torch.cat((IDS[:, :4], pad), 1), torch.cat((pad, IDS[:, :4]), 1)
+    # Rotary angles are float32 whatever the dtype: a shift to the right rounds them otherwise.
+    for ids, tolerance in ((right, 1e-12), (left, 1e-6)):
+        assert (model.logits(ids, (ids != 1).long())[:1] - alone).abs().max() < tolerance
+
+
+@torch.no_grad()
+def test_mixed_rows_of_different_heads_read_each_rows_last_token(backbone: Backbone) -> None:
+    tags = HeadConfig("tagging", ("A", "B", "C"))
+    parts = [made(backbone, 2, head=TOPIC), made(backbone, 3, head=tags)]
+    ids = IDS.clone()
+    ids[0, 4:] = 1
+    found = AdaptedModel(backbone, Rows(parts)).logits(ids, (ids != 1).long(), rows=[0, 1])
+    for row, length in ((0, 4), (1, 6)):
+        alone = AdaptedModel(backbone, parts[row]).logits(ids[row : row + 1, :length])[0]
+        assert (found[row] - alone).abs().max() < 1e-10
+
+
+def test_a_classification_over_a_decoder_learns(tmp_path: Path) -> None:
+    backbone = load_backbone(make_decoder(tmp_path / "b", "llama"), device="cpu")
+    texts = [
+        LabelledText(" ".join(random.Random(i).choices(words, k=5)), label)
+        for i in range(24)
+        for words, label in ((("abc", "bad", "cab"), "x"), (("xyz", "zyx", "wuz"), "y"))
+    ]
+    task = Classification({"train": tuple(texts[16:]), "dev": tuple(texts[:16])})
+    config = TaskConfig(steps=40, batch_size=8, learning_rate=1e-2, precision="float32")
+    topic = train_task(backbone, task, over=None, out=tmp_path / "topic", config=config)
+    assert evaluate(AdaptedModel(backbone, topic), task, split="dev").value == 1.0
+
+
+def test_texts_stand_between_the_tokens_that_a_tokenizer_has(tmp_path: Path) -> None:
+    def special(kind: str, folder: Path, **names: None) -> tuple[int | None, int, int]:
+        backbone = load_backbone(folder, device="cpu")
+        for name, nothing in {"cls_token": None, "sep_token": None, **names}.items():
+            setattr(backbone.tokenizer, name, nothing)
+        assert backbone.facts.model_type == kind
+        found = special_of(backbone)
+        (window,) = Classification({}).windows([LabelledText("ab", "")], backbone, limit=40)
+        assert window.tokens[-1] == found.end
+        return found.start, found.end, found.padding
+
+    llama = make_decoder(tmp_path / "llama", "llama")
+    assert special("llama", llama) == (0, 2, 1)
+    assert special("llama", llama, bos_token=None) == (2, 2, 1)  # Qwen has no token of begin
+    assert special("llama", llama, pad_token=None) == (0, 2, 0)
+    mt5 = make_encoder_decoder(tmp_path / "mt5", "mt5")
+    assert special("mt5", mt5, bos_token=None) == (None, 2, 1)
+    with pytest.raises(ConfigError, match="no token that ends a text"):
+        special("llama", llama, eos_token=None)
+
+
+def test_masks_are_filled_by_masked_language_models_only(tmp_path: Path) -> None:
+    llama = load_backbone(make_decoder(tmp_path / "llama", "llama"))
+    with pytest.raises(ConfigError, match="fills no masks: a llama is a decoder"):
+        fill(AdaptedModel(llama), "a <mask> b")
+    encoder = load_backbone(make_backbone(tmp_path / "x", "xlm-roberta"))
+    encoder.tokenizer.mask_token = None
+    with pytest.raises(ConfigError, match="its tokenizer has no mask token"):
+        fill(AdaptedModel(encoder), "a <mask> b")
+
+
 def test_an_encoder_does_not_generate(tmp_path: Path) -> None:
     encoder = load_backbone(make_backbone(tmp_path / "x", "xlm-roberta"))
     with pytest.raises(ConfigError, match="no decoder"):
         AdaptedModel(encoder).generate(IDS)
+
+
+SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"num_beams": 0}, "num_beams = 0: must be a whole number above 0"),
+    ({"num_beams": 1.5}, "num_beams = 1.5"),
+    ({"num_beams": True}, "num_beams = True"),
+    ({"max_new_tokens": 0}, "max_new_tokens = 0"),
+    ({"max_new_tokens": -3, "num_beams": -1}, "max_new_tokens = -3(.|\n)*num_beams = -1"),
+    ({"forced_bos_token_id": 5}, "only an encoder-decoder begins a text of its own"),
+]
+
+
+@pytest.mark.parametrize(("settings", "says"), SETTINGS)
+def test_settings_of_generation_that_cannot_be_right_are_refused(
+    backbone: Backbone, settings: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        AdaptedModel(backbone).generate(IDS, **settings)

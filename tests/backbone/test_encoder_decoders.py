@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.load import Backbone, base_of, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.average import Average
 from adapterkit.composition.rows import Rows
@@ -19,7 +19,10 @@ from adapterkit.files import read_json, write_json
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.nn.twin import twin
+from adapterkit.prediction import fill
 from adapterkit.training.language import train_language
+from tests.backbone.test_decoders import check_beams
 from tests.tiny import lines, make_backbone, make_encoder_decoder
 
 TYPES = ("mt5", "mbart", "m2m_100")
@@ -145,6 +148,10 @@ def test_a_cache_changes_nothing(backbone: Backbone) -> None:
 def test_the_first_token_can_be_the_target_language(backbone: Backbone) -> None:
     out = AdaptedModel(backbone).generate(IDS, MASK, max_new_tokens=4, forced_bos_token_id=77)
     assert (out[:, 1] == 77).all()
+    wrong: Any
+    for wrong in (-1, backbone.vocabulary, 7.0, "fra"):
+        with pytest.raises(ConfigError, match=r"forced_bos_token_id = .*: tokens go from 0 to 119"):
+            AdaptedModel(backbone).generate(IDS, MASK, forced_bos_token_id=wrong)
 
 
 @torch.no_grad()
@@ -162,6 +169,28 @@ def test_mixed_rows_equal_rows_apart_also_with_beams(backbone: Backbone) -> None
             assert (logits[row] - alone[0]).abs().max() < 1e-10
             beam = one.generate(IDS[here], MASK[here], num_beams=3, max_new_tokens=5)[0]
             assert torch.equal(wrote[row, : len(beam)], beam)
+
+
+def test_beams_find_what_greedy_search_does_not(backbone: Backbone) -> None:
+    check_beams(backbone, stacks(backbone))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("model_type", ["mt5", "m2m_100"])
+def test_one_embeddings_module_for_both_sides_gets_a_coupling_on_the_encoders_only(
+    model_type: str, tmp_path: Path
+) -> None:
+    # transformers 4.57 shares the module in mT5, 5 only the tensor: here both ways are made.
+    folder = make_encoder_decoder(tmp_path / "b", model_type)
+    found = []
+    for shared in (False, True):
+        backbone = load_backbone(folder, dtype="float64", device="cpu")
+        base = base_of(backbone.model, backbone.architecture)
+        embeddings = base.encoder.embed_tokens
+        base.decoder.embed_tokens = embeddings if shared else twin(embeddings)
+        model = AdaptedModel(backbone, made(backbone))
+        found.append(model.mlm_logits(IDS, MASK, decoder_input_ids=TARGETS))
+    assert (found[0] - found[1]).abs().max() < 1e-12
 
 
 def test_only_adapters_get_gradients_and_the_backbone_stays(backbone: Backbone) -> None:
@@ -243,5 +272,7 @@ def test_what_makes_no_sense_is_refused(backbone: Backbone, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="no objective for raw text"):
         train_language(backbone, corpus, out=tmp_path / "x")
     encoder = load_backbone(make_backbone(tmp_path / "x", "xlm-roberta"))
+    with pytest.raises(ConfigError, match=r"fills no masks: .* is an encoder-decoder"):
+        fill(AdaptedModel(backbone), "a <mask> b")
     with pytest.raises(ConfigError, match="takes no decoder_input_ids"):
         AdaptedModel(encoder).mlm_logits(IDS, MASK, decoder_input_ids=TARGETS)

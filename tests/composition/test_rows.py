@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from adapterkit.config import BottleneckConfig, HeadConfig, preset
 from adapterkit.errors import ConfigError
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.prediction import predict
 from tests.tiny import TYPES, make_backbone
 
 IDS = torch.tensor(
@@ -126,15 +128,34 @@ def test_rows_leave_the_backbone_as_it_was(xlmr: Backbone) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (None, "8 numbers"),
+        (None, "got none"),
         ([0, 1], "got 2"),
-        ([0] * 7 + [9], r"\[9\].*0 to 5"),
+        ([0] * 7 + [9], r"\[9\]"),
         ([0] * 7 + [-1], r"\[-1\]"),
+        ("01234501", "got '01234501'"),
+        ("abcdefgh", "got 'abcdefgh'"),
+        ([0.0] * 8, r"got \[0.0"),
+        ([0] * 7 + [1.5], "1.5"),
+        ([True] * 8, "got .True"),
+        (3, "got 3"),
+        (torch.zeros(8), "got tensor"),
+        ([None] * 8, "got .None"),
     ],
 )
-def test_wrong_row_numbers_are_refused(xlmr: Backbone, rows: list[int] | None, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        AdaptedModel(xlmr, Rows(compositions(xlmr))).encode(IDS, MASK, rows=rows)
+def test_wrong_row_numbers_are_refused(xlmr: Backbone, rows: Any, says: str) -> None:
+    mixed = AdaptedModel(xlmr, Rows(compositions(xlmr)))
+    with pytest.raises(ConfigError, match=f"rows= needs 8 numbers from 0 to 5, one a row.*{says}"):
+        mixed.encode(IDS, MASK, rows=rows)
+    with pytest.raises(ConfigError, match=f"rows= needs 8 numbers from 0 to 5, one a text.*{says}"):
+        predict(mixed, ["a b"] * 8, rows=rows)
+
+
+@torch.no_grad()
+def test_row_numbers_may_be_a_tensor_or_an_array(xlmr: Backbone) -> None:
+    mixed = AdaptedModel(xlmr, Rows(compositions(xlmr)))
+    expected = mixed.encode(IDS, MASK, rows=ROWS)
+    for rows in (tuple(ROWS), torch.tensor(ROWS), np.array(ROWS)):
+        assert torch.equal(mixed.encode(IDS, MASK, rows=rows), expected)  # type: ignore[arg-type]
 
 
 def test_rows_of_a_single_composition_are_refused(xlmr: Backbone) -> None:
@@ -176,3 +197,35 @@ def test_threads_do_not_mix_their_rows_up(xlmr: Backbone) -> None:
     for thread in threads:
         thread.join()
     assert all((found[i] - expected[i]).abs().max() < 1e-12 for i in range(6))
+
+
+RELATIVE = {
+    "deberta": ("in_proj", "pos_proj", "pos_q_proj", "output.dense"),
+    "deberta-v2": ("query_proj", "key_proj", "value_proj", "output.dense"),
+}
+
+
+@pytest.mark.parametrize("model_type", RELATIVE)
+def test_loras_on_what_also_reads_relative_positions_stay_their_rows_own(
+    model_type: str, tmp_path: Path
+) -> None:
+    backbone = load_backbone(make_backbone(tmp_path / "b", model_type), dtype="float64")
+    assert backbone.config.relative_attention
+    shape = low_rank(backbone, rank=3, targets=RELATIVE[model_type])
+    one, two, plain = (
+        make(backbone, "one", shape, 1),
+        make(backbone, "two", shape, 2),
+        make(backbone, "plain", BottleneckConfig(4), 3),
+    )
+    rows = [2, 0, 1, 1, 0, 2, 0, 1]
+    mixed = AdaptedModel(backbone, Rows([Stack(one), Stack(plain, two), Stack(plain)]))
+    models = [AdaptedModel(backbone, part) for part in mixed.stack.parts]  # type: ignore[attr-defined]
+    together = mixed.encode(IDS, MASK, rows=rows)
+    gradients = torch.autograd.grad(together.square().sum(), list(mixed.parameters()))
+    alone = torch.cat(
+        [models[n].encode(IDS[i : i + 1], MASK[i : i + 1]) for i, n in enumerate(rows)]
+    )
+    expected = torch.autograd.grad(alone.square().sum(), list(mixed.parameters()))
+    assert (together - alone).abs().max() < 1e-10
+    for found, wanted in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)

@@ -1,4 +1,5 @@
 import pickle
+import threading
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.nn.activations import activation
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
 from adapterkit.nn.heads import Head
-from adapterkit.nn.sites import Chain, CouplingSite, Here, PostNormSite
+from adapterkit.nn.sites import Caught, Chain, CouplingSite, Here, PostNormSite
 from adapterkit.nn.twin import twin
 
 
@@ -154,3 +155,21 @@ def test_a_masked_lm_head_applies_the_inverse_right_before_the_vocabulary() -> N
 def test_an_unknown_head_type_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="question_answering"):
         Head(HeadConfig("question_answering"), 8)
+
+
+def test_a_caught_residual_stays_in_its_thread() -> None:
+    caught, both_put = Caught(), threading.Barrier(2, timeout=20)
+    taken: dict[float, torch.Tensor | None] = {}
+
+    def run(value: float) -> None:
+        caught.put(torch.tensor(value))
+        both_put.wait()
+        taken[value] = caught.take()
+
+    threads = [threading.Thread(target=run, args=(value,)) for value in (1.0, 2.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert taken == {1.0: torch.tensor(1.0), 2.0: torch.tensor(2.0)}
+    assert caught.take() is None

@@ -72,6 +72,29 @@ def test_an_adapter_of_another_model_is_not_let_over(tmp_path: Path) -> None:
         to_adapters(bert.model, task)
 
 
+def test_a_head_never_gets_lost_on_the_way(tmp_path: Path) -> None:
+    import adapters
+    from transformers import AutoModelForTokenClassification
+
+    folder = make_backbone(tmp_path / "b", "xlm-roberta")
+    head = HeadConfig("tagging", ("A", "B"))
+    task = new_adapter(
+        "pos",
+        BottleneckConfig(4),
+        backbone=load_backbone(folder).facts,
+        kind="task",
+        head=head,
+    )
+    static = AutoModelForTokenClassification.from_pretrained(folder)
+    adapters.init(static)
+    with pytest.raises(ConfigError, match="no flexible heads"):
+        to_adapters(static, task)
+    assert to_adapters(static, task, with_head=False) == "pos"
+    flexible = live(folder)
+    to_adapters(flexible, task, with_head=False)
+    assert "pos" not in flexible.heads
+
+
 def test_composition_folders_cross_both_ways(tmp_path: Path) -> None:
     folder = make_backbone(tmp_path / "b", "xlm-roberta")
     backbone = load_backbone(folder, dtype="float64")
