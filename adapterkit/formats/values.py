@@ -20,7 +20,7 @@ def number(value: object, low: float, high: float) -> bool:
 
 
 def plain_name(name: str) -> bool:
-    """Whether ``name`` can be part of a tensor's key: no dots, slashes or control characters."""
+    """Whether ``name`` can be part of a tensor's key: and of a path: no dots, slashes or control characters."""
     return 0 < len(name) <= LONGEST_NAME and name.isprintable() and not set(name) & set("./\\")
 
 
