@@ -5,6 +5,7 @@ Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (202
 (the last layer dropped); Parovic et al. (2023) (steps and learning rates); `docs/log.md` (what we measured).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -215,6 +216,13 @@ class FusionConfig:
     value_initialized: bool = True
     regularization: bool = True
     dropout_prob: float = 0.0
+
+
+def fusion_places(shapes: Sequence[BottleneckConfig], layers: int) -> list[tuple[str, int]]:
+    """Where fusion layers stand: in each of ``layers``, at the places that all of ``shapes`` use."""
+    places = ["attention"] if all(shape.mh_adapter for shape in shapes) else []
+    places += ["output"] if all(shape.output_adapter for shape in shapes) else []
+    return [(place, layer) for place in places for layer in range(layers)]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ knows what is in them.
 
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from adapterkit.errors import FolderError
 MAX_JSON_BYTES = 16_000_000
 """Far more than any configuration or provenance needs, and read in a second."""
 MAX_JSON_DEPTH = 50
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_MARKERS = ("adapter_config.json", "adapter_setup.json")
+"""Without one of these a folder is no adapter and no composition."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -68,17 +73,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def from_json(data: bytes) -> Any:
-    """Read JSON in UTF-8, as the standard has it: no ``NaN``, and every key of an object once.
+    """Read JSON in UTF-8 that can be written again: finite numbers, whole characters, each key once.
 
     Raises:
         ValueError: If it is anything else, or nested deeper than `MAX_JSON_DEPTH`.
     """
     text = data.decode("utf-8")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except RecursionError:
         raise ValueError("nested too deep") from None
     _check_depth(value)
+    if _HALF.search(text):
+        _check_characters(value)
     return value
 
 
@@ -95,6 +104,20 @@ def _check_depth(value: Any) -> None:
         raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
 
 
+def _check_characters(value: Any) -> None:
+    """No half of a surrogate pair: no file and no terminal can hold one."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError(f"{value[:60]!r} holds half a character (a lone surrogate)") from None
+    elif isinstance(value, dict | list):
+        for part in value:
+            _check_characters(part)
+            if isinstance(value, dict):
+                _check_characters(value[part])
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
@@ -107,6 +130,13 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is larger than any number here")
+    return number
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of a file's bytes, as hex."""
     with path.open("rb") as file:
@@ -114,37 +144,63 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def folder_in_one_step(path: Path) -> Iterator[Path]:
-    """Yield an empty folder whose contents become ``path``'s files when the block ends well.
+def folder_in_one_step(path: Path, *, owned: Collection[str] = ()) -> Iterator[Path]:
+    """Yield an empty folder whose contents become ``path``'s when the block ends well.
 
-    Files already in ``path`` under other names stay; those of the same name are replaced. If the
-    block fails, ``path`` is as it was.
+    Files of the same name are replaced, sub-folders' likewise; other files stay. If the block fails,
+    ``path`` is as it was.
+
+    Args:
+        path: The folder to be written.
+        owned: Names that the writer's folders may hold, at every depth. Those that are in ``path``
+            and not in the new folder are what an older writing left, and go.
+
+    Raises:
+        FolderError: If a file stands where a folder shall be, or the reverse; nothing has changed then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
-        _install(temporary, path)
+        _check_kinds(temporary, path, owned)
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as handle:
+                    os.fsync(handle.fileno())
+        os.chmod(temporary, 0o777 & ~_umask())
+        _install(temporary, path, owned)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _install(temporary: Path, path: Path) -> None:
-    for file in temporary.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+def _check_kinds(new: Path, path: Path, owned: Collection[str]) -> None:
     if not path.exists():
-        os.chmod(temporary, 0o777 & ~_umask())
-        os.replace(temporary, path)
+        return
+    if not path.is_dir():
+        raise FolderError(f"{path}: is a file; a folder cannot be written there")
+    inside = {entry.name: entry for entry in new.iterdir()}
+    for name in sorted({*inside, *owned}):
+        if name in inside and inside[name].is_dir():
+            _check_kinds(inside[name], path / name, owned)
+        elif (path / name).is_dir():
+            raise FolderError(f"{path / name}: is a folder; a file cannot be written there")
+
+
+def _install(new: Path, path: Path, owned: Collection[str]) -> None:
+    if not path.exists():
+        os.replace(new, path)
         return
     # Old and new files must not mix for a reader: the configuration, without which a folder is
     # not an adapter, leaves first and comes back last.
-    marker = "adapter_config.json"
-    names = sorted(file.name for file in temporary.iterdir())
-    if marker in names:
-        (path / marker).unlink(missing_ok=True)
-    for name in sorted(names, key=lambda name: name == marker):
-        os.replace(temporary / name, path / name)
+    names = sorted(entry.name for entry in new.iterdir())
+    markers = [name for name in _MARKERS if name in names or name in owned]
+    for name in (*markers, *(name for name in owned if name not in names)):
+        (path / name).unlink(missing_ok=True)
+    for name in sorted(names, key=lambda name: name in _MARKERS):
+        if (new / name).is_dir():
+            _install(new / name, path / name, owned)
+        else:
+            os.replace(new / name, path / name)
 
 
 def _umask() -> int:

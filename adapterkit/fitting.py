@@ -5,7 +5,7 @@ Type, width, depth and identity are compared by `Adapter.check_fits`, from facts
 
 from torch import nn
 
-from adapterkit.backbone.layout import module_at
+from adapterkit.backbone.layout import POOLER, is_named, module_at
 from adapterkit.backbone.load import Backbone, base_of
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
@@ -21,8 +21,9 @@ def check_parts(backbone: Backbone, stack: Composition) -> None:
     """
     base = base_of(backbone.model, backbone.architecture)
     for adapter in stack.adapters:
-        problems = _vocabulary_problems(adapter, backbone)
+        problems = _head_problems(adapter, backbone)
         if isinstance(adapter.config, LowRankConfig):
+            problems += _prefix_problems(adapter.config, backbone)
             problems += _linear_problems(base, adapter.config)
         if problems:
             shown = problems[:8] + [f"... and {len(problems) - 8} more"] * (len(problems) > 8)
@@ -31,14 +32,25 @@ def check_parts(backbone: Backbone, stack: Composition) -> None:
             )
 
 
-def _vocabulary_problems(adapter: Adapter, backbone: Backbone) -> list[str]:
-    config = adapter.head.config if adapter.head is not None else None
-    if config is None or config.vocabulary in (0, backbone.vocabulary):
+def _head_problems(adapter: Adapter, backbone: Backbone) -> list[str]:
+    if adapter.head is None:
         return []
-    return [
-        f"vocabulary: its {config.head_type} head has {config.vocabulary} tokens, "
-        f"the backbone has {backbone.vocabulary}"
-    ]
+    config, width = adapter.head.config, adapter.head.width
+    problems = [f"width: its head reads {width} units, the backbone has {backbone.width}"]
+    problems = problems if width != backbone.width else []
+    if config.vocabulary not in (0, backbone.vocabulary):
+        problems.append(
+            f"vocabulary: its {config.head_type} head has {config.vocabulary} tokens, "
+            f"the backbone has {backbone.vocabulary}"
+        )
+    return problems
+
+
+def _prefix_problems(config: LowRankConfig, backbone: Backbone) -> list[str]:
+    mine, other = config.prefix, backbone.architecture.prefix
+    if mine in ("", other):
+        return []
+    return [f"type: its parts are of a {mine!r} model, the backbone is a {other!r} one"]
 
 
 def _linear_problems(base: nn.Module, config: LowRankConfig) -> list[str]:
@@ -56,29 +68,22 @@ def _linear_problems(base: nn.Module, config: LowRankConfig) -> list[str]:
                 f"the backbone has {there.in_features} to {there.out_features}"
             )
     given = {linear.path for linear in config.modules}
-    missing = [linear.path for linear in linears(base, config.targets) if linear.path not in given]
+    named = linears(base, config.targets, prefix=config.prefix)
+    missing = [linear.path for linear in named if linear.path not in given]
     return problems + [f"{path}: it has no part for this layer" for path in missing]
 
 
-def linears(base: nn.Module, targets: tuple[str, ...] | str) -> list[Linear]:
-    """The linear layers of a base model that ``targets`` name, as PEFT reads them.
+def linears(base: nn.Module, targets: tuple[str, ...] | str, *, prefix: str = "") -> list[Linear]:
+    """The linear layers of a base model that ``targets`` name, as PEFT reads them; never the pooler's.
 
     Args:
         base: The base model.
         targets: Ends of paths, or ``all-linear``.
+        prefix: Where the base model stands in the model that they speak of.
     """
+    start = f"{prefix}." if prefix else ""
     return [
         Linear(path, module.in_features, module.out_features)
         for path, module in base.named_modules()
-        if isinstance(module, nn.Linear) and names(path, targets)
+        if isinstance(module, nn.Linear) and path != POOLER and is_named(start + path, targets)
     ]
-
-
-def names(path: str, targets: tuple[str, ...] | str) -> bool:
-    """Whether PEFT's ``target_modules`` mean the module at ``path``.
-
-    A regular expression means nothing here: it comes from a stranger's folder, and can run for hours.
-    """
-    if isinstance(targets, str):
-        return targets == "all-linear"
-    return any(path == end or path.endswith(f".{end}") for end in targets)

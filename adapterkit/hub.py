@@ -14,7 +14,7 @@ BACKBONE_FILES = (
     "special_tokens_map.json",
 )
 ADAPTER_FILES = ("*.json", "*.safetensors", "README.md")
-OLD_WEIGHTS = ("pytorch_*.bin",)
+OLD_WEIGHTS = ("pytorch_*.bin", "adapter_model.bin")
 
 
 def is_folder(reference: str | Path) -> bool:

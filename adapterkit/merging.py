@@ -7,14 +7,15 @@ costs at run time what one adapter costs. Sources: Chronopoulou et al. (2023) "A
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from numbers import Real
 
 import torch
 from torch import Tensor
 
 from adapterkit.composition.adapter import Adapter
-from adapterkit.config import BottleneckConfig, Linear, LowRankConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, Linear, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, found
 
 
@@ -37,13 +38,9 @@ def merge(
 
     Raises:
         AdapterMismatch: If shapes, backbones or labels differ: every difference at once.
-        ConfigError: If weights and adapters do not pair up.
+        ConfigError: If they are no adapters and finite numbers, or do not pair up.
     """
-    shares = [float(weight) for weight in weights]
-    if not adapters or len(shares) != len(adapters) or not all(map(math.isfinite, shares)):
-        raise ConfigError(
-            f"merging {len(adapters)} adapters needs as many weights, got {list(weights)}"
-        )
+    adapters, shares = _checked(adapters, weights)
     _check(adapters)
     merged = _copy(adapters[0], name, adapters, shares)
     with torch.no_grad():
@@ -54,6 +51,30 @@ def merge(
             else:
                 tensor.copy_(_sum(parts, shares))
     return merged.eval()
+
+
+def _checked(
+    adapters: Iterable[object], weights: Iterable[object]
+) -> tuple[list[Adapter], list[float]]:
+    """Adapters, and a plain number for each."""
+    try:
+        parts, given = list(adapters), list(weights)
+    except TypeError:
+        raise ConfigError("merge takes a list of adapters and a list of weights") from None
+    for one in parts:
+        if not isinstance(one, Adapter):
+            raise ConfigError(
+                f"merge takes adapters, not {type(one).__name__} ({one!r:.60}); "
+                "load one with ak.load_adapter(folder)"
+            )
+    numbers = [float(w) for w in given if isinstance(w, Real) and not isinstance(w, bool)]
+    if len(numbers) < len(given) or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"the weights of a merge are finite numbers, got {given!r:.120}")
+    if not parts or len(numbers) != len(parts):
+        raise ConfigError(
+            f"merging {len(parts)} adapters needs as many weights, got {given!r:.120}"
+        )
+    return [one for one in parts if isinstance(one, Adapter)], numbers
 
 
 def _is_lora(adapter: Adapter) -> bool:
@@ -136,31 +157,66 @@ def _differences(a: Adapter, b: Adapter) -> list[str]:
         f"{what}: {a.name!r} has {mine or 'none'}, {b.name!r} has {theirs or 'none'}"
         for what, mine, theirs in (
             ("backbone type", a.backbone.model_type, b.backbone.model_type),
-            ("backbone weights", a.backbone.digest[:12], b.backbone.digest[:12]),
+            *_identities(a.backbone, b.backbone),
+            ("head", _head(a), _head(b)),
             ("labels", ", ".join(a.labels), ", ".join(b.labels)),
             ("invertible part", a.invertible is not None, b.invertible is not None),
+            ("method", _method(a), _method(b)),
         )
         if mine != theirs
     ]
-    if _is_lora(a) and _is_lora(b):
+    if _method(a) != _method(b):
+        return problems
+    if _is_lora(a):
         return problems + _path_differences(a, b)
     if _plain(a.config) != _plain(b.config):
-        problems.append(f"shape: {a.name!r} is {a.config}, {b.name!r} is {b.config}")
+        problems.append(f"shape: {a.name!r} is {a.config!r:.300}, {b.name!r} is {b.config!r:.300}")
     mine, theirs = a.tensors(), b.tensors()
     if {k: t.shape for k, t in mine.items()} != {k: t.shape for k, t in theirs.items()}:
         problems.append(f"tensors: {a.name!r} and {b.name!r} hold different ones")
     return problems
 
 
+def _identities(a: BackboneFacts, b: BackboneFacts) -> list[tuple[str, str, str]]:
+    """Who the backbones are: by digest where both are known, else by name where both are."""
+    if a.digest and b.digest:
+        return [("backbone weights", a.digest[:12], b.digest[:12])]
+    return [("backbone", a.name, b.name)] if a.name and b.name else []
+
+
+def _method(adapter: Adapter) -> str:
+    config = adapter.config
+    return config.method if isinstance(config, LowRankConfig) else "bottleneck"
+
+
+def _head(adapter: Adapter) -> str:
+    if adapter.head is None:
+        return ""
+    config = adapter.head.config
+    inside = f", {config.activation} between them" if config.layers > 1 else ""
+    return (
+        f"{config.head_type} of {config.layers} layer(s) of {adapter.head.width} units{inside}"
+        f"{'' if config.bias else ', no bias'}"
+        f"{f', {config.vocabulary} tokens' if config.vocabulary else ''}"
+    )
+
+
 def _path_differences(a: Adapter, b: Adapter) -> list[str]:
-    one = sorted(a.patched - b.patched)
-    two = sorted(b.patched - a.patched)
-    return [
+    one, two = sorted(a.patched - b.patched), sorted(b.patched - a.patched)
+    problems = [
         f"linear layers: only {adapter.name!r} changes {', '.join(paths[:3])}"
         + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         for adapter, paths in ((a, one), (b, two))
         if paths
     ]
+    for path in sorted(a.patched & b.patched):
+        mine, theirs = _linear(a, path), _linear(b, path)
+        if (mine.inputs, mine.outputs) != (theirs.inputs, theirs.outputs):
+            problems.append(
+                f"{path}: {a.name!r} goes from {mine.inputs} to {mine.outputs}, "
+                f"{b.name!r} from {theirs.inputs} to {theirs.outputs}"
+            )
+    return problems
 
 
 def _plain(config: BottleneckConfig | LowRankConfig) -> object:

@@ -6,7 +6,8 @@ Writing is deterministic: the same tensors and metadata give the same bytes. Rea
 
 import hashlib
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,20 +173,22 @@ def digest_of_tensors(tensors: Mapping[str, "Tensor"]) -> str:
     )
 
 
-def digest_of_files(paths: Iterable[Path], rename: Mapping[str, str] | None = None) -> str:
+def digest_of_files(
+    paths: Iterable[Path], names: Mapping[str, str], *, flat: Collection[str] = ()
+) -> str:
     """`digest` of safetensors files taken together, without torch.
 
     Args:
         paths: The files.
-        rename: Maps names first; of two tensors with one name only the first counts.
+        names: The name of each tensor that counts, by its key; of two keys of one name the first counts.
+        flat: Keys of tensors that count as if they had one axis only.
     """
-    names = rename or {}
     entries: dict[str, tuple[str, str, tuple[int, ...], bytes]] = {}
     for path in paths:
-        for name, fact in read_header(path).items():
-            new = names.get(name, name)
-            if new not in entries:
-                entries[new] = (new, fact.dtype, fact.shape, _slice(path, fact))
+        for key, fact in read_header(path).items():
+            if key in names and names[key] not in entries:
+                shape = (prod(fact.shape),) if key in flat else fact.shape
+                entries[names[key]] = (names[key], fact.dtype, shape, _slice(path, fact))
     return digest(entries.values())
 
 

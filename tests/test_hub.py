@@ -68,3 +68,19 @@ def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> Non
     write_json(folder / "config.json", config)
     assert load_backbone(folder).layers == 3
     assert not (tmp_path / "ran").exists()
+
+
+def test_old_weights_of_every_format_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fnmatch import fnmatch
+
+    wanted: list[tuple[str, ...]] = []
+
+    def snapshot(repository: str, revision: str | None, allow: tuple[str, ...]) -> Path:
+        wanted.append(allow)
+        return Path("/nowhere")
+
+    monkeypatch.setattr(hub, "_snapshot", snapshot)
+    hub.fetch_adapter("me/lora")
+    for name in ("pytorch_adapter.bin", "pytorch_model_head.bin", "adapter_model.bin"):
+        assert any(fnmatch(name, pattern) for pattern in wanted[-1])
+        assert not any(fnmatch(name, pattern) for pattern in wanted[0])

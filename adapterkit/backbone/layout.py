@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import nn
 
+POOLER = "pooler.dense"
+"""A linear layer that some base models bring along; nothing that is computed here reads it."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -116,3 +119,13 @@ def module_at(root: "nn.Module", path: str) -> "nn.Module | None":
             return None
         root = child
     return root
+
+
+def is_named(path: str, targets: tuple[str, ...] | str) -> bool:
+    """Whether PEFT's ``target_modules`` mean the module at ``path``.
+
+    A regular expression means nothing here: it comes from a stranger's folder, and can run for hours.
+    """
+    if isinstance(targets, str):
+        return targets == "all-linear"
+    return any(path == end or path.endswith(f".{end}") for end in targets)

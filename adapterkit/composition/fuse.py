@@ -8,7 +8,7 @@ from torch import nn
 
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Value, check_children
-from adapterkit.config import BottleneckConfig, FusionConfig
+from adapterkit.config import BottleneckConfig, FusionConfig, fusion_places
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.nn.bottleneck import Bottleneck, Coupling
 from adapterkit.nn.fusion import Fused, FusionLayers
@@ -52,7 +52,8 @@ class Fuse(Value):
         check_children("Fuse", adapters, ("Adapter",))
         _check(adapters)
         if layers is None:
-            places = fusion_places(adapters)
+            shapes = [a.config for a in adapters if isinstance(a.config, BottleneckConfig)]
+            places = fusion_places(shapes, adapters[0].backbone.layers)
             layers = FusionLayers(config or FusionConfig(), adapters[0].backbone.width, places)
             layers.initialise(seed)
         self._set(tuple(adapters))
@@ -112,15 +113,6 @@ class Fuse(Value):
         head = self._head.digest() if self._head is not None else ""
         weights = digest_of_tensors(dict(self.layers.state_dict()))
         return (*super().content(), repr(self.layers.config), weights, head)
-
-
-def fusion_places(adapters: tuple[Adapter, ...]) -> list[tuple[str, int]]:
-    """Where fusion layers stand: every layer, at the places that all adapters use."""
-    depth = range(adapters[0].backbone.layers)
-    shapes = [a.config for a in adapters if isinstance(a.config, BottleneckConfig)]
-    places = ["attention"] if all(shape.mh_adapter for shape in shapes) else []
-    places += ["output"] if all(shape.output_adapter for shape in shapes) else []
-    return [(place, layer) for place in places for layer in depth]
 
 
 def _check(adapters: tuple[Adapter, ...]) -> None:

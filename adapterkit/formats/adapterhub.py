@@ -6,39 +6,33 @@ ignore. Old ``.bin`` files are read as plain state dicts, and only where there i
 What is compared, and how, is in `description`.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from adapterkit.backbone.architectures import architecture
 from adapterkit.backbone.identity import canonical
 from adapterkit.composition.adapter import Adapter, layers_of
 from adapterkit.config import BackboneFacts, BottleneckConfig, LowRankConfig
-from adapterkit.errors import AdapterMismatch, ConfigError, FolderError, found
+from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.files import folder_in_one_step, sha256_of, write_json
-from adapterkit.formats import envelope, keys, shapes
-from adapterkit.formats.description import Description, Weights, describe, describe_head
+from adapterkit.formats import envelope, keys
+from adapterkit.formats.description import Description, describe, describe_head
+from adapterkit.formats.filling import Files, fill
 from adapterkit.formats.guard import (
     ADAPTER_WEIGHTS,
     CONFIG,
     HEAD_CONFIG,
     HEAD_WEIGHTS,
     OWN_FILE,
+    OWNED,
+    SETUP,
     check_folder,
 )
 from adapterkit.formats.heads import head_record
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
 from adapterkit.formats.values import check_name
-from adapterkit.header import TensorFacts, read_header
 from adapterkit.nn.heads import Head
-from adapterkit.tensorfile import read_pickle, read_tensors, write_tensors
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-LARGEST_VALUE = 1e6
-"""No weight that does anything sensible is larger; one that is would drown every activation."""
+from adapterkit.tensorfile import write_tensors
 
 
 def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
@@ -49,65 +43,20 @@ def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
             exactly those its configuration calls for.
     """
     check_folder(folder)
+    if (folder / SETUP).is_file():
+        raise FolderError(
+            f"{folder}: is a composition folder ({SETUP}), not one adapter's; "
+            "load it with ak.load_composition(folder)"
+        )
     if is_peft(folder):
-        return read_peft(folder)
-    files = _Files()
+        return read_peft(folder, with_head=with_head)
+    files = Files()
     told = describe(folder, files.facts, with_head=with_head)
     values = files.values(told.weights)
     values |= files.values(told.head_weights) if told.head_weights else {}
     adapter = _build(folder, told)
-    _fill(adapter.tensors(), values)
+    fill(adapter.tensors(), values)
     return adapter.eval()
-
-
-class _Files:
-    """The weight files of one folder; a pickle, whose header is in itself, is read once."""
-
-    def __init__(self) -> None:
-        self._pickles: dict[Path, dict[str, Tensor]] = {}
-
-    def facts(self, path: Path) -> Mapping[str, TensorFacts]:
-        """Names, dtypes and shapes in the file at ``path``."""
-        if path.suffix == ".safetensors":
-            return read_header(path)
-        self._pickles[path] = read_pickle(path)
-        return {
-            key: TensorFacts(_dtype(tensor), tuple(tensor.shape))
-            for key, tensor in self._pickles[path].items()
-        }
-
-    def values(self, weights: Weights) -> dict[str, "Tensor"]:
-        """The tensors of a compared file by our names, finite and sane.
-
-        Raises:
-            FolderError: With every tensor that is not.
-        """
-        path = weights.path
-        there = self._pickles[path] if path in self._pickles else read_tensors(path)
-        problems = [line for key in sorted(there) for line in _value_problems(key, there[key])]
-        named: dict[str, Tensor] = {}
-        for key, tensor in there.items():
-            first = named.setdefault(weights.names[key], tensor)
-            if first is not tensor and not bool((first == tensor).all()):
-                problems.append(f"{key}: another copy of the same tensor has other values")
-        if problems:
-            raise FolderError(
-                f"{path}: weights that cannot be right:{found(shapes.shortened(problems))}"
-            )
-        return named
-
-
-def _dtype(tensor: "Tensor") -> str:
-    names = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-    plain = str(tensor.dtype).removeprefix("torch.")
-    return names.get(plain, plain)
-
-
-def _value_problems(key: str, tensor: "Tensor") -> list[str]:
-    if not bool(tensor.isfinite().all()):
-        return [f"{key}: holds values that are not finite"]
-    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
-    return [f"{key}: holds a value of {largest:.1e}"] if largest > LARGEST_VALUE else []
 
 
 def _build(folder: Path, told: Description) -> Adapter:
@@ -126,21 +75,18 @@ def _build(folder: Path, told: Description) -> Adapter:
         raise FolderError(f"{folder}: {error}") from None
 
 
-def _fill(targets: Mapping[str, "Tensor"], values: Mapping[str, "Tensor"]) -> None:
-    """Copy ``values``, whose names and shapes were compared, into ``targets``."""
-    if targets.keys() != values.keys():  # a bug of ours: the shapes and the modules disagree
-        raise AssertionError(f"{sorted(targets.keys() ^ values.keys())} are left over")
-    for name, value in values.items():
-        targets[name].copy_(value)
-
-
 def write_folder(adapter: Adapter, folder: Path) -> None:
-    """Write ``adapter`` so that adapters 1.3.0 and `read_folder` read it; the same adapter, the same bytes."""
+    """Write ``adapter`` so that adapters 1.3.0 and `read_folder` read it; the same adapter, the same bytes.
+
+    Raises:
+        ConfigError: If its name cannot be a part of keys and paths.
+    """
+    check_name(adapter.name)
     config = adapter.config
     if isinstance(config, LowRankConfig):
         return write_peft(adapter, folder)
     row = architecture(adapter.backbone.model_type)
-    with folder_in_one_step(folder) as new:
+    with folder_in_one_step(folder, owned=OWNED) as new:
         tensors = adapter.tensors()
         numbers = layers_of(config, adapter.backbone)
         facts = adapter.backbone
@@ -176,14 +122,14 @@ def read_separate_head(folder: Path, width: int) -> Head:
     Raises:
         FolderError: As `read_folder`.
     """
-    files = _Files()
+    files = Files()
     told, weights = describe_head(folder, width, files.facts)
     values = files.values(weights)
     try:
         head = Head(told.config, width)
     except ConfigError as error:
         raise FolderError(f"{folder}: {error}") from None
-    _fill({f"head.{name}": tensor for name, tensor in head.state_dict().items()}, values)
+    fill({f"head.{name}": tensor for name, tensor in head.state_dict().items()}, values)
     return head.eval()
 
 
@@ -224,10 +170,9 @@ def check_writable(adapter: Adapter) -> None:
         ConfigError: If no folder could carry its name, or it is a LoRA or IA3 whose head has no form
             that `peft` loads.
     """
+    check_name(adapter.name)
     if isinstance(adapter.config, LowRankConfig):
         _head_names(adapter)
-    else:
-        check_name(adapter.name)
 
 
 def save_adapter(adapter: Adapter, folder: str | Path) -> Path:

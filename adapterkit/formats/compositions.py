@@ -1,44 +1,29 @@
 """Composition folders: ``adapter_setup.json`` with a sub-folder for each adapter and each fusion.
 
-The format is AdapterHub's (``save_adapter_setup``); what is written here loads there. A fusion's folder, named like the
-fused adapters joined with commas, holds ``adapter_fusion_config.json`` and ``model_adapter_fusion.safetensors``, and the head
-that was trained with it. `Rows` are no folder: they are made for a batch.
+The format is AdapterHub's (``save_adapter_setup``); what is written here loads there. What the files say is read in
+`setup` and `fusions`. `Rows` are no folder: they are made for a batch.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adapterkit.backbone.architectures import architecture
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.average import Average
 from adapterkit.composition.base import Composition
-from adapterkit.composition.fuse import Fuse, fusion_places
+from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
-from adapterkit.config import FusionConfig
-from adapterkit.errors import ConfigError, FolderError, found
-from adapterkit.files import read_json, write_json
+from adapterkit.config import BottleneckConfig
+from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
+from adapterkit.files import folder_in_one_step, write_json
 from adapterkit.formats import adapterhub, envelope
-from adapterkit.formats.filling import fill_module, weights_of
-from adapterkit.formats.guard import SETUP
-from adapterkit.formats.keys import tower_of
+from adapterkit.formats.filling import Files, fill
+from adapterkit.formats.fusions import Member, describe_fusion, fusion_keys, fusion_record
+from adapterkit.formats.guard import FUSION_CONFIG, FUSION_WEIGHTS, OWNED, SETUP
+from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
+from adapterkit.formats.values import check_name, plain_file_name
 from adapterkit.nn.fusion import FusionLayers
-from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import write_tensors
-
-FUSION = "adapter_fusion_config.json"
-FUSION_WEIGHTS = ("model_adapter_fusion.safetensors", "pytorch_model_adapter_fusion.bin")
-_KINDS = ("Stack", "Average", "Fuse")
-_INSTEAD = {
-    "BatchSplit": "say ak.Rows([...]) and rows=[...] when calling the model",
-    "MultiTask": "say ak.Rows([...]) and rows=[...] when calling the model",
-    "Parallel": "run ak.Rows over the repeated input",
-    "Split": "it splits a sentence at fixed tokens and has no counterpart",
-}
-_SWITCHES = ("query", "key", "value", "query_before_ln", "residual_before", "value_before_softmax")
-_OTHERS = ("value_initialized", "regularization", "dropout_prob", "temperature")
-_MAX_DEPTH = 8
 
 
 def load_composition(folder: str | Path) -> Composition:
@@ -48,159 +33,118 @@ def load_composition(folder: str | Path) -> Composition:
         A `Stack`, an `Average` or a `Fuse`, as the folder says.
 
     Raises:
-        FolderError: If it is incomplete, or names a composition that we do not compute.
+        FolderError: If it is incomplete, contradicts itself, or names a composition that we do not compute.
     """
     place = Path(folder)
-    record = read_json(place / SETUP)
-    tree = record.get("adapter_setup")
-    if not isinstance(tree, dict):
-        raise FolderError(f"{place / SETUP}: 'adapter_setup' must describe a composition")
+    setup = read_setup(place)
+    adapters = {part.name: _adapter(place, part.name) for part in setup.root.all(SINGLE)}
     try:
-        return _build(place, tree, 0)
-    except ConfigError as error:
+        composition = _build(place, setup.root, adapters)
+    except (ConfigError, AdapterMismatch) as error:
         raise FolderError(f"{place / SETUP}: {error}") from None
-
-
-def _build(place: Path, tree: Mapping[str, Any], depth: int) -> Composition:
-    kind, children = tree.get("type"), tree.get("children")
-    if depth > _MAX_DEPTH or not isinstance(children, list):
-        raise FolderError(f"{place / SETUP}: {tree!r:.80} is no composition")
-    if kind == "single" and len(children) == 1:
-        return adapterhub.read_folder(_inside(place, children[0]))
-    if kind in _INSTEAD:
-        raise FolderError(f"{place / SETUP}: a {kind} is not supported; {_INSTEAD[kind]}")
-    if kind not in _KINDS:
+    if setup.head is not None and composition.head is None:
         raise FolderError(
-            f"{place / SETUP}: {kind!r:.40} is not known; there are: {', '.join(_KINDS)}"
+            f"{place / SETUP}: head_setup = {setup.head!r}: there is no such head, or others than it beside"
         )
-    parts = [_build(place, child, depth + 1) for child in children if isinstance(child, dict)]
-    if kind == "Stack":
-        return Stack(*parts)
-    if kind == "Average":
-        weights = (tree.get("kwargs") or {}).get("weights")
-        return Average(*parts, weights=tuple(weights) if weights else None)
-    return _fuse(place, parts)
+    return composition
 
 
-def _inside(place: Path, name: object) -> Path:
-    if (
-        not isinstance(name, str)
-        or not name
-        or name.startswith(".")
-        or {"/", "\\", "\0"} & set(name)
-    ):
-        raise FolderError(f"{place / SETUP}: {name!r:.60} cannot be the name of a sub-folder")
-    folder = place / name
-    if not folder.is_dir():
-        raise FolderError(f"{folder}: named in {SETUP} and not there")
-    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(place)):
-        raise FolderError(f"{folder}: leads out of the composition's folder")
-    return folder
+def _adapter(place: Path, name: str) -> Adapter:
+    adapter = adapterhub.read_folder(sub_folder(place, name))
+    # As the library has it: in a composition an adapter goes by its sub-folder's name.
+    adapter.name = name
+    return adapter
 
 
-def _fuse(place: Path, parts: list[Composition]) -> Fuse:
-    adapters = [part for part in parts if isinstance(part, Adapter)]
-    if len(adapters) < len(parts) or not adapters:
-        raise FolderError(f"{place / SETUP}: a Fuse holds single adapters, found {parts!r:.100}")
-    folder = _inside(place, ",".join(adapter.name for adapter in adapters))
-    config = read_fusion_config(folder / FUSION)
-    first = adapters[0].backbone
-    layers = FusionLayers(config, first.width, fusion_places(tuple(adapters)))
-    fill_module(
-        folder / FUSION_WEIGHTS[0],
-        dict(layers.state_dict()),
-        weights_of(folder, FUSION_WEIGHTS),
-        fusion_keys(adapters, layers),
-    )
-    head = None
-    if (folder / "head_config.json").is_file():
-        head = adapterhub.read_separate_head(folder, first.width)
+def _build(place: Path, part: Part, adapters: Mapping[str, Adapter]) -> Composition:
+    if part.kind == SINGLE:
+        return adapters[part.name]
+    if part.kind == "Fuse":
+        return _fuse(place, part.name, [adapters[one.name] for one in part.parts])
+    parts = [_build(place, one, adapters) for one in part.parts]
+    return Stack(*parts) if part.kind == "Stack" else Average(*parts, weights=part.weights)
+
+
+def _fuse(place: Path, name: str, adapters: list[Adapter]) -> Fuse:
+    folder, files = sub_folder(place, name), Files()
+    told = describe_fusion(folder, _members(adapters), files.facts)
+    values = files.values(told.weights)
+    layers = FusionLayers(told.config, adapters[0].backbone.width, told.places)
+    fill(dict(layers.state_dict()), values)
+    width = adapters[0].backbone.width
+    head = adapterhub.read_separate_head(folder, width) if told.head is not None else None
     return Fuse(*adapters, layers=layers.eval(), head=head)
 
 
-def read_fusion_config(path: Path) -> FusionConfig:
-    """Read ``adapter_fusion_config.json``.
+def _members(adapters: list[Adapter]) -> list[Member]:
+    """The adapters of a fuse as plain facts.
 
     Raises:
-        FolderError: If it says something that we would compute differently.
+        ConfigError: If one is no bottleneck.
     """
-    config = read_json(path).get("config")
-    if not isinstance(config, dict):
-        raise FolderError(f"{path}: 'config' must be an object")
-    problems = [
-        f"{key} = {value!r:.60}: unknown key"
-        for key, value in config.items()
-        if key not in (*_SWITCHES, *_OTHERS) and value
-    ]
-    problems += [
-        f"{key} = {config.get(key)!r:.60}: true or false is needed"
-        for key in _SWITCHES
-        if not isinstance(config.get(key, False), bool)
-    ]
-    if config.get("temperature"):
-        problems.append(
-            "temperature = True: it changes with every call, there is nothing to reproduce"
-        )
-    if not any(config.get(key) for key in ("query", "key", "value")):
-        problems.append("query, key and value are all false: there is nothing to fuse by")
-    if problems:
-        raise FolderError(
-            f"{path}: this fusion cannot be reproduced exactly, so it is refused:{found(problems)}"
-        )
-    return FusionConfig(
-        **{key: bool(config.get(key, False)) for key in _SWITCHES},
-        value_initialized=bool(config.get("value_initialized")),
-        regularization=bool(config.get("regularization")),
-        dropout_prob=float(config.get("dropout_prob") or 0.0),
-    )
-
-
-def fusion_keys(adapters: list[Adapter], layers: FusionLayers) -> dict[str, str]:
-    """Our name of every tensor of a fusion, by AdapterHub's key."""
-    row = architecture(adapters[0].backbone.model_type)
-    name = ",".join(adapter.name for adapter in adapters)
-    keys = {}
-    for ours in layers.state_dict():
-        _, where, *rest = ours.split(".")
-        place, layer = where.split("/")
-        tower, number = tower_of(row, adapters[0].backbone, int(layer))
-        site = tower.attention if place == "attention" else tower.output
-        # "...output.adapters" holds adapters, "...output.adapter_fusion_layer" the fusions over them.
-        key = f"{site.key.removesuffix('adapters')}adapter_fusion_layer"
-        keys[f"{row.prefix}.{tower.layers}.{number}.{key}.{name}.{'.'.join(rest)}"] = ours
-    return keys
+    members = []
+    for adapter in adapters:
+        if not isinstance(adapter.config, BottleneckConfig):
+            raise ConfigError(f"adapter {adapter.name!r} is no bottleneck: only such can be fused")
+        members.append(Member(adapter.name, adapter.config, adapter.backbone))
+    return members
 
 
 def save_composition(composition: Composition, folder: str | Path) -> Path:
-    """Write a composition folder that adapters 1.3.0 reads too.
+    """Write a composition folder that adapters 1.3.0 reads too, in one step, and return the folder.
 
     Raises:
-        ConfigError: If it is a `Rows`, or two different adapters in it have one name.
+        ConfigError: If it is a `Rows` or holds nothing, two different things in it would have one
+            name, or a name cannot be a sub-folder's.
     """
     place = Path(folder)
-    names: dict[str, str] = {}
-    for adapter in composition.adapters:
-        if names.setdefault(adapter.name, adapter.digest()) != adapter.digest():
-            raise ConfigError(f"two different adapters are both named {adapter.name!r}; rename one")
-    tree = _tree(composition if not isinstance(composition, Adapter) else Stack(composition))
-    for adapter in composition.adapters:
-        adapterhub.save_adapter(adapter, place / adapter.name)
-    heads = [_save_fusion(fuse, place) for fuse in _fuses(composition)]
-    last = composition.head
-    name = next((name for name, head in heads if head is not None and head is last), None)
-    if name is None and last is not None:
-        name = next((a.name for a in composition.adapters if a.head is last), None)
-    write_json(
-        place / SETUP, {"adapter_setup": tree, "head_setup": name, "version": envelope.VERSION}
-    )
+    whole = Stack(composition) if isinstance(composition, Adapter) else composition
+    tree, fuses = _tree(whole), {_name(fuse): fuse for fuse in _fuses(whole)}
+    _check_names(whole)
+    with folder_in_one_step(place, owned=OWNED) as new:
+        for adapter in {adapter.name: adapter for adapter in whole.adapters}.values():
+            adapterhub.save_adapter(adapter, new / adapter.name)
+        for name, fuse in fuses.items():
+            _save_fusion(fuse, new / name)
+        write_json(
+            new / SETUP,
+            {
+                "adapter_setup": tree,
+                "head_setup": _head_name(whole) if whole.head is not None else None,
+                "version": envelope.VERSION,
+            },
+        )
     return place
+
+
+def _check_names(composition: Composition) -> None:
+    """Each sub-folder has a name that can be one, and each name one content.
+
+    Raises:
+        ConfigError: That names the one that is wrong.
+    """
+    for adapter in composition.adapters:
+        check_name(adapter.name)
+    parts: list[tuple[str, Composition]] = [(one.name, one) for one in composition.adapters]
+    parts += [(_name(fuse), fuse) for fuse in _fuses(composition)]
+    contents: dict[str, tuple[object, ...]] = {}
+    for name, part in parts:
+        if not plain_file_name(name):
+            raise ConfigError(
+                f"{name!r:.80}: cannot be the name of a sub-folder; rename an adapter"
+            )
+        if contents.setdefault(name, part.content()) != part.content():
+            what = "adapters" if isinstance(part, Adapter) else "fuses"
+            raise ConfigError(f"two different {what} are both named {name!r}; rename one")
 
 
 def _tree(composition: Composition) -> dict[str, Any]:
     if isinstance(composition, Adapter):
-        return {"type": "single", "children": [composition.name]}
+        return {"type": SINGLE, "children": [composition.name]}
     if not isinstance(composition, Stack | Average | Fuse):
         raise ConfigError("Rows are made for a batch and have no folder; save their compositions")
+    if not composition.parts:
+        raise ConfigError("an empty Stack is the bare backbone; there is nothing to save")
     tree: dict[str, Any] = {
         "type": type(composition).__name__,
         "children": [_tree(part) for part in composition.parts],
@@ -217,24 +161,26 @@ def _fuses(composition: Composition) -> list[Fuse]:
     return [fuse for part in parts for fuse in _fuses(part)]
 
 
-def _save_fusion(fuse: Fuse, place: Path) -> tuple[str, Head | None]:
-    adapters = list(fuse.adapters)
-    name = ",".join(adapter.name for adapter in adapters)
+def _name(fuse: Fuse) -> str:
+    return ",".join(adapter.name for adapter in fuse.adapters)
+
+
+def _head_name(composition: Composition) -> str:
+    """The sub-folder of the head that the whole has: the last part's."""
+    if isinstance(composition, Stack | Average):
+        return _head_name(composition.parts[-1])
+    return _name(composition) if isinstance(composition, Fuse) else composition.adapters[0].name
+
+
+def _save_fusion(fuse: Fuse, folder: Path) -> None:
+    members, config = _members(list(fuse.adapters)), fuse.layers.config
     tensors = dict(fuse.layers.state_dict())
-    named = {key: tensors[ours] for key, ours in fusion_keys(adapters, fuse.layers).items()}
-    write_tensors(place / name / FUSION_WEIGHTS[0], named)
-    facts, config = adapters[0].backbone, fuse.layers.config
-    record = {
-        key: getattr(config, key) for key in (*_SWITCHES, "value_initialized", "regularization")
-    }
-    # The library keeps a string there; an empty one is false.
-    record |= {"temperature": False, "dropout_prob": config.dropout_prob or None}
-    whole = envelope.envelope_record(name, record, facts)
-    whole |= {"adapter_names": [adapter.name for adapter in adapters]}
-    write_json(place / name / FUSION, whole)
+    places = [(str(p), int(n)) for p, n in (key.split("/") for key in fuse.layers.layers)]
+    named = fusion_keys(members, config, places)
+    write_tensors(folder / FUSION_WEIGHTS[0], {key: tensors[ours] for key, ours in named.items()})
+    write_json(folder / FUSION_CONFIG, fusion_record(members, config))
     if fuse.head is not None:
-        adapterhub.write_head(fuse.head, name, facts, place / name)
-    return name, fuse.head
+        adapterhub.write_head(fuse.head, folder.name, members[0].backbone, folder)
 
 
 def is_composition(folder: Path) -> bool:

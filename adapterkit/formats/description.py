@@ -97,7 +97,7 @@ def describe(folder: Path, facts_of: FactsOf, *, with_head: bool = True) -> Desc
     head, head_weights = _head(folder, backbone, facts_of) if with_head else (None, None)
     told = Description(said, own, backbone, weights, head, head_weights)
     if with_head:
-        _check_digest(folder, told)
+        check_digest(folder, own, digest(told))
     return told
 
 
@@ -191,11 +191,16 @@ def _compared(
     doubled = set(doubles.values())
     wanted = {key: needed[name] for key, name in {**names, **doubles}.items()}
     spare = {key for key, name in names.items() if name in doubled and key not in facts}
-    _require(path, {key: shape for key, shape in wanted.items() if key not in spare}, facts)
+    require(path, {key: shape for key, shape in wanted.items() if key not in spare}, facts)
     return Weights(path, {**names, **doubles})
 
 
-def _require(path: Path, wanted: Mapping[str, shapes.Shape], facts: Facts) -> None:
+def require(path: Path, wanted: Mapping[str, shapes.Shape], facts: Facts) -> None:
+    """Refuse a weight file whose tensors are not exactly those ``wanted``.
+
+    Raises:
+        FolderError: With every difference.
+    """
     problems = shapes.differences(wanted, facts)
     if not facts:
         problems.insert(0, "it holds no tensors")
@@ -235,12 +240,17 @@ def _head_weights(folder: Path, head: HeadEnvelope, width: int, facts_of: FactsO
         return Weights(path, {})
     names = keys.head_keys(head.config, head.name)
     needed = shapes.head_shapes(head.config, width)
-    _require(path, {key: needed[name] for key, name in names.items()}, facts)
+    require(path, {key: needed[name] for key, name in names.items()}, facts)
     return Weights(path, names)
 
 
-def _check_digest(folder: Path, told: Description) -> None:
-    recorded, there = told.own.get("digest"), digest(told)
+def check_digest(folder: Path, own: Mapping[str, Any], there: str | None) -> None:
+    """Compare the digest that `adapterkit.json` names with the one that the weights have.
+
+    Raises:
+        FolderError: If both are known and differ.
+    """
+    recorded = own.get("digest")
     if recorded and there and recorded != there:
         raise FolderError(
             f"{folder}: not as it was written:\n  digest: {guard.OWN_FILE} says {recorded[:12]}, "

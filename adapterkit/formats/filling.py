@@ -1,68 +1,74 @@
-"""Reading a weight file whole, and copying it into modules once everything about it was compared.
-
-For PEFT folders and fusions, whose modules are made from what the file holds; AdapterHub's adapters are compared by header
-alone (`description`) before a module is made.
-"""
+"""Reading the tensors of weight files whose headers were compared, and copying them into modules."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapterkit.errors import FolderError, found
-from adapterkit.formats import guard
+from adapterkit.formats.description import Weights
 from adapterkit.formats.shapes import shortened
+from adapterkit.header import TensorFacts, read_header
 from adapterkit.tensorfile import read_pickle, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-def weights_of(folder: Path, names: tuple[str, str]) -> dict[str, "Tensor"]:
-    """The tensors in the first of ``names`` that is there: safetensors before an old pickle.
-
-    Raises:
-        FolderError: If none is, or links lead out of the folder.
-    """
-    guard.check_folder(folder)
-    path = guard.weight_file(folder, names)
-    if Path(path).is_dir():
-        raise FolderError(f"{path}: is no file")
-    return read_tensors(path) if path.suffix == ".safetensors" else read_pickle(path)
+LARGEST_VALUE = 1e6
+"""No weight that does anything sensible is larger; one that is would drown every activation."""
 
 
-def fill_module(
-    path: Path,
-    targets: Mapping[str, "Tensor"],
-    tensors: Mapping[str, "Tensor"],
-    wanted: Mapping[str, str],
-) -> None:
-    """Copy ``tensors`` into ``targets`` after comparing names, shapes, kinds and values.
+class Files:
+    """The weight files of one folder; a pickle, whose header is in itself, is read once."""
 
-    Args:
-        path: The file, for messages.
-        targets: Where to, by our names.
-        tensors: What the file holds.
-        wanted: Our name of every tensor that must be there, by the file's.
+    def __init__(self) -> None:
+        self._pickles: dict[Path, dict[str, Tensor]] = {}
 
-    Raises:
-        FolderError: With every difference; nothing has been copied then.
-    """
-    problems = [f"{key}: missing" for key in wanted if key not in tensors]
-    problems += [f"{key}: not part of this adapter" for key in tensors if key not in wanted]
-    for key, name in wanted.items():
-        if key in tensors:
-            problems += _problems(key, tensors[key], targets[name])
-    if problems:
-        raise FolderError(
-            f"{path}: not the weights that its configuration calls for:{found(shortened(sorted(problems)))}"
-        )
-    for key, name in wanted.items():
-        targets[name].copy_(tensors[key])
+    def facts(self, path: Path) -> Mapping[str, TensorFacts]:
+        """Names, dtypes and shapes in the file at ``path``."""
+        if path.suffix == ".safetensors":
+            return read_header(path)
+        self._pickles[path] = read_pickle(path)
+        return {
+            key: TensorFacts(_dtype(tensor), tuple(tensor.shape))
+            for key, tensor in self._pickles[path].items()
+        }
+
+    def values(self, weights: Weights) -> dict[str, "Tensor"]:
+        """The named tensors of a compared file by our names, finite and sane.
+
+        Raises:
+            FolderError: With every tensor that is not.
+        """
+        path = weights.path
+        there = self._pickles[path] if path in self._pickles else read_tensors(path)
+        problems: list[str] = []
+        named: dict[str, Tensor] = {}
+        for key, name in sorted(weights.names.items()):
+            problems += _value_problems(key, there[key])
+            first = named.setdefault(name, there[key])
+            if first is not there[key] and not bool((first == there[key]).all()):
+                problems.append(f"{key}: another copy of the same tensor has other values")
+        if problems:
+            raise FolderError(f"{path}: weights that cannot be right:{found(shortened(problems))}")
+        return named
 
 
-def _problems(key: str, tensor: "Tensor", target: "Tensor") -> list[str]:
-    if tensor.shape != target.shape:
-        return [f"{key}: shape {tuple(tensor.shape)}, needed {tuple(target.shape)}"]
-    if not tensor.is_floating_point():
-        return [f"{key}: dtype {tensor.dtype}, a floating-point one is needed"]
-    return [] if bool(tensor.isfinite().all()) else [f"{key}: holds values that are not finite"]
+def _dtype(tensor: "Tensor") -> str:
+    names = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+    plain = str(tensor.dtype).removeprefix("torch.")
+    return names.get(plain, plain)
+
+
+def _value_problems(key: str, tensor: "Tensor") -> list[str]:
+    if not bool(tensor.isfinite().all()):
+        return [f"{key}: holds values that are not finite"]
+    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    return [f"{key}: holds a value of {largest:.1e}"] if largest > LARGEST_VALUE else []
+
+
+def fill(targets: Mapping[str, "Tensor"], values: Mapping[str, "Tensor"]) -> None:
+    """Copy ``values``, whose names and shapes were compared, into ``targets``."""
+    if targets.keys() != values.keys():  # a bug of ours: the shapes and the modules disagree
+        raise AssertionError(f"{sorted(targets.keys() ^ values.keys())} are left over")
+    for name, value in values.items():
+        targets[name].copy_(value)

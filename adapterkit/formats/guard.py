@@ -13,8 +13,13 @@ CONFIG, HEAD_CONFIG, OWN_FILE = "adapter_config.json", "head_config.json", "adap
 SETUP = "adapter_setup.json"
 ADAPTER_WEIGHTS = ("adapter.safetensors", "pytorch_adapter.bin")
 HEAD_WEIGHTS = ("model_head.safetensors", "pytorch_model_head.bin")
-READ = (CONFIG, HEAD_CONFIG, OWN_FILE, *ADAPTER_WEIGHTS, *HEAD_WEIGHTS)
-"""The files that are read; all others in a folder are left alone."""
+PEFT_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+FUSION_CONFIG = "adapter_fusion_config.json"
+FUSION_WEIGHTS = ("model_adapter_fusion.safetensors", "pytorch_model_adapter_fusion.bin")
+READ = (CONFIG, HEAD_CONFIG, OWN_FILE, *ADAPTER_WEIGHTS, *HEAD_WEIGHTS, *PEFT_WEIGHTS)
+"""The files of an adapter that are read; all others in a folder are left alone."""
+OWNED = (*READ, SETUP, FUSION_CONFIG, *FUSION_WEIGHTS)
+"""All names under which folders of adapters and compositions hold something; saving clears them away."""
 
 
 def check_folder(folder: Path) -> None:
@@ -31,9 +36,9 @@ def check_folder(folder: Path) -> None:
         target = Path(os.path.realpath(entry))
         if entry.is_symlink() and not any(target.is_relative_to(home) for home in homes):
             problems.append(f"{entry.name}: a link out of the folder, to {target}")
-        elif entry.name in READ and not entry.is_file():
+        elif entry.name in OWNED and not entry.is_file():
             problems.append(f"{entry.name}: is no file")
-        elif entry.name in READ and not os.access(entry, os.R_OK):
+        elif entry.name in OWNED and not os.access(entry, os.R_OK):
             problems.append(f"{entry.name}: may not be read")
     if problems:
         raise FolderError(f"{folder}: not a folder to load from:{found(problems)}")

@@ -1,22 +1,26 @@
 """What an adapter folder is, without loading it: no torch, no tensor read but to hash its bytes."""
 
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from adapterkit.config import BackboneFacts
 from adapterkit.errors import FolderError
 from adapterkit.files import read_json, sha256_of
-from adapterkit.formats.description import Description, describe, digest
-from adapterkit.formats.guard import CONFIG, READ, SETUP, check_folder
-from adapterkit.formats.own import read_own, recorded_backbone
-from adapterkit.formats.peft_config import read_config
+from adapterkit.formats import peft_description
+from adapterkit.formats.description import Weights, describe, digest
+from adapterkit.formats.fusions import Member, describe_fusion
+from adapterkit.formats.guard import CONFIG, OWNED, SETUP, check_folder
+from adapterkit.formats.peft_description import describe_peft
+from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
 from adapterkit.header import TensorFacts, read_header
 
-_SHOWN = (*READ, "README.md")
+_SHOWN = (*OWNED, "README.md")
 
 
 def inspect(folder: Path) -> dict[str, Any]:
-    """Describe an adapter folder as plain values. It is read as strictly as for loading.
+    """Describe an adapter folder, or a composition folder, as plain values. It is read as strictly as for loading.
 
     Old pickles are not opened: of them there are only the name, the size and the sha256.
 
@@ -28,14 +32,20 @@ def inspect(folder: Path) -> dict[str, Any]:
     Raises:
         FolderError: If there is no adapter in it, or it could not be loaded.
     """
+    check_folder(folder)
+    return _composition(folder) if (folder / SETUP).is_file() else _adapter(folder)
+
+
+def _adapter(folder: Path) -> dict[str, Any]:
+    check_folder(folder)
     if (folder / SETUP).is_file():
-        return _composition(folder)
+        raise FolderError(f"{folder}: a composition folder cannot stand inside another one")
     if not (folder / CONFIG).is_file():
         raise FolderError(f"{folder}: is no adapter folder, it has no {CONFIG}")
     if "peft_type" in read_json(folder / CONFIG):
         return _peft(folder)
     told = describe(folder, _facts)
-    config, backbone, head = told.envelope.config, told.backbone, told.head
+    config, head = told.envelope.config, told.head
     return {
         "name": told.envelope.name,
         "kind": told.own.get("kind")
@@ -44,17 +54,11 @@ def inspect(folder: Path) -> dict[str, Any]:
         "language": told.own.get("language", ""),
         "labels": list(head.config.labels) if head else [],
         "head": head.config.head_type if head else None,
-        "backbone": {
-            "name": backbone.name,
-            "type": backbone.model_type,
-            "width": backbone.width,
-            "layers": backbone.layers or None,
-            "digest": backbone.digest or None,
-        },
+        "backbone": _backbone(told.backbone),
         "reduction_factor": config.reduction_factor,
         "non_linearity": config.non_linearity,
         "leave_out": list(config.leave_out),
-        "parameters": _parameters(told),
+        "parameters": _parameters((told.weights, told.head_weights)),
         "files": _files(folder),
         "digest": digest(told),
         "provenance": told.provenance,
@@ -62,64 +66,98 @@ def inspect(folder: Path) -> dict[str, Any]:
 
 
 def _peft(folder: Path) -> dict[str, Any]:
-    """A LoRA or IA3 folder; its tensors are compared with a backbone when it is put on one."""
-    check_folder(folder)
-    record, own = read_config(folder / CONFIG), read_own(folder)
-    facts = recorded_backbone(folder, own)
-    path = folder / "adapter_model.safetensors"
-    shapes = [fact.shape for fact in read_header(path).values()] if path.is_file() else []
+    told = describe_peft(folder, _facts)
+    head = told.head.config if told.head else None
     return {
-        "name": own.get("name") or folder.name,
-        "kind": own.get("kind") or "unknown",
-        "method": str(record["peft_type"]).lower(),
-        "language": own.get("language", ""),
-        "labels": own.get("labels", []),
-        "backbone": {
-            "name": facts.name if facts else record.get("base_model_name_or_path"),
-            "type": facts.model_type if facts else None,
-            "width": facts.width if facts else None,
-            "layers": facts.layers if facts else None,
-            "digest": facts.digest if facts else None,
-        },
+        "name": told.name,
+        "kind": told.own.get("kind") or ("task" if head else "unknown"),
+        "method": str(told.record["peft_type"]).lower(),
+        "language": told.own.get("language", ""),
+        "labels": list(head.labels) if head else [],
+        "head": head.head_type if head else None,
+        "backbone": _backbone(told.backbone),
         "reduction_factor": None,
-        "rank": record.get("r"),
-        "alpha": record.get("lora_alpha"),
-        "targets": record["target_modules"],
-        "parameters": sum(prod(shape) for shape in shapes) if shapes else None,
-        "files": _files(folder, (*_SHOWN, "adapter_model.safetensors", "adapter_model.bin")),
-        "digest": own.get("digest"),
-        "provenance": own.get("provenance", {}),
+        "rank": told.record.get("r"),
+        "alpha": told.record.get("lora_alpha"),
+        "targets": told.record["target_modules"],
+        "parameters": _parameters((told.weights,)),
+        "files": _files(folder),
+        "digest": peft_description.digest(told),
+        "provenance": told.provenance,
+    }
+
+
+def _backbone(facts: BackboneFacts) -> dict[str, Any]:
+    decoder = {"decoder_layers": facts.decoder_layers} if facts.decoder_layers else {}
+    return {
+        "name": facts.name or None,
+        "type": facts.model_type or None,
+        "width": facts.width or None,
+        "layers": facts.layers or None,
+        **decoder,
+        "digest": facts.digest or None,
     }
 
 
 def _composition(folder: Path) -> dict[str, Any]:
-    """A composition folder: its tree, and each adapter in it."""
-    tree = read_json(folder / SETUP).get("adapter_setup")
-    inside = [place for place in sorted(folder.iterdir()) if (place / CONFIG).is_file()]
+    """A composition folder: how it is put together, and each adapter and fusion that it names."""
+    setup = read_setup(folder)
+    adapters = {part.name: sub_folder(folder, part.name) for part in setup.root.all(SINGLE)}
+    told = {name: _adapter(place) for name, place in adapters.items()}
+    fusions = {fuse.name: _fusion(folder, fuse) for fuse in setup.root.all("Fuse")}
+    if setup.head is not None:
+        carrier = {**told, **fusions}[setup.head]
+        if carrier["head"] is None and carrier["parameters"] is not None:
+            raise FolderError(
+                f"{folder / SETUP}: head_setup = {setup.head!r}: there is no such head"
+            )
     return {
         "kind": "composition",
-        "setup": tree,
-        "adapters": {place.name: inspect(place) for place in inside},
-        "files": _files(folder, (SETUP,)),
+        "setup": read_json(folder / SETUP)["adapter_setup"],
+        "head": setup.head,
+        "adapters": told,
+        "fusions": fusions,
+        "files": _files(folder),
     }
+
+
+def _fusion(folder: Path, fuse: Part) -> dict[str, Any]:
+    place = sub_folder(folder, fuse.name)
+    members = [_member(folder / part.name, part.name) for part in fuse.parts]
+    told = describe_fusion(place, members, _facts)
+    return {
+        "labels": list(told.head.config.labels) if told.head else [],
+        "head": told.head.config.head_type if told.head else None,
+        "parameters": _parameters((told.weights, told.head_weights)),
+        "files": _files(place),
+    }
+
+
+def _member(folder: Path, name: str) -> Member:
+    if "peft_type" in read_json(folder / CONFIG):
+        raise FolderError(f"{folder}: is no bottleneck adapter: only such can be fused")
+    told = describe(folder, _facts)
+    return Member(name, told.envelope.config, told.backbone)
 
 
 def _facts(path: Path) -> dict[str, TensorFacts] | None:
     return read_header(path) if path.suffix == ".safetensors" else None
 
 
-def _parameters(told: Description) -> int | None:
-    """Numbers in its tensors; None where a file stayed closed."""
+def _parameters(files: Iterable[Weights | None]) -> int | None:
+    """Numbers in the tensors that are read; None where a file stayed closed."""
     count = 0
-    for weights in (told.weights, told.head_weights):
-        facts = _facts(weights.path) if weights else {}
+    for weights in files:
+        if weights is None:
+            continue
+        facts = _facts(weights.path)
         if facts is None:
             return None
-        first = {weights.names[key]: key for key in facts} if weights else {}
+        first = {name: key for key, name in weights.names.items()}
         count += sum(prod(facts[key].shape) for key in first.values())
     return count
 
 
-def _files(folder: Path, names: tuple[str, ...] = _SHOWN) -> dict[str, dict[str, Any]]:
-    there = [folder / name for name in names if (folder / name).is_file()]
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    there = [folder / name for name in _SHOWN if (folder / name).is_file()]
     return {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in there}

@@ -50,10 +50,17 @@ def read_own(folder: Path) -> dict[str, Any]:
         problems.append(
             f"format = {own['format']!r:.20}: this version of adapterkit reads {FORMAT}"
         )
+    labels = own.get("labels")
+    if isinstance(labels, list) and not _distinct_texts(labels):
+        problems.append(f"'labels' must be distinct names, found {labels!r:.80}")
     if problems:
         raise FolderError(f"{folder / OWN_FILE}: cannot be read:{found(problems)}")
     _check_sums(folder, own.get("files", {}))
     return own
+
+
+def _distinct_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values) and len(set(values)) == len(values)
 
 
 def _check_sums(folder: Path, sums: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ def number(value: object, low: float, high: float) -> bool:
 
 
 def plain_name(name: str) -> bool:
-    """Whether ``name`` can be part of a tensor's key: no dots, slashes or control characters."""
+    """Whether ``name`` can be part of a tensor's key: and of a path: no dots, slashes or control characters."""
     return 0 < len(name) <= LONGEST_NAME and name.isprintable() and not set(name) & set("./\\")
 
 
@@ -35,7 +35,7 @@ def check_name(name: str) -> None:
     if not plain_name(name):
         raise ConfigError(
             f"{name!r:.220} cannot be an adapter's name: names have 1 to {LONGEST_NAME} printable characters, "
-            "no dots and no slashes; pass another one as name="
+            "no dots and no slashes; choose another one (name=, or adapter.name)"
         )
 
 

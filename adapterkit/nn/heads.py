@@ -28,6 +28,7 @@ class Head(nn.Module):
     def __init__(self, config: HeadConfig, width: int) -> None:
         super().__init__()
         self.config = config
+        self.width = width
         self.act = activation(config.activation)
         if config.head_type not in HEAD_TYPES:
             raise ConfigError(

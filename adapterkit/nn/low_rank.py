@@ -15,12 +15,39 @@ from adapterkit.config import Linear
 from adapterkit.nn.arithmetic import multiply
 
 
-class Patch(Protocol):
-    """What a composition does to a linear layer."""
+class Layer(Protocol):
+    """A linear layer, frozen or with patches on it."""
 
-    def __call__(self, x: Tensor, output: Tensor, frozen: nn.Module) -> Tensor:
-        """From the layer's input ``(batch, ..., in)`` and output ``(batch, ..., out)`` to a new output."""
+    def __call__(self, x: Tensor) -> Tensor:
+        """From an input ``(batch, ..., in)`` to an output ``(batch, ..., out)``."""
         ...
+
+
+class Patch(Protocol):
+    """What a composition makes of a linear layer: another one."""
+
+    def __call__(self, x: Tensor, layer: Layer) -> Tensor:
+        """From an input ``(batch, ..., in)`` to the new layer's output ``(batch, ..., out)``."""
+        ...
+
+
+class Frozen:
+    """The backbone's own layer, which has computed once already.
+
+    Args:
+        x: The input it got. Shape ``(batch, ..., in)``.
+        output: What it made of it. Shape ``(batch, ..., out)``.
+        module: The layer.
+    """
+
+    def __init__(self, x: Tensor, output: Tensor, module: nn.Module) -> None:
+        self.x, self.output, self.module = x, output, module
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Shape ``(batch, ..., in)`` to ``(batch, ..., out)``."""
+        # module.forward, not module(...): a call would run the hook that this serves again.
+        out: Tensor = self.output if x is self.x else self.module.forward(x)
+        return out
 
 
 class LowRank(nn.Module):
@@ -38,8 +65,9 @@ class LowRank(nn.Module):
         self.scaling = linear.scaling
         self.dropout = dropout
 
-    def forward(self, x: Tensor, output: Tensor, frozen: nn.Module) -> Tensor:
-        """Shapes ``(batch, ..., in)`` and ``(batch, ..., out)`` to ``(batch, ..., out)``."""
+    def forward(self, x: Tensor, layer: Layer) -> Tensor:
+        """Shape ``(batch, ..., in)`` to ``(batch, ..., out)``."""
+        output = layer(x)
         inside = functional.dropout(x, self.dropout, self.training) if self.dropout else x
         change = multiply(self.up, multiply(self.down, inside)) * self.scaling
         return output + change.to(output.dtype)
@@ -59,39 +87,50 @@ class Rescale(nn.Module):
             torch.ones(linear.inputs if linear.feedforward else linear.outputs)
         )
 
-    def forward(self, x: Tensor, output: Tensor, frozen: nn.Module) -> Tensor:
-        """Shapes ``(batch, ..., in)`` and ``(batch, ..., out)`` to ``(batch, ..., out)``."""
-        if not self.feedforward:
-            return (output.to(self.scale.dtype) * self.scale).to(output.dtype)
-        assert isinstance(frozen, nn.Linear)
-        # The layer is linear: scaling its input adds what the scaled part gives, without the bias.
-        change = (x.to(self.scale.dtype) * (self.scale - 1)).to(x.dtype)
-        return output + functional.linear(change, frozen.weight)
+    def forward(self, x: Tensor, layer: Layer) -> Tensor:
+        """Shape ``(batch, ..., in)`` to ``(batch, ..., out)``."""
+        if self.feedforward:
+            return layer((x.to(self.scale.dtype) * self.scale).to(x.dtype))
+        output = layer(x)
+        return (output.to(self.scale.dtype) * self.scale).to(output.dtype)
 
 
 @dataclass(frozen=True)
 class PatchChain:
-    """One patch after the other; LoRAs of a stack add up."""
+    """Each patch on the layer that those before it made: LoRAs add up, IA3s multiply, on either side."""
 
     patches: tuple[Patch, ...]
 
-    def __call__(self, x: Tensor, output: Tensor, frozen: nn.Module) -> Tensor:
-        """Apply all of them to the same input."""
+    def __call__(self, x: Tensor, layer: Layer) -> Tensor:
+        """Shape ``(batch, ..., in)`` to ``(batch, ..., out)``."""
         for patch in self.patches:
-            output = patch(x, output, frozen)
-        return output
+            layer = _Patched(patch, layer)
+        return layer(x)
+
+
+class _Patched:
+    """A layer with a patch on it; asked for one input again, it computes once."""
+
+    def __init__(self, patch: Patch, layer: Layer) -> None:
+        self.patch, self.layer = patch, layer
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._last is None or self._last[0] is not x:
+            self._last = x, self.patch(x, self.layer)
+        return self._last[1]
 
 
 @dataclass(frozen=True)
 class PatchMean:
-    """The weighted average of what each patch makes of the output; None changes nothing."""
+    """The weighted average of what each patch makes of the layer; None changes nothing."""
 
     patches: Sequence[Patch | None]
     weights: tuple[float, ...]
 
-    def __call__(self, x: Tensor, output: Tensor, frozen: nn.Module) -> Tensor:
-        """Apply all of them to the same input and output."""
-        parts = [output if patch is None else patch(x, output, frozen) for patch in self.patches]
+    def __call__(self, x: Tensor, layer: Layer) -> Tensor:
+        """Shape ``(batch, ..., in)`` to ``(batch, ..., out)``."""
+        parts = [layer(x) if patch is None else patch(x, layer) for patch in self.patches]
         total = parts[0] * self.weights[0]
         for part, weight in zip(parts[1:], self.weights[1:], strict=True):
             total = total + part * weight

@@ -20,6 +20,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from adapterkit.nn.low_rank import Frozen, Patch
+
 
 @dataclass(frozen=True)
 class Here:
@@ -248,22 +250,22 @@ class CouplingSite:
 class PatchSite:
     """Forward hook on a frozen linear layer: changes its output as low-rank adapters say, by row if need be."""
 
-    def __init__(self, patches: Sequence[Any], groups: Tensor | None = None) -> None:
+    def __init__(self, patches: Sequence[Patch | None], groups: Tensor | None = None) -> None:
         self.patches = tuple(patches)
         self.groups = groups
 
     def __call__(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Change the output. Shape ``(batch, ..., out)``."""
+        x = args[0]
         if self.groups is None:
-            changed: Tensor = self.patches[0](args[0], output, module)
-            return changed
+            (patch,) = self.patches
+            return output if patch is None else patch(x, Frozen(x, output, module))
 
         def apply(number: int, chosen: Tensor) -> Tensor:
-            patch = self.patches[number]
+            patch, rows = self.patches[number], x[chosen]
             if patch is None:
                 return output[chosen]
-            changed: Tensor = patch(args[0][chosen], output[chosen], module)
-            return changed
+            return patch(rows, Frozen(rows, output[chosen], module))
 
         return by_row(output, self.groups, apply)
 

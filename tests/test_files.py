@@ -1,0 +1,100 @@
+"""JSON of one meaning that can be written again; folders that are there whole or as they were."""
+
+from pathlib import Path
+
+import pytest
+
+from adapterkit.errors import FolderError
+from adapterkit.files import folder_in_one_step, from_json, read_json, to_json
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"a": 1e999}', "1e999 is larger than any number"),
+        ('{"a": [-1E+400]}', "-1E"),
+        ('{"a": NaN}', "NaN is no JSON"),
+        ('{"a": "x\\ud800"}', "holds half a character"),
+        ('{"\\uDFFF": 1}', "holds half a character"),
+        ('{"a": [{"b": "\\udc00\\ud800"}]}', "holds half a character"),
+    ],
+)
+def test_json_that_could_not_be_written_again_is_refused(
+    text: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(FolderError, match=says) as caught:
+        read_json(tmp_path / "x.json")
+    assert str(caught.value).isascii()
+
+
+def test_whole_characters_and_large_numbers_are_read() -> None:
+    record = from_json(b'{"a": "\\ud83d\\ude00 \\u00e9", "b": 1e308, "c": 5}')
+    assert record == {"a": "😀 é", "b": 1e308, "c": 5}
+    assert from_json(to_json(record).encode()) == record
+
+
+def fill(place: Path, *names: str) -> None:
+    for name in names:
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(name)
+
+
+def write(place: Path, *names: str, fails: bool = False) -> None:
+    with folder_in_one_step(place, owned=("b.txt", "z.txt")) as new:
+        fill(new, *names)
+        if fails:
+            raise OSError("disk full")
+
+
+def contents(place: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(place)): path.read_text()
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_folder_takes_the_place_of_an_older_one_and_leaves_what_is_not_its_own(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    fill(out, "a.txt", "old.txt", "README.md", "sub/b.txt", "sub/old.txt", "sub/notes.txt")
+    (out / "a.txt").write_text("older")
+    with folder_in_one_step(out, owned=("a.txt", "b.txt", "old.txt")) as new:
+        fill(new, "a.txt", "sub/b.txt", "more/b.txt")
+    assert set(contents(out)) == {
+        "README.md",
+        "a.txt",
+        "more/b.txt",
+        "sub/b.txt",
+        "sub/notes.txt",
+    }
+    assert contents(out)["a.txt"] == "a.txt"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_folder_whose_writing_fails_is_as_it_was(existing: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if existing:
+        out.mkdir()
+        fill(out, "a.txt", "sub/b.txt")
+    with pytest.raises(OSError, match="full"):
+        write(out, "sub/c.txt", fails=True)
+    assert out.exists() == existing
+    assert not existing or set(contents(out)) == {"a.txt", "sub/b.txt"}
+    assert len(list(tmp_path.iterdir())) == existing
+
+
+@pytest.mark.parametrize(("there", "written"), [("a/x.txt", "a"), ("a", "a/x.txt")])
+def test_a_file_never_takes_a_folders_place_nor_the_reverse(
+    there: str, written: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    fill(out, there, "z.txt")
+    with pytest.raises(FolderError, match="cannot be written there"):
+        write(out, written)
+    assert set(contents(out)) == {there, "z.txt"}
