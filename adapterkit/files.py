@@ -11,9 +11,11 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +139,35 @@ def _finite(text: str) -> float:
     return number
 
 
+SETTLED_SECONDS = 2.0
+"""A file that changed less long ago may change again within one tick of its clock."""
+Stamp = tuple[str, int, int, int, int, int]
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What changes whenever a file's bytes do; None while it is so young that a change might not show.
+
+    Path, device, inode, size, and the times of its last change, which nobody can set back.
+    """
+    state = path.stat()
+    if time.time() - max(state.st_ctime, state.st_mtime) < SETTLED_SECONDS:
+        return None
+    times = state.st_mtime_ns, state.st_ctime_ns
+    return (str(path.resolve()), state.st_dev, state.st_ino, state.st_size, *times)
+
+
 def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes, as hex."""
+    """sha256 of a file's bytes, as hex; of a file that has not changed since, as computed before."""
+    stamp = stamp_of(path)
+    return _sha256(path) if stamp is None else _sha256_by(stamp)
+
+
+@lru_cache(maxsize=4096)
+def _sha256_by(stamp: Stamp) -> str:
+    return _sha256(Path(stamp[0]))
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -7,12 +7,14 @@ Writing is deterministic: the same tensors and metadata give the same bytes. Rea
 import hashlib
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from adapterkit.errors import FolderError
-from adapterkit.files import write_bytes
+from adapterkit.files import Stamp, stamp_of, write_bytes
 from adapterkit.header import FLOATS, TensorFacts, read_header
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _NAMES |= {
     "uint8": "U8",
     "bool": "BOOL",
 }
+Hashed = tuple[str, tuple[int, ...], bytes]
+"""A tensor's dtype, shape, and sha256 of its values."""
 _PIECE = 2**22
 """Numbers that `read_cast` reads at once."""
 _OUTPUT_MATRICES = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
@@ -159,10 +163,19 @@ def digest(entries: Iterable[tuple[str, str, tuple[int, ...], bytes]]) -> str:
     Args:
         entries: Name, safetensors' dtype name, shape and little-endian bytes of each tensor.
     """
+    return _total(
+        {
+            name: (dtype, shape, hashlib.sha256(data).digest())
+            for name, dtype, shape, data in entries
+        }
+    )
+
+
+def _total(entries: Mapping[str, Hashed]) -> str:
     total = hashlib.sha256()
-    for name, dtype, shape, data in sorted(entries, key=lambda entry: entry[0]):
+    for name, (dtype, shape, sha256) in sorted(entries.items()):
         total.update(f"{name}\0{dtype}\0{','.join(map(str, shape))}\0".encode())
-        total.update(hashlib.sha256(data).digest())
+        total.update(sha256)
     return total.hexdigest()
 
 
@@ -183,13 +196,27 @@ def digest_of_files(
         names: The name of each tensor that counts, by its key; of two keys of one name the first counts.
         flat: Keys of tensors that count as if they had one axis only.
     """
-    entries: dict[str, tuple[str, str, tuple[int, ...], bytes]] = {}
+    entries: dict[str, Hashed] = {}
     for path in paths:
-        for key, fact in read_header(path).items():
-            if key in names and names[key] not in entries:
-                shape = (prod(fact.shape),) if key in flat else fact.shape
-                entries[names[key]] = (names[key], fact.dtype, shape, _slice(path, fact))
-    return digest(entries.values())
+        stamp = stamp_of(path)
+        for key, entry in (_hashes(path) if stamp is None else _hashes_by(stamp)).items():
+            if key in names:
+                dtype, shape, sha256 = entry
+                shape = (prod(shape),) if key in flat else shape
+                entries.setdefault(names[key], (dtype, shape, sha256))
+    return _total(entries)
+
+
+@lru_cache(maxsize=4096)
+def _hashes_by(stamp: Stamp) -> Mapping[str, Hashed]:
+    return MappingProxyType(_hashes(Path(stamp[0])))
+
+
+def _hashes(path: Path) -> dict[str, Hashed]:
+    return {
+        name: (fact.dtype, fact.shape, hashlib.sha256(_slice(path, fact)).digest())
+        for name, fact in read_header(path).items()
+    }
 
 
 def checkpoint_digest(paths: Iterable[Path]) -> str:

@@ -16,7 +16,7 @@ from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.files import folder_in_one_step, sha256_of, write_json
 from adapterkit.formats import envelope, keys
 from adapterkit.formats.description import Description, describe, describe_head
-from adapterkit.formats.filling import Files, fill
+from adapterkit.formats.filling import Files, fill, fill_module, hollow
 from adapterkit.formats.guard import (
     ADAPTER_WEIGHTS,
     CONFIG,
@@ -54,8 +54,9 @@ def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
     told = describe(folder, files.facts, with_head=with_head)
     values = files.values(told.weights)
     values |= files.values(told.head_weights) if told.head_weights else {}
-    adapter = _build(folder, told)
-    fill(adapter.tensors(), values)
+    with hollow():
+        adapter = _build(folder, told)
+    fill_module(adapter, values)
     return adapter.eval()
 
 

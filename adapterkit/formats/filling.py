@@ -1,6 +1,8 @@
 """Reading the tensors of weight files whose headers were compared, and copying them into modules."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from adapterkit.header import TensorFacts, read_header
 from adapterkit.tensorfile import read_pickle, read_tensors
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 LARGEST_VALUE = 1e6
 """No weight that does anything sensible is larger; one that is would drown every activation."""
@@ -60,10 +62,34 @@ def _dtype(tensor: "Tensor") -> str:
 
 
 def _value_problems(key: str, tensor: "Tensor") -> list[str]:
-    if not bool(tensor.isfinite().all()):
+    if not tensor.numel():
+        return []
+    # One pass, and without a tensor of its own; whatever is not a number comes out of it.
+    lowest, highest = (float(end) for end in tensor.aminmax())
+    largest = max(abs(lowest), abs(highest))
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
         return [f"{key}: holds values that are not finite"]
-    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
     return [f"{key}: holds a value of {largest:.1e}"] if largest > LARGEST_VALUE else []
+
+
+@contextmanager
+def hollow() -> Iterator[None]:
+    """Build modules without memory or fresh weights, to be filled."""
+    import torch
+
+    with torch.device("meta"):
+        yield
+
+
+def fill_module(module: "nn.Module", values: Mapping[str, "Tensor"]) -> None:
+    """Give a `hollow` module ``values``, whose names and shapes were compared, as float32 of its own."""
+    import torch
+
+    targets = module.state_dict()
+    if targets.keys() != values.keys():  # a bug of ours: the shapes and the modules disagree
+        raise AssertionError(f"{sorted(targets.keys() ^ values.keys())} are left over")
+    own = {name: value.to(torch.float32, copy=True) for name, value in values.items()}
+    module.load_state_dict(own, assign=True)
 
 
 def fill(targets: Mapping[str, "Tensor"], values: Mapping[str, "Tensor"]) -> None:

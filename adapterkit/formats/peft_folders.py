@@ -14,7 +14,7 @@ from adapterkit.config import HeadConfig, Linear, LowRankConfig
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats.description import check_digest
-from adapterkit.formats.filling import Files, fill
+from adapterkit.formats.filling import Files, fill_module, hollow
 from adapterkit.formats.guard import CONFIG, OWN_FILE, OWNED, PEFT_WEIGHTS
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_description import PeftDescription, describe_peft
@@ -47,8 +47,9 @@ def read_peft(folder: Path, *, with_head: bool = True) -> Adapter:
     }
     if with_head:
         check_digest(folder, told.own, digest_of_tensors(values))
-    adapter = _build(folder, told)
-    fill(adapter.tensors(), values)
+    with hollow():
+        adapter = _build(folder, told)
+    fill_module(adapter, values)
     return adapter.eval()
 
 

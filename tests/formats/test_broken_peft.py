@@ -204,7 +204,7 @@ def test_a_name_that_nothing_could_read_again_is_refused_before_anything_is_writ
 ) -> None:
     adapter = load_adapter(good)
     adapter.name = name
-    with pytest.raises(ConfigError, match="cannot be an adapter.s name"):
+    with pytest.raises(ConfigError, match="cannot be an adapter's name"):
         save_adapter(adapter, tmp_path / "new" / "pos")
     assert not (tmp_path / "new").exists()
 
