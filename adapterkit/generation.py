@@ -10,6 +10,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.base import Composition
 from adapterkit.errors import ConfigError, found
 from adapterkit.hooking import whole
+from adapterkit.nn.groups import Groups
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Generation:
 def generate(
     backbone: Backbone,
     stack: Composition,
-    groups: Tensor | None,
+    groups: Groups | None,
     input_ids: Tensor,
     attention_mask: Tensor | None,
     options: Generation,
@@ -42,7 +43,7 @@ def generate(
     Args:
         backbone: A decoder or an encoder-decoder.
         stack: What stands on it.
-        groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
+        groups: For `Rows`, the composition of each row; else None.
         input_ids: Shape ``(batch, length)``.
         attention_mask: Shape ``(batch, length)``; by default all ones.
         options: How.

@@ -16,6 +16,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.config import BottleneckConfig
 from adapterkit.nn.apart import Apart
+from adapterkit.nn.groups import Groups
 from adapterkit.nn.sites import (
     Catch,
     Caught,
@@ -47,13 +48,16 @@ class Hooked:
     narrow: Narrow | None = None
 
 
-def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooked:
+def hook(
+    backbone: Backbone, stack: Composition, groups: Groups | None, *, vocabulary: bool = True
+) -> Hooked:
     """Make twins of ``backbone`` that compute ``stack``.
 
     Args:
         backbone: Stays as it is.
         stack: What to compute.
-        groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
+        groups: For `Rows`, the composition of each row; else None.
+        vocabulary: Whether the vocabulary head is needed.
     """
     if backbone.architecture.kind == "seq2seq":
         model = whole(backbone, stack, groups)
@@ -61,16 +65,17 @@ def hook(backbone: Backbone, stack: Composition, groups: Tensor | None) -> Hooke
     base = base_of(backbone.twin(), backbone.architecture)
     narrow = _hook_narrow(backbone.architecture, base, stack)
     _hook_base(backbone.architecture, base, _Bound(stack, groups))
-    return Hooked(base, *_head(backbone, stack, groups), narrow)
+    head, matrix = _head(backbone, stack, groups) if vocabulary else (None, None)
+    return Hooked(base, head, matrix, narrow)
 
 
-def whole(backbone: Backbone, stack: Composition, groups: Tensor | None, *, beams: int = 1) -> Any:
+def whole(backbone: Backbone, stack: Composition, groups: Groups | None, *, beams: int = 1) -> Any:
     """A twin of the whole model, hooked, e.g. for transformers' own ``generate``.
 
     Args:
         backbone: Stays as it is.
         stack: What to compute.
-        groups: For `Rows`, the composition of each row, shape ``(batch,)``; else None.
+        groups: For `Rows`, the composition of each row; else None.
         beams: How many times each row stands in the batch, side by side, where tokens are
             generated: all of a decoder, and not an encoder-decoder's encoder.
     """
@@ -83,10 +88,10 @@ def whole(backbone: Backbone, stack: Composition, groups: Tensor | None, *, beam
 
 @dataclass(frozen=True)
 class _Bound:
-    """A composition and the group of each row, shape ``(batch,)``."""
+    """A composition, and for `Rows` the composition of each row."""
 
     stack: Composition
-    groups: Tensor | None
+    groups: Groups | None
     beams: int = 1
 
     def at(self, row: Architecture, path: str) -> "_Bound":
@@ -94,7 +99,7 @@ class _Bound:
         once = row.kind == "seq2seq" and path.startswith("encoder.")
         if self.groups is None or once:
             return self
-        return _Bound(self.stack, self.groups.repeat_interleave(self.beams))
+        return _Bound(self.stack, self.groups.repeated(self.beams))
 
     def node(self, place: str, layer: int) -> Node | None:
         """What stands at ``place`` of ``layer``."""
@@ -171,7 +176,7 @@ def _hook_patches(row: Architecture, base: nn.Module, bound: _Bound) -> None:
         linear.register_forward_hook(PatchSite(patches, bound.at(row, path).groups))
 
 
-def _apart(row: Architecture, base: nn.Module, stack: Rows, groups: Tensor | None) -> set[str]:
+def _apart(row: Architecture, base: nn.Module, stack: Rows, groups: Groups | None) -> set[str]:
     """Let modules that run on more than rows run once for each composition, and say which paths that settles."""
     inside: dict[str, list[str]] = {}
     for path in stack.patched:
@@ -179,7 +184,7 @@ def _apart(row: Architecture, base: nn.Module, stack: Rows, groups: Tensor | Non
         if row.unbatched and found:
             inside.setdefault(f"{owner}.{row.unbatched}", []).append(path)
     assert groups is not None
-    numbers = sorted(set(groups.tolist()))
+    numbers = groups.used
     for owner, paths in inside.items():
         parts = {number: twin(base.get_submodule(owner)) for number in numbers}
         for path in paths:
@@ -210,7 +215,7 @@ def _hook_place(
 
 
 def _head(
-    backbone: Backbone, stack: Composition, groups: Tensor | None
+    backbone: Backbone, stack: Composition, groups: Groups | None
 ) -> tuple[Any, nn.Linear | None]:
     """The masked-LM model with its encoder and its vocabulary matrix replaced by what hands features on."""
     row = backbone.architecture

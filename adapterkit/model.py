@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
-from adapterkit.composition.base import Composition
+from adapterkit.composition.base import Composition, placed
 from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
@@ -18,9 +18,9 @@ from adapterkit.fitting import check_parts
 from adapterkit.generation import Generation, generate
 from adapterkit.hooking import Hooked, hook
 from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head, last_places
 from adapterkit.nn.losses import cross_entropy, frozen_cross_entropy
-from adapterkit.nn.sites import groups_of
 
 Thing = TypeVar("Thing")
 
@@ -38,6 +38,9 @@ class AdaptedModel(nn.Module):
         allow_backbone: Name of this backbone, to accept adapters that were made for the one it
             is derived from.
 
+        frozen: Never to be trained: adapters are kept in the backbone's own precision, too, which
+            saves memory and time over a bfloat16 backbone.
+
     Raises:
         AdapterMismatch: If an adapter was not made for this backbone.
     """
@@ -48,6 +51,7 @@ class AdaptedModel(nn.Module):
         stack: Composition | None = None,
         *,
         allow_backbone: str | None = None,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         stack = stack if stack is not None else Stack()
@@ -59,7 +63,8 @@ class AdaptedModel(nn.Module):
         stack.check_fits(backbone.facts, allow_backbone=allow_backbone)
         self.backbone = backbone
         check_parts(backbone, stack)
-        self.stack = stack.placed(backbone.device, backbone.adapter_dtype)
+        dtype = backbone.dtype if frozen else backbone.adapter_dtype
+        self.stack = placed(stack, backbone.device, dtype)
         self.adapters = nn.ModuleList(unique(self.stack.adapters))
         self.fusions = nn.ModuleList(unique(self.stack.fusions))
         # Kept out of the module tree on purpose: frozen tensors are nobody's parameters here.
@@ -73,8 +78,10 @@ class AdaptedModel(nn.Module):
             "and build the model again."
         )
 
-    def _bound(self, batch: int, rows: Sequence[int] | None) -> tuple[Hooked, Tensor | None]:
-        """The hooked twins, and the group of each row: shape ``(batch,)``."""
+    def _bound(
+        self, batch: int, rows: Sequence[int] | None, *, vocabulary: bool = True
+    ) -> tuple[Hooked, Groups | None]:
+        """The hooked twins, and the composition of each row."""
         if self._frozen is not None:
             if rows is not None:
                 raise ConfigError(
@@ -84,12 +91,12 @@ class AdaptedModel(nn.Module):
         groups = self._groups(batch, rows)
         # A twin for each call, with the row numbers bound to it, costs a few milliseconds; a number
         # kept anywhere else is wrong under threads and under gradient checkpointing.
-        return hook(self.backbone, self.stack, groups), groups
+        return hook(self.backbone, self.stack, groups, vocabulary=vocabulary), groups
 
-    def _groups(self, batch: int, rows: Sequence[int] | None) -> Tensor:
+    def _groups(self, batch: int, rows: Sequence[int] | None) -> Groups:
         count = len(self.stack.parts) if isinstance(self.stack, Rows) else 1
         numbers = row_numbers(rows, batch=batch, count=count, each="row")
-        return groups_of(numbers, self.backbone.device)
+        return Groups(numbers, self.backbone.device)
 
     def encode(
         self,
@@ -108,8 +115,23 @@ class AdaptedModel(nn.Module):
         Returns:
             Shape ``(batch, length, width)``.
         """
-        hooked, _ = self._bound(len(input_ids), rows)
-        return self._encode(hooked, input_ids, attention_mask)
+        return self._hidden(input_ids, attention_mask, rows)[0]
+
+    def _hidden(
+        self, input_ids: Tensor, attention_mask: Tensor | None, rows: Sequence[int] | None
+    ) -> tuple[Tensor, Groups | None]:
+        """Last hidden state, shape ``(batch, length, width)``, and the composition of each row."""
+        if self._frozen is not None:
+            hooked, _ = self._bound(len(input_ids), rows)
+            return self._encode(hooked, input_ids, attention_mask), None
+        groups = self._groups(len(input_ids), rows)
+        # In the order of their compositions rows are cut into slices, not copied at every layer.
+        order = sorted(range(len(input_ids)), key=groups.numbers.__getitem__)
+        hooked = hook(self.backbone, self.stack, groups.of(order), vocabulary=False)
+        mask = None if attention_mask is None else attention_mask[order]
+        hidden = self._encode(hooked, input_ids[order], mask)
+        back = torch.tensor(order, device=hidden.device).argsort()
+        return hidden[back], groups
 
     def _encode(self, hooked: Hooked, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
@@ -136,9 +158,8 @@ class AdaptedModel(nn.Module):
         Raises:
             ConfigError: If the last adapter carries no head.
         """
-        hooked, groups = self._bound(len(input_ids), rows)
         self._require_heads()
-        hidden = self._encode(hooked, input_ids, attention_mask)
+        hidden, groups = self._hidden(input_ids, attention_mask, rows)
         places = self._places(input_ids, attention_mask)
         if groups is None:
             assert self.stack.head is not None
@@ -147,7 +168,6 @@ class AdaptedModel(nn.Module):
         parts = self.stack.parts
         if self.stack.head is not None and self.stack.head.config.head_type != "masked_lm":
             return self._through(self.stack.head, hidden, None, places)
-        numbers = [int(group) for group in groups.tolist()]
         out = [
             self._through(
                 parts[group].head,
@@ -155,7 +175,7 @@ class AdaptedModel(nn.Module):
                 parts[group].invertible,
                 None if places is None else places[row : row + 1],
             )[0]
-            for row, group in enumerate(numbers)
+            for row, group in enumerate(groups.numbers)
         ]
         return torch.stack(out) if self.stack.head is not None else out
 
@@ -230,7 +250,7 @@ class AdaptedModel(nn.Module):
             return self._to_vocabulary(hooked, hidden)
         if groups is not None:
             # The batch axis is gone here: each wanted position brings its row's group along.
-            wanted = groups[positions.nonzero()[:, 0]]
+            wanted = groups.of(positions.nonzero()[:, 0].tolist())
             hooked = hook(self.backbone, self.stack, wanted)
         return self._to_vocabulary(hooked, hidden[positions].unsqueeze(1)).squeeze(1)
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from adapterkit.backbone.identity import canonical
@@ -113,13 +112,6 @@ class Adapter(nn.Module):
     def parameter_count(self) -> int:
         """Numbers in its bottlenecks, coupling and head."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-    def placed(self, device: torch.device, dtype: torch.dtype) -> "Adapter":
-        """This adapter if it is there already, else a copy in another place or precision."""
-        sample = next(self.parameters())
-        if sample.device == device and sample.dtype == dtype:
-            return self
-        return copy.deepcopy(self).to(device=device, dtype=dtype)
 
     def without_layers(self, layers: tuple[int, ...]) -> "Adapter":
         """A copy without the bottlenecks of ``layers`` (the others are shared)."""

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import torch
-
 from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling, MeanCoupling
@@ -83,10 +81,6 @@ class Average(Value):
         """The average of what its parts do to the linear layer at ``path``."""
         found = tuple(part.patch(path) for part in self.parts)
         return PatchMean(found, self.weights) if any(patch is not None for patch in found) else None
-
-    def placed(self, device: torch.device, dtype: torch.dtype) -> "Average":
-        """The same average with every adapter in one place and precision."""
-        return _rebuild(tuple(part.placed(device, dtype) for part in self.parts), self.weights)
 
     def content(self) -> tuple[object, ...]:
         """What it is compared by: weights too."""

@@ -1,7 +1,7 @@
 """What every composition is: an immutable value that knows what to do at each place of a backbone."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -56,9 +56,6 @@ class Composition(Protocol):
 
     def patch(self, path: str) -> Patch | None:
         """What it does to the linear layer at ``path``; None for nothing."""
-
-    def placed(self, device: torch.device, dtype: torch.dtype) -> "Composition":
-        """The same in one place and precision."""
 
     def content(self) -> tuple[object, ...]:
         """What it is compared by: kinds, shapes and weights, not names."""
@@ -126,14 +123,46 @@ class Value:
             part.check_fits(facts, allow_backbone=allow_backbone)
 
 
+def placed(composition: Kind, device: torch.device, dtype: torch.dtype) -> Kind:
+    """The same composition in one place and precision.
+
+    What is there already is shared, what is not is copied; an adapter that occurs several times still does.
+
+    Args:
+        composition: Adapters, put together or not.
+        device: Where to.
+        dtype: Of the weights.
+    """
+    return _copied(
+        composition,
+        keeps=lambda old: old.device == device and old.dtype == dtype,
+        change=lambda old: nn.Parameter(old.detach().to(device, dtype), old.requires_grad),
+    )
+
+
 def frozen(composition: Kind) -> Kind:
     """The same composition over the same numbers, none of which asks for a gradient."""
-    parts = (*composition.adapters, *composition.fusions)
-    memo: dict[int, Any] = {
-        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
-        for part in parts
-        for parameter in part.parameters()
-    }
+    return _copied(
+        composition,
+        keeps=lambda old: not old.requires_grad,
+        change=lambda old: nn.Parameter(old.detach(), requires_grad=False),
+    )
+
+
+def _copied(
+    composition: Kind,
+    *,
+    keeps: Callable[[nn.Parameter], bool],
+    change: Callable[[nn.Parameter], nn.Parameter],
+) -> Kind:
+    memo: dict[int, Any] = {}
+    for part in (*composition.adapters, *composition.fusions):
+        if id(part) in memo:
+            continue
+        if all(map(keeps, part.parameters())):
+            memo[id(part)] = part
+        else:
+            memo |= {id(old): change(old) for old in part.parameters() if id(old) not in memo}
     return copy.deepcopy(composition, memo)
 
 

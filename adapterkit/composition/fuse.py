@@ -1,9 +1,7 @@
 """A fuse: adapters side by side, weighed by trained attention (AdapterFusion)."""
 
-import copy
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from adapterkit.composition.adapter import Adapter
@@ -101,13 +99,6 @@ class Fuse(Value):
         """None: only bottlenecks can be fused."""
         return None
 
-    def placed(self, device: torch.device, dtype: torch.dtype) -> "Fuse":
-        """The same fuse in one place and precision."""
-        parts = tuple(part.placed(device, dtype) for part in self.parts)
-        return _rebuild(
-            parts, _moved(self.layers, device, dtype), _moved(self._head, device, dtype)
-        )
-
     def content(self) -> tuple[object, ...]:
         """What it is compared by: the fusion's weights too."""
         head = self._head.digest() if self._head is not None else ""
@@ -128,12 +119,6 @@ def _check(adapters: tuple[Adapter, ...]) -> None:
     facts = {(a.backbone.model_type, a.backbone.width, a.backbone.layers) for a in adapters}
     if len(facts) > 1:
         raise AdapterMismatch(f"the adapters of a Fuse are of different backbones: {sorted(facts)}")
-
-
-def _moved(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
-    if part is None or all(p.device == device and p.dtype == dtype for p in part.parameters()):
-        return part
-    return copy.deepcopy(part).to(device=device, dtype=dtype)
 
 
 def _rebuild(parts: tuple[Adapter, ...], layers: FusionLayers, head: Head | None) -> Fuse:

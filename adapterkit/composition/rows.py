@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch
-from adapterkit.nn.sites import ByRow, Node
+from adapterkit.nn.sites import Node, by_composition
 
 
 class Rows(Value):
@@ -66,10 +64,12 @@ class Rows(Value):
             "this model has a composition per row: say rows=[...], a number for each row"
         )
 
-    def bound(self, place: str, layer: int, groups: Tensor) -> Node | None:
-        """What its compositions do at ``place`` of ``layer`` for rows of these groups, shape ``(batch,)``."""
-        nodes = tuple(part.node(place, layer) for part in self.parts)
-        return ByRow(nodes, groups) if any(node is not None for node in nodes) else None
+    def bound(self, place: str, layer: int, groups: Groups) -> Node | None:
+        """What its compositions do at ``place`` of ``layer`` for rows of these groups."""
+        nodes: list[Node | None] = [None] * len(self.parts)
+        for number in groups.used:
+            nodes[number] = self.parts[number].node(place, layer)
+        return by_composition(nodes, groups)
 
     def patch(self, path: str) -> Patch | None:
         """None: each row has its own (`row_patches`)."""
@@ -78,7 +78,3 @@ class Rows(Value):
     def row_patches(self, path: str) -> tuple[Patch | None, ...]:
         """What each composition does to the linear layer at ``path``."""
         return tuple(part.patch(path) for part in self.parts)
-
-    def placed(self, device: torch.device, dtype: torch.dtype) -> "Rows":
-        """The same with every adapter in one place and precision."""
-        return Rows([part.placed(device, dtype) for part in self.parts])

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import torch
-
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.nn.bottleneck import Coupling
@@ -56,7 +54,3 @@ class Stack(Value):
         """What its parts do to the linear layer at ``path``, one after the other."""
         found = tuple(patch for part in self.parts if (patch := part.patch(path)) is not None)
         return PatchChain(found) if found else None
-
-    def placed(self, device: torch.device, dtype: torch.dtype) -> "Stack":
-        """The same stack with every adapter in one place and precision."""
-        return Stack(*(part.placed(device, dtype) for part in self.parts))

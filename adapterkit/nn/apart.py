@@ -7,8 +7,9 @@ table is another for each composition, so the attention itself runs by compositi
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
+
+from adapterkit.nn.groups import Groups, Where, by_row
 
 
 class Apart(nn.Module):
@@ -16,10 +17,10 @@ class Apart(nn.Module):
 
     Args:
         parts: Modules that stand for it, by the composition's number.
-        groups: Which composition each row has; each is in ``parts``. Shape ``(batch,)``.
+        groups: Which composition each row has; each is in ``parts``.
     """
 
-    def __init__(self, parts: Mapping[int, nn.Module], groups: Tensor) -> None:
+    def __init__(self, parts: Mapping[int, nn.Module], groups: Groups) -> None:
         super().__init__()
         self.parts = nn.ModuleDict({str(number): part for number, part in parts.items()})
         self.groups = groups
@@ -35,16 +36,15 @@ class Apart(nn.Module):
         rel_embeddings: Tensor | None = None,
     ) -> tuple[Tensor, None]:
         """Attend. Shapes ``(batch, length, width)`` and ``(batch, 1, length, length)``; no weights are returned."""
-        found, order = [], []
-        for number, part in self.parts.items():
-            rows = (self.groups == int(number)).nonzero().squeeze(-1)
-            order.append(rows)
-            out, _ = part(
+
+        def attend(number: int, rows: Where) -> Tensor:
+            out: Tensor = self.parts[str(number)](
                 hidden_states[rows],
                 attention_mask[rows],
                 query_states=None if query_states is None else query_states[rows],
                 relative_pos=relative_pos,
                 rel_embeddings=rel_embeddings,
-            )
-            found.append(out)
-        return torch.cat(found)[torch.cat(order).argsort()], None
+            )[0]
+            return out
+
+        return by_row(hidden_states, self.groups, attend), None

@@ -12,14 +12,14 @@ its way in. Hooks are instances, not closures: they pickle, and hold nothing but
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
+from adapterkit.nn.groups import Groups, Where, by_row
 from adapterkit.nn.low_rank import Frozen, Patch
 
 
@@ -49,7 +49,7 @@ class Here:
         # norm.forward, not norm(...): a call would run this very hook again.
         return x if norm is None else norm.forward(x)
 
-    def rows(self, chosen: Tensor) -> "Here":
+    def rows(self, chosen: Where) -> "Here":
         """The same for some rows of the batch only."""
         residual = None if self.residual is None else self.residual[chosen]
         return Here(self.norm, residual, self.last_norm)
@@ -101,35 +101,44 @@ class ByRow:
 
     Attributes:
         nodes: One for each composition.
-        groups: Which composition each row has. Shape ``(batch,)``.
+        groups: Which composition each row has.
     """
 
     nodes: tuple[Node | None, ...]
-    groups: Tensor
+    groups: Groups
 
     def __call__(self, x: Tensor, here: Here) -> Tensor:
         """Refine ``x``, shape ``(batch, length, width)``."""
 
-        def apply(number: int, chosen: Tensor) -> Tensor:
+        def apply(number: int, rows: Where) -> Tensor:
             node = self.nodes[number]
-            return x[chosen] if node is None else node(x[chosen], here.rows(chosen))
+            return x[rows] if node is None else node(x[rows], here.rows(rows))
 
         return by_row(x, self.groups, apply)
 
 
-def by_row(x: Tensor, groups: Tensor, apply: Callable[[int, Tensor], Tensor]) -> Tensor:
-    """Compute each row by the function of its group, and put the rows back in order.
+def by_composition(nodes: Sequence[Node | None], groups: Groups) -> Node | None:
+    """A node for a mixed batch: what all rows share is done once, for all of them.
 
     Args:
-        x: What the result is shaped like. Shape ``(batch, ...)``.
-        groups: The group of each row. Shape ``(batch,)``.
-        apply: Called with a group and its rows' numbers; gives these rows of the result.
+        nodes: What each composition does here.
+        groups: Which composition each row has.
     """
-    out = x
-    for number in sorted(set(groups.tolist())):
-        chosen = (groups == number).nonzero().squeeze(-1)
-        out = out.index_copy(0, chosen, apply(number, chosen).to(x.dtype))
-    return out
+    used = [nodes[number] for number in groups.used]
+    if all(node is used[0] for node in used):
+        return used[0]
+    chains = [node.nodes for node in used if isinstance(node, Chain)]
+    if len(chains) == len(used) and len({len(chain) for chain in chains}) == 1:
+        steps = []
+        for step in range(len(chains[0])):
+            column: list[Node | None] = [None] * len(nodes)
+            for number, chain in zip(groups.used, chains, strict=True):
+                column[number] = chain[step]
+            node = by_composition(column, groups)
+            assert node is not None
+            steps.append(node)
+        return Chain(tuple(steps))
+    return ByRow(tuple(nodes), groups)
 
 
 class PostNormSite:
@@ -227,7 +236,7 @@ class CouplingSite:
     """Forward hook that sends a module's output through a coupling, forward or inverse."""
 
     def __init__(
-        self, couplings: Sequence[Any], groups: Tensor | None = None, *, inverse: bool
+        self, couplings: Sequence[Any], groups: Groups | None = None, *, inverse: bool
     ) -> None:
         self.couplings = tuple(couplings)
         self.groups = groups
@@ -237,7 +246,7 @@ class CouplingSite:
         """Map the output. Shape ``(batch, ..., width)``."""
         if self.groups is None:
             return self._one(0, output)
-        return by_row(output, self.groups, lambda number, chosen: self._one(number, output[chosen]))
+        return by_row(output, self.groups, lambda number, rows: self._one(number, output[rows]))
 
     def _one(self, number: int, x: Tensor) -> Tensor:
         coupling = self.couplings[number]
@@ -250,7 +259,7 @@ class CouplingSite:
 class PatchSite:
     """Forward hook on a frozen linear layer: changes its output as low-rank adapters say, by row if need be."""
 
-    def __init__(self, patches: Sequence[Patch | None], groups: Tensor | None = None) -> None:
+    def __init__(self, patches: Sequence[Patch | None], groups: Groups | None = None) -> None:
         self.patches = tuple(patches)
         self.groups = groups
 
@@ -261,15 +270,10 @@ class PatchSite:
             (patch,) = self.patches
             return output if patch is None else patch(x, Frozen(x, output, module))
 
-        def apply(number: int, chosen: Tensor) -> Tensor:
-            patch, rows = self.patches[number], x[chosen]
+        def apply(number: int, rows: Where) -> Tensor:
+            patch = self.patches[number]
             if patch is None:
-                return output[chosen]
-            return patch(rows, Frozen(rows, output[chosen], module))
+                return output[rows]
+            return patch(x[rows], Frozen(x[rows], output[rows], module))
 
         return by_row(output, self.groups, apply)
-
-
-def groups_of(rows: Sequence[int], device: torch.device) -> Tensor:
-    """Row numbers as a tensor, shape ``(batch,)``."""
-    return torch.tensor(list(rows), dtype=torch.long, device=device)

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from adapterkit.backbone.load import Backbone
-from adapterkit.composition.base import Composition, frozen
+from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
 from adapterkit.config import TaskConfig, as_record
@@ -143,4 +143,4 @@ def _start(backbone: Backbone, task: Task[Any], fuse: Fuse, config: TaskConfig) 
     head = Head(task.head(task.labels()), backbone.width)
     initialise(head, derive(config.seed, "init"))
     still = Fuse(*map(frozen, fuse.parts), layers=fuse.layers)
-    return still.with_head(head).placed(backbone.device, backbone.adapter_dtype)
+    return placed(still.with_head(head), backbone.device, backbone.adapter_dtype)

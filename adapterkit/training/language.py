@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
-from adapterkit.composition.base import frozen
+from adapterkit.composition.base import frozen, placed
 from adapterkit.composition.stack import Stack
 from adapterkit.config import (
     SMALL_CORPUS_BYTES,
@@ -305,7 +305,7 @@ def _start(
         language=corpus.language,
         seed=derive(config.seed, "init"),
     )
-    adapter = adapter.placed(backbone.device, backbone.adapter_dtype)
+    adapter = placed(adapter, backbone.device, backbone.adapter_dtype)
     if init is not None:
         adapter.load_state_dict(
             {k: v for k, v in init.tensors().items() if not k.startswith("head.")}

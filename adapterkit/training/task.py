@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
-from adapterkit.composition.base import Composition, frozen
+from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig, TaskConfig, as_record
 from adapterkit.data.batches import Batch, Window, pad
@@ -262,7 +262,7 @@ def _start(
         seed=derive(config.seed, "init"),
     )
     check_writable(adapter)
-    adapter = adapter.placed(backbone.device, backbone.adapter_dtype)
+    adapter = placed(adapter, backbone.device, backbone.adapter_dtype)
     if init is not None:
         adapter.load_state_dict(init.tensors())
     return adapter

@@ -45,7 +45,9 @@ def series(line: Line, spec: Message) -> None:
 
     def work(message: Message) -> Message:
         while len(alive) < int(message["alive"]):
-            alive.append(AdaptedModel(backbone, _language_and_task(backbone, len(alive))))
+            alive.append(
+                AdaptedModel(backbone, _language_and_task(backbone, len(alive)), frozen=True)
+            )
         del alive[int(message["alive"]) :]
         ids = random_ids({**spec, **message}, backbone.vocabulary)
         turns = iter(range(10**9))
@@ -72,7 +74,7 @@ def attach(line: Line, spec: Message) -> None:
             began = time.perf_counter()
             adapter = load_adapter(folder)
             loaded = time.perf_counter()
-            AdaptedModel(backbone, Stack(adapter))
+            AdaptedModel(backbone, Stack(adapter), frozen=True)
             hooked = time.perf_counter()
             read_tensors(folder / "adapter.safetensors")
             read = time.perf_counter() - hooked
@@ -119,7 +121,7 @@ def _task(backbone: Backbone) -> Adapter:
 
 
 def _encoding(backbone: Backbone, composition: Composition, ids: Tensor) -> Callable[[], Tensor]:
-    model = AdaptedModel(backbone, composition)
+    model = AdaptedModel(backbone, composition, frozen=True)
     rows = list(range(len(ids))) if isinstance(composition, Rows) else None
     return lambda: _encode(model, ids, rows)
 

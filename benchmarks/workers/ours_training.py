@@ -11,6 +11,7 @@ from torch import Tensor
 
 from adapterkit.backbone.load import Backbone, device_of, load_backbone
 from adapterkit.composition.adapter import new_adapter
+from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack
 from adapterkit.config import LanguageConfig
 from adapterkit.data.batches import Batch
@@ -188,9 +189,10 @@ def _problem(
     backbone: Backbone, config: LanguageConfig, training: Blocks, heldout: Blocks
 ) -> MaskedLanguageModelling:
     shape = shape_of_method(backbone, config.method, reduction_factor=2, rank=8, invertible=True)
-    adapter = new_adapter(
+    made = new_adapter(
         "language", shape, backbone=backbone.facts, kind="language", seed=config.seed
-    ).placed(backbone.device, backbone.adapter_dtype)
+    )
+    adapter = placed(made, backbone.device, backbone.adapter_dtype)
     model = AdaptedModel(backbone, Stack(adapter))
     return MaskedLanguageModelling(model, adapter, training, heldout, config)
 

@@ -8,6 +8,7 @@ import torch
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.backbone.precision import PLAIN, plain_attention
 from adapterkit.composition.adapter import new_adapter
+from adapterkit.composition.base import placed
 from adapterkit.config import BottleneckConfig
 from adapterkit.data.batches import Batch
 from adapterkit.model import AdaptedModel
@@ -71,7 +72,7 @@ def test_training_in_bfloat16_leaves_the_backbone_as_it_was(folder: Path) -> Non
 def loss_and_gradients(backbone: Backbone) -> tuple[torch.Tensor, list[torch.Tensor]]:
     config = BottleneckConfig(4, invertible=True)
     adapter = new_adapter("x", config, backbone=backbone.facts, kind="language", seed=1)
-    model = AdaptedModel(backbone, adapter.placed(backbone.device, backbone.adapter_dtype))
+    model = AdaptedModel(backbone, placed(adapter, backbone.device, backbone.adapter_dtype))
     loss = model(Batch(IDS, MASK, torch.where(IDS > 10, IDS, -100)))
     loss.backward()
     return loss.detach(), [p.grad for p in model.parameters() if p.grad is not None]

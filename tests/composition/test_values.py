@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.average import Average
+from adapterkit.composition.base import placed
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
@@ -160,7 +161,7 @@ def test_identities_hold_for_random_compositions(
     # The coupling and its inverse undo each other.
     if stack.invertible is not None:
         x = torch.randn(2, 3, backbone.width, dtype=torch.float64)
-        coupling = stack.placed(torch.device("cpu"), torch.float64).invertible
+        coupling = placed(stack, torch.device("cpu"), torch.float64).invertible
         assert coupling is not None
         assert (coupling.inverse(coupling(x)) - x).abs().max() < 1e-12
 

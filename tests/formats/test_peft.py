@@ -9,6 +9,7 @@ import torch
 
 from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
@@ -92,7 +93,7 @@ def test_the_options_of_lora_are_those_of_peft(options: dict[str, Any], tmp_path
     backbone = load_backbone(folder, dtype="float64")
     expected = model(input_ids=IDS, attention_mask=MASK).last_hidden_state
     assert (AdaptedModel(backbone, adapter).encode(IDS, MASK) - expected).abs().max() < 1e-6
-    save_adapter(adapter.placed(torch.device("cpu"), torch.float64), tmp_path / "again")
+    save_adapter(placed(adapter, torch.device("cpu"), torch.float64), tmp_path / "again")
     back = peft.PeftModel.from_pretrained(
         __import__("transformers").AutoModel.from_pretrained(folder), str(tmp_path / "again")
     )

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from adapterkit.config import Linear
+from adapterkit.nn.groups import Groups
 from adapterkit.nn.low_rank import Frozen, LowRank, Patch, PatchChain, PatchMean, Rescale
 from adapterkit.nn.sites import PatchSite
 
@@ -75,7 +76,7 @@ def test_an_average_over_another_part_is_the_average_of_the_stacks() -> None:
 @torch.no_grad()
 def test_rows_with_input_scales_of_their_own_equal_the_rows_apart() -> None:
     parts = (PatchChain((ia3(1, feedforward=True), ia3(2, feedforward=True))), None, lora(3))
-    groups = torch.tensor([2, 0, 1])
+    groups = Groups([2, 0, 1], X.device)
     found = PatchSite(parts, groups)(LAYER, (X,), LAYER(X))
     expected = torch.stack([run(lora(3), X[0]), run(parts[0], X[1]), LAYER(X[2])])
     torch.testing.assert_close(found, expected)
