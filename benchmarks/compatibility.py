@@ -32,8 +32,20 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("tests/golden/test_options.py", "-k", "byte_for_byte"),
     ),
     ("odd but valid folders, names of 1.x to 3.x", "read", ("tests/formats/test_odd.py",)),
-    ("broken and hostile folders", "refuse", ("tests/formats/test_broken.py",)),
-    ("LoRA and IA3 (PEFT)", "read, write, round trip", ("tests/formats/test_peft.py",)),
+    (
+        "broken and hostile folders",
+        "refuse",
+        (
+            "tests/formats/test_broken.py",
+            "tests/formats/test_broken_peft.py",
+            "tests/formats/test_compositions.py",
+        ),
+    ),
+    (
+        "LoRA and IA3 (PEFT)",
+        "read, write, round trip",
+        ("tests/formats/test_peft.py", "tests/formats/test_peft_exact.py"),
+    ),
     ("Rows, Average, Fuse, Stack", "compute", ("tests/composition",)),
     ("decoders: Llama, Qwen3, Gemma3", "round trip", ("tests/backbone/test_decoders.py",)),
     (

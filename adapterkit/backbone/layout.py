@@ -1,11 +1,13 @@
 """What a row of the table of architectures says: places in a layer, towers of layers, the model around them."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import nn
 
+_ALTERNATIVES = re.compile(r"\.\*\\\.\(((?:[\w-]|\\\.)+(?:\|(?:[\w-]|\\\.)+)*)\)\$?")
 POOLER = "pooler.dense"
 """A linear layer that some base models bring along; nothing that is computed here reads it."""
 
@@ -121,11 +123,21 @@ def module_at(root: "nn.Module", path: str) -> "nn.Module | None":
     return root
 
 
-def is_named(path: str, targets: tuple[str, ...] | str) -> bool:
-    """Whether PEFT's ``target_modules`` mean the module at ``path``.
+def ends_of(targets: tuple[str, ...] | str) -> tuple[str, ...] | None:
+    r"""The ends of names that PEFT's ``target_modules`` stand for; None where they do not tell.
 
-    A regular expression means nothing here: it comes from a stranger's folder, and can run for hours.
+    A regular expression comes from a stranger's folder, and can run for hours: none is evaluated. Only the
+    form ``.*\.(query|value)``, which is a list of ends, is read as one.
     """
-    if isinstance(targets, str):
+    if not isinstance(targets, str):
+        return targets
+    found = _ALTERNATIVES.fullmatch(targets)
+    return tuple(found[1].replace("\\.", ".").split("|")) if found else None
+
+
+def is_named(path: str, targets: tuple[str, ...] | str) -> bool:
+    """Whether PEFT's ``target_modules`` are known to mean the module at ``path``."""
+    ends = ends_of(targets)
+    if ends is None:
         return targets == "all-linear"
-    return any(path == end or path.endswith(f".{end}") for end in targets)
+    return any(path == end or path.endswith(f".{end}") for end in ends)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapterkit.backbone.architectures import ARCHITECTURES
-from adapterkit.backbone.layout import POOLER, is_named
+from adapterkit.backbone.layout import POOLER, ends_of, is_named
 from adapterkit.config import Linear
 from adapterkit.formats.peft_config import Pattern
 from adapterkit.formats.values import plain_name
@@ -89,6 +89,8 @@ class _Reader:
 
     def __init__(self, record: Mapping[str, Any], paths: Mapping[str, object]) -> None:
         self.record = record
+        targets = record["target_modules"]
+        self.targets = ends_of(targets if isinstance(targets, str) else tuple(targets))
         self.ranks = Pattern(record.get("rank_pattern"))
         self.alphas = Pattern(record.get("alpha_pattern"))
         self.problems = [
@@ -100,10 +102,10 @@ class _Reader:
     def linear(self, bare: str, inside: str, parts: list[TensorFacts | None]) -> Linear | None:
         """The layer at ``bare``; None if something is wrong with it, which is noted then."""
         before = len(self.problems)
-        key, targets = f"{START}{bare}", self.record["target_modules"]
+        key = f"{START}{bare}"
         if not all(plain_name(name) for name in inside.split(".")):
             self.problems.append(f"{key!r:.200}: no path of a module")
-        if not isinstance(targets, str) and not is_named(bare, tuple(targets)):
+        if self.targets is not None and not is_named(bare, self.targets):
             self.problems.append(f"{key}: not named by target_modules")
         read = self._lora if self.record["peft_type"] == "LORA" else self._ia3
         linear = read(bare, inside, parts)

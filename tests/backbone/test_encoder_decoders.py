@@ -17,6 +17,7 @@ from adapterkit.data.corpus import Corpus
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.files import read_json, write_json
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
+from adapterkit.formats.inspection import inspect
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.twin import twin
@@ -243,6 +244,7 @@ def test_another_depth_is_refused(backbone: Backbone, tmp_path: Path) -> None:
     ):
         AdaptedModel(load_backbone(other), made(backbone))
     save_adapter(made(backbone), tmp_path / "a")
+    assert inspect(tmp_path / "a")["backbone"]["decoder_layers"] == 2
     own = read_json(tmp_path / "a" / "adapterkit.json")
     own["backbone"]["decoder_layers"] = 5
     write_json(tmp_path / "a" / "adapterkit.json", own)

@@ -228,6 +228,7 @@ def test_what_plain_peft_names_besides_does_no_harm(good: Path, tmp_path: Path) 
         says(rank_pattern={"query": 3, r"^roberta\.encoder.layer.0.attention.self.value": 3.0}),
         says(r=3.0, lora_dropout=0.0, use_rslora=None),
         says(target_modules=r".*\.(query|value)"),
+        says(target_modules=r".*\.self\.(query|value)$"),
     ):
         folder = copy_of(good, tmp_path / "pos")
         edit(folder)
@@ -235,3 +236,27 @@ def test_what_plain_peft_names_besides_does_no_harm(good: Path, tmp_path: Path) 
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("targets", "checked"),
+    [
+        (r".*\.(query|value)", True),
+        (r".*\.(self\.query|self\.value)$", True),
+        (r".*\.self\.(query|value)", False),
+        (r".*(query|value)", False),
+    ],
+)
+def test_a_missing_layer_is_noticed_where_a_regular_expression_is_a_list_of_ends(
+    targets: str, checked: bool, backbone: Backbone, good: Path, tmp_path: Path
+) -> None:
+    folder = copy_of(good, tmp_path / "pos")
+    says(target_modules=targets)(folder)
+    AdaptedModel(backbone, load_adapter(folder))
+    file(lambda t: [t.pop(key) for key in list(t) if ".layer.2." in key])(folder)
+    adapter = load_adapter(folder)
+    if not checked:  # a stranger's regular expression is not evaluated
+        AdaptedModel(backbone, adapter)
+        return
+    with pytest.raises(AdapterMismatch, match=r"layer\.2\.attention\.self\.query: it has no part"):
+        AdaptedModel(backbone, adapter)
