@@ -9,7 +9,8 @@ from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch
-from adapterkit.nn.sites import Node, by_composition
+from adapterkit.nn.mixing import by_composition
+from adapterkit.nn.sites import Node
 
 
 class Rows(Value):

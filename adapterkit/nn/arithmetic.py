@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def multiply(layer: nn.Linear, x: Tensor) -> Tensor:
+def multiply(layer: nn.Module, x: Tensor) -> Tensor:
     """``layer(x)`` in bfloat16 if ``x`` is, else in the layer's own dtype.
 
     Args:
@@ -21,9 +21,14 @@ def multiply(layer: nn.Linear, x: Tensor) -> Tensor:
     Returns:
         Shape ``(..., out)``, in the dtype that was multiplied in.
     """
-    dtype = torch.bfloat16 if x.dtype == torch.bfloat16 else layer.weight.dtype
-    bias = None if layer.bias is None else layer.bias.to(dtype)
-    return functional.linear(x.to(dtype), layer.weight.to(dtype), bias)
+    own = layer.weight
+    assert isinstance(own, Tensor)
+    dtype = torch.bfloat16 if x.dtype == torch.bfloat16 else own.dtype
+    if isinstance(layer, nn.Linear):
+        bias = None if layer.bias is None else layer.bias.to(dtype)
+        return functional.linear(x.to(dtype), own.to(dtype), bias)
+    grouped: Tensor = layer(x.to(dtype))  # several side by side
+    return grouped
 
 
 def activated(act: Callable[[Tensor], Tensor], fresh: Tensor) -> Tensor:

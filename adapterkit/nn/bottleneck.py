@@ -4,6 +4,7 @@ Sources: Houlsby et al. (2019); Pfeiffer et al. (2020) "MAD-X"; He et al. (2022)
 scaled); as AdapterHub implements them. Where in a layer a bottleneck stands is in `sites`.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -39,6 +40,12 @@ class Bottleneck(nn.Module):
         self.scale: nn.Parameter | None = None
         if isinstance(config.scaling, str):
             self.scale = nn.Parameter(torch.ones(1 if config.scaling == "learned" else width))
+
+    def over(self, down: nn.Module, up: nn.Module) -> "Bottleneck":
+        """The same with other products (`mixing.GroupedLinear`)."""
+        clone = copy.copy(self)
+        clone.__dict__ = {**self.__dict__, "_modules": {**self._modules, "down": down, "up": up}}
+        return clone
 
     def forward(self, x: Tensor, here: Here) -> Tensor:
         """Refine a sublayer's output.

@@ -95,52 +95,6 @@ class Mean:
         return total
 
 
-@dataclass(frozen=True)
-class ByRow:
-    """Another node for each row of the batch; None is a node that changes nothing here.
-
-    Attributes:
-        nodes: One for each composition.
-        groups: Which composition each row has.
-    """
-
-    nodes: tuple[Node | None, ...]
-    groups: Groups
-
-    def __call__(self, x: Tensor, here: Here) -> Tensor:
-        """Refine ``x``, shape ``(batch, length, width)``."""
-
-        def apply(number: int, rows: Where) -> Tensor:
-            node = self.nodes[number]
-            return x[rows] if node is None else node(x[rows], here.rows(rows))
-
-        return by_row(x, self.groups, apply)
-
-
-def by_composition(nodes: Sequence[Node | None], groups: Groups) -> Node | None:
-    """A node for a mixed batch: what all rows share is done once, for all of them.
-
-    Args:
-        nodes: What each composition does here.
-        groups: Which composition each row has.
-    """
-    used = [nodes[number] for number in groups.used]
-    if all(node is used[0] for node in used):
-        return used[0]
-    chains = [node.nodes for node in used if isinstance(node, Chain)]
-    if len(chains) == len(used) and len({len(chain) for chain in chains}) == 1:
-        steps = []
-        for step in range(len(chains[0])):
-            column: list[Node | None] = [None] * len(nodes)
-            for number, chain in zip(groups.used, chains, strict=True):
-                column[number] = chain[step]
-            node = by_composition(column, groups)
-            assert node is not None
-            steps.append(node)
-        return Chain(tuple(steps))
-    return ByRow(tuple(nodes), groups)
-
-
 class PostNormSite:
     """Forward pre-hook on the norm that closes a post-norm sublayer: refines the residual sum."""
 

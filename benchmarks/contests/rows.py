@@ -29,6 +29,7 @@ def measure(options: Options) -> dict[str, Any]:
     }
     found["rows_over_one"] = lowest([one for one in found.values() if one is not None])
     found["rows_over_adapters"] = speed_ratio(records, "rows float32", LOOP)
+    found["rows_over_adapters_bf16"] = speed_ratio(records, "rows bfloat16", LOOP)
     return {
         **keys(found),
         "contenders": table(records),
