@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from adapterkit.formats.compositions import load_composition, save_composition
     from adapterkit.merging import merge
     from adapterkit.model import AdaptedModel
+    from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
@@ -63,6 +64,7 @@ _ROOMS = {
     "to_adapters": "bridge",
     "merge": "merging",
     "AdaptedModel": "model",
+    "AdapterPool": "pool",
     "fill": "prediction",
     "predict": "prediction",
     "Classification": "tasks.classification",
@@ -76,6 +78,7 @@ __all__ = [
     "AdaptedModel",
     "Adapter",
     "AdapterMismatch",
+    "AdapterPool",
     "AdapterkitError",
     "Average",
     "Backbone",

@@ -16,7 +16,7 @@ FLOORS = (
     ("model", "formats"),
     ("tasks", "bridge"),
     ("evaluation", "prediction", "report"),
-    ("training",),
+    ("training", "pool"),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),

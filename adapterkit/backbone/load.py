@@ -270,6 +270,8 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     )
     del state
     model = model.requires_grad_(False).eval()
+    for parameter in model.parameters():  # some models keep vectors in float32, and cannot run so
+        parameter.data = parameter.data.to(dtype)
     if dtype == torch.float64:
         model.to(dtype)  # buffers too; in half precision positions must keep theirs in float32
     _check_keys(folder, row, info)

@@ -229,3 +229,37 @@ def test_loras_on_what_also_reads_relative_positions_stay_their_rows_own(
     assert (together - alone).abs().max() < 1e-10
     for found, wanted in zip(gradients, expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_many_languages_of_one_shape_equal_the_rows_apart(xlmr: Backbone, graded: bool) -> None:
+    shape = BottleneckConfig(2, invertible=True)
+    languages = [make(xlmr, f"l{i}", shape, 10 + i) for i in range(5)]
+    pos = make(xlmr, "pos", BottleneckConfig(4), 4, HeadConfig("tagging", ("A", "B", "C")))
+    parts: list[Composition] = [Stack(language, pos) for language in languages]
+    rows = [3, 0, 4, 4, 1, 3, 0, 2]
+    with torch.set_grad_enabled(graded):
+        mixed = AdaptedModel(xlmr, Rows(parts))
+        # What they share is one adapter in the model, too.
+        assert len(list(mixed.adapters)) == 6
+        logits = mixed.logits(IDS, MASK, rows=rows)
+        few = mixed.logits(IDS[:2], MASK[:2], rows=[2, 2])
+        for row, number in enumerate(rows):
+            alone = AdaptedModel(xlmr, parts[number])
+            expected = alone.logits(IDS[row : row + 1], MASK[row : row + 1])[0]
+            assert (logits[row] - expected).abs().max() < 1e-10
+        alone = AdaptedModel(xlmr, parts[2]).logits(IDS[:2], MASK[:2])
+        assert (few - alone).abs().max() < 1e-10
+    if graded:
+        logits.square().sum().backward()
+        assert all(p.grad is not None for p in mixed.parameters())
+
+
+@torch.no_grad()
+def test_a_frozen_model_keeps_adapters_in_the_backbones_precision(folder: Path) -> None:
+    backbone = load_backbone(folder, dtype="bfloat16")
+    parts = compositions(backbone)
+    mixed = AdaptedModel(backbone, Rows(parts), frozen=True)
+    assert {parameter.dtype for parameter in mixed.parameters()} == {torch.bfloat16}
+    near = AdaptedModel(backbone, Rows(parts)).encode(IDS, MASK, rows=ROWS).float()
+    assert (mixed.encode(IDS, MASK, rows=ROWS).float() - near).abs().max() < 0.25
