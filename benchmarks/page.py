@@ -23,54 +23,9 @@ from benchmarks import cost
 from benchmarks.contest import ROOT
 from benchmarks.plot import draw
 from benchmarks.run import BENCHMARKS
+from benchmarks.tables import ATTACH, HELDOUT, INFERENCE, LINEAR, ROWS, TRAINING, Figure
 
 Result = dict[str, Any]
-Figure = tuple[str, str, str]
-# Key of a result, what it is in words, and what was aimed at.
-TRAINING: tuple[Figure, ...] = (
-    ("ratio_bf16", "tokens/s, bfloat16 over `adapters`", "at least 5"),
-    ("ratio_fp32", "tokens/s, float32 over `adapters`", "at least 1.7"),
-    ("memory_ratio", "peak memory, bfloat16 over `adapters`", "at most 0.5"),
-    ("memory_ratio_fp32", "peak memory, float32 over `adapters`", ""),
-    ("matrix_rate_share", "share of the machine's matrix rate, bfloat16", "at least 0.4"),
-    (
-        "matrix_rate_share_streamed",
-        "share of the rate at which the model's own matrices are multiplied in turn, bfloat16",
-        "",
-    ),
-    ("matrix_rate_share_fp32", "share of the machine's matrix rate, float32", ""),
-    ("ratio_mini", "`mini`: tokens/s over the plain autocast loop", "at least 2.5"),
-    ("memory_ratio_mini", "`mini`: peak memory over the plain autocast loop", ""),
-)
-HELDOUT: tuple[Figure, ...] = (
-    ("loss_before", "without an adapter", ""),
-    ("loss_fp32", "adapterkit, float32", "no worse than `adapters`"),
-    ("loss_bf16", "adapterkit, bfloat16", "no worse than `adapters`"),
-    ("loss_adapters", "`adapters`, float32, its documented way", ""),
-    ("loss_adapters_head_frozen", "`adapters`, float32, head frozen", ""),
-    ("bf16_over_fp32", "bfloat16 above float32, as a fraction", "within 0.005"),
-)
-INFERENCE: tuple[Figure, ...] = (
-    ("overhead_fp32", "time, stack over bare backbone, float32", "at most 1.13"),
-    ("overhead_bf16", "time, stack over bare backbone, bfloat16", "at most 1.13"),
-    ("bare_over_transformers", "tokens/s, bare backbone over transformers", "1"),
-    ("lora_over_peft", "tokens/s, LoRA over peft", "at least 1"),
-)
-ROWS: tuple[Figure, ...] = (
-    ("rows_over_one_fp32", "tokens/s over one language, float32", "at least 0.9"),
-    ("rows_over_one_bf16", "tokens/s over one language, bfloat16", "at least 0.9"),
-    ("rows_over_adapters", "tokens/s over a loop with `adapters`, float32", "at least 3"),
-)
-ATTACH: tuple[Figure, ...] = (
-    ("attach_ms", "in all, milliseconds", "at most 20"),
-    ("read_ms", "opening the file and mapping its tensors", ""),
-    ("build_ms", "checking it, reading its values and building the adapter", ""),
-    ("hook_ms", "hooking it onto the backbone", ""),
-)
-LINEAR: tuple[Figure, ...] = (
-    ("exponent", "exponent of seconds over tokens, more rows of one length", "1"),
-    ("flatness", "slowest over fastest, by the number of adapters loaded", "1"),
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,6 +63,7 @@ def page(results: dict[str, Result]) -> str:
         "inference": _inference,
         "rows": _rows,
         "attach": _attach,
+        "pool": _pool,
         "linear": _linear,
         "startup": _startup,
     }
@@ -213,6 +169,20 @@ def _attach(result: Result) -> list[str]:
         f"Backbone `{result['sizes']['backbone']}`, an invertible adapter with reduction factor 2, warm.",
         "",
         *_figures(result, ATTACH),
+    ]
+
+
+def _pool(result: Result) -> list[str]:
+    mib = {key: result[f"pool_{key}_bytes"] / 2**20 for key in ("bound", "held", "resident")}
+    return [
+        "## A pool of adapters",
+        "",
+        f"{result['pool_adapters']} invertible adapters with reduction factor 2 on backbone "
+        f"`{result['sizes']['backbone']}`, each asked for once a round, under a bound of {mib['bound']:,.0f} MiB: "
+        f"{result['pool_in_memory']} are in memory at the end ({mib['held']:,.0f} MiB of weights); the process is "
+        f"{mib['resident']:,.0f} MiB larger than before the first. Getting one that is not in memory takes "
+        f"{result['pool_load_ms']:.1f} ms (median), a batch of eight rows with eight of them "
+        f"{result['pool_encode_ms']:.0f} ms, loading included.",
     ]
 
 

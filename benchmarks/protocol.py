@@ -123,6 +123,12 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def resident_bytes() -> int:
+    """The memory this process holds now; 0 where the system does not tell."""
+    found = [text.split()[1] for text in _status_lines() if text.startswith("VmRSS:")]
+    return int(found[0]) * 1024 if found else 0
+
+
 def _status_lines() -> Iterator[str]:
     if _STATUS.is_file():
         yield from _STATUS.read_text(encoding="utf-8").splitlines()

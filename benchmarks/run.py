@@ -27,6 +27,7 @@ BENCHMARKS = {
     "inference": "what a stack costs over the bare backbone; transformers and peft beside it",
     "rows": "32 rows in 32 languages in one batch",
     "attach": "a saved adapter onto a live backbone",
+    "pool": "500 adapters behind one backbone under a bound of memory",
     "linear": "how cost grows with tokens and with adapters loaded",
     "startup": "import and --help against import torch",
 }

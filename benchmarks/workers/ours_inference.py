@@ -14,6 +14,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
+from adapterkit.files import SETTLED_SECONDS
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
@@ -69,6 +70,7 @@ def attach(line: Line, spec: Message) -> None:
     backbone = _backbone(spec)
     with tempfile.TemporaryDirectory() as name:
         folder = save_adapter(_language(backbone, 0), Path(name) / "language")
+        time.sleep(SETTLED_SECONDS)  # a file this young is read and hashed anew each time
 
         def work(message: Message) -> Message:
             began = time.perf_counter()
