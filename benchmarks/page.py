@@ -85,7 +85,7 @@ def page(results: dict[str, Result]) -> str:
 
 def _training(result: Result) -> list[str]:
     sizes = result["sizes"]
-    rates = result["matrix_rates"]
+    rates, streamed = result["matrix_rates"], result["matrix_rates_streamed"]
     return [
         "## Training a language adapter",
         "",
@@ -113,6 +113,14 @@ def _training(result: Result) -> list[str]:
             f"| {name.replace('_', ' ')} | {count / 1e6:,.1f} |"
             for name, count in result["multiply_adds"].items()
         ),
+        "",
+        f"That rate is of matrices that stay in the cache. One after the other, as a step meets them, the model's own are "
+        f"multiplied at {streamed['float32'] / 1e9:,.0f} and {streamed['bfloat16'] / 1e9:,.0f} GFLOP/s. Where the time of a "
+        "bfloat16 step goes (torch's profiler, a run of its own):",
+        "",
+        "| kind of operation | share of the time |",
+        "| --- | --- |",
+        *(f"| {kind} | {share:.0%} |" for kind, share in result["profile"].items()),
     ]
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import cost
-from benchmarks.contest import Contender, contest
+from benchmarks.contest import Contender, contest, single
 from benchmarks.figures import Record, keys, memory_ratio, speed_ratio, table
+from benchmarks.kinds import KINDS, REST
 from benchmarks.options import Options
 from benchmarks.shapes import SHAPES, folder_of
 
@@ -67,10 +68,26 @@ def measure(options: Options) -> dict[str, Any]:
         "matrix_rates_streamed": streamed,
         "multiply_adds_per_token": cost.multiply_adds(shape, step) / step.tokens,
         "multiply_adds": cost.parts(shape, step),
+        "profile": profile(options, name, sizes),
         "contenders": table(records),
         "rounds": rounds,
         "sizes": {"backbone": name, **vars(sizes)},
     }
+
+
+def profile(options: Options, name: str, sizes: Sizes) -> dict[str, float]:
+    """Shares of the time of a bfloat16 step, by kind of operation."""
+    spec = {
+        "kind": "profile",
+        "backbone": str(folder_of(name)),
+        "device": options.device,
+        "precision": "bfloat16",
+        "batch": sizes.batch,
+        "length": sizes.length,
+    }
+    worker = Contender("profile", "benchmarks.workers.ours_profile", spec)
+    answer = single(worker, {}, threads=options.threads)
+    return {kind: float(answer[kind]) for kind in (*KINDS, REST)}
 
 
 def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> list[Contender]:

@@ -50,12 +50,12 @@ class Stopping(Silent):
 def training(line: Line, spec: Message) -> None:
     """Train on random blocks, step by step as the parent says."""
     prepare()
-    backbone = _loaded(spec)
-    config = _config(backbone, spec, steps=NEVER, learning_rate=1e-4)
+    backbone = loaded(spec)
+    config = config_of(backbone, spec, steps=NEVER, learning_rate=1e-4)
     rows = random_rows(spec["blocks"], spec["length"], backbone.vocabulary)
     blocks = Blocks(rows, vocabulary_of(backbone))
     few = Blocks(rows[: spec["batch"]], blocks.vocabulary)
-    problem = _problem(backbone, config, blocks, few)
+    problem = problem_of(backbone, config, blocks, few)
     stile = Turnstile(line, waiting(spec["device"]))
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_of(config)
@@ -68,7 +68,7 @@ def training(line: Line, spec: Message) -> None:
 def quality(line: Line, spec: Message) -> None:
     """Train on real text and answer with the held-out loss in nats a masked token."""
     prepare()
-    backbone = _loaded(spec)
+    backbone = loaded(spec)
 
     def work(message: Message) -> Message:
         with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def quality(line: Line, spec: Message) -> None:
     serve(line, work)
 
 
-def _loaded(spec: Message) -> Backbone:
+def loaded(spec: Message) -> Backbone:
     """The backbone as the product's command line loads it: in the precision that is trained in."""
     device = device_of(spec["device"])
     precision = choose_precision(device, spec["precision"], torch.float32)
@@ -146,7 +146,7 @@ def written(
 
 
 def _on_text(backbone: Backbone, spec: Message, seed: int, folder: Path) -> MaskedLanguageModelling:
-    config = _config(
+    config = config_of(
         backbone, spec, steps=spec["steps"], learning_rate=spec["learning_rate"], seed=seed
     )
     training, heldout, _ = pack_corpus(
@@ -159,7 +159,9 @@ def _on_text(backbone: Backbone, spec: Message, seed: int, folder: Path) -> Mask
         heldout_blocks=spec["batch"] * spec["heldout_batches"],
     )
     whole = max(1, len(heldout) // spec["batch"]) * spec["batch"]
-    return _problem(backbone, config, training, Blocks(heldout.tokens[:whole], heldout.vocabulary))
+    return problem_of(
+        backbone, config, training, Blocks(heldout.tokens[:whole], heldout.vocabulary)
+    )
 
 
 def _corpus(spec: Message) -> Corpus:
@@ -168,9 +170,10 @@ def _corpus(spec: Message) -> Corpus:
     return Corpus.from_lines(demo_data("epo", seed=0, lines=spec["lines"]).text, language="epo")
 
 
-def _config(
+def config_of(
     backbone: Backbone, spec: Message, *, steps: int, learning_rate: float, seed: int = 0
 ) -> LanguageConfig:
+    """The settings of a run: an invertible adapter with reduction factor 2 in every layer."""
     return LanguageConfig(
         reduction_factor=2,
         invertible=True,
@@ -185,9 +188,10 @@ def _config(
     )
 
 
-def _problem(
+def problem_of(
     backbone: Backbone, config: LanguageConfig, training: Blocks, heldout: Blocks
 ) -> MaskedLanguageModelling:
+    """What the product's loop trains."""
     shape = shape_of_method(backbone, config.method, reduction_factor=2, rank=8, invertible=True)
     made = new_adapter(
         "language", shape, backbone=backbone.facts, kind="language", seed=config.seed
