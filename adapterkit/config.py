@@ -242,6 +242,7 @@ class LanguageConfig:
         learning_rate: Peak of AdamW; by default by tokens a step and by width.
         warmup: Share of the steps with a rising learning rate; then linear to zero.
         weight_decay: Of AdamW.
+        clip: Largest norm of all gradients of a step together; larger ones are scaled down.
         masking: Share of tokens to predict; of these 80 % masked, 10 % random, 10 % kept.
         evaluate_every: Steps between looks at the held-out loss (a checkpoint each).
         patience: Looks without a new best before stopping.
@@ -262,6 +263,7 @@ class LanguageConfig:
     learning_rate: float | None = None
     warmup: float = 0.06
     weight_decay: float = 0.0
+    clip: float | None = None
     masking: float = 0.15
     evaluate_every: int | None = None
     patience: int = 5
@@ -273,16 +275,8 @@ class LanguageConfig:
         _check(
             self,
             positive=(
-                "rank",
-                "reduction_factor",
-                "steps",
-                "max_minutes",
-                "batch_size",
-                "block_length",
-                "learning_rate",
-                "evaluate_every",
-                "patience",
-                "heldout_blocks",
+                "rank reduction_factor steps max_minutes batch_size block_length "
+                "learning_rate clip evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking"),
         )
@@ -305,6 +299,7 @@ class TaskConfig:
         learning_rate: Peak of AdamW for adapter and head; by default by the width of the backbone.
         warmup: Share of the steps with a rising learning rate; then linear to zero.
         weight_decay: Of AdamW.
+        clip: Largest norm of all gradients of a step together; larger ones are scaled down.
         evaluate_every: Steps between looks at the dev set; by default ten looks a run.
         patience: Looks without a new best before stopping.
         seed: Of everything random.
@@ -323,6 +318,7 @@ class TaskConfig:
     learning_rate: float | None = None
     warmup: float = 0.06
     weight_decay: float = 0.0
+    clip: float | None = None
     evaluate_every: int | None = None
     patience: int = 5
     seed: int = 0
@@ -332,16 +328,8 @@ class TaskConfig:
         _check(
             self,
             positive=(
-                "rank",
-                "reduction_factor",
-                "epochs",
-                "steps",
-                "max_minutes",
-                "batch_size",
-                "max_length",
-                "learning_rate",
-                "evaluate_every",
-                "patience",
+                "rank reduction_factor epochs steps max_minutes batch_size max_length "
+                "learning_rate clip evaluate_every patience"
             ),
             shares=("warmup",),
         )
@@ -399,11 +387,11 @@ def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
     return asdict(config)
 
 
-def _check(config: Any, *, positive: tuple[str, ...], shares: tuple[str, ...]) -> None:
+def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     problems = [
         f"{name} = {values[name]}: must be above 0"
-        for name in positive
+        for name in positive.split()
         if values[name] is not None and values[name] <= 0
     ]
     problems += [

@@ -42,6 +42,7 @@ class Settings:
         learning_rate: Peak; linear warm-up, then linear to zero.
         warmup: Share of the steps.
         weight_decay: Of AdamW.
+        clip: Largest norm of a step's gradients, or None.
         evaluate_every: Steps between looks.
         patience: Looks without a new best before stopping.
         max_minutes: Training time; with it the learning rate follows whichever runs out first.
@@ -53,6 +54,7 @@ class Settings:
     learning_rate: float
     warmup: float
     weight_decay: float
+    clip: float | None
     evaluate_every: int
     patience: int
     max_minutes: float | None
@@ -70,6 +72,7 @@ def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
         learning_rate=config.learning_rate,
         warmup=config.warmup,
         weight_decay=config.weight_decay,
+        clip=config.clip,
         evaluate_every=config.evaluate_every,
         patience=config.patience,
         max_minutes=config.max_minutes,
@@ -159,6 +162,8 @@ class _Run:
             raise ConfigError(
                 f"the loss became {value} at step {now.step}; try a lower learning rate than {self.settings.learning_rate}"
             )
+        if self.settings.clip is not None:
+            nn.utils.clip_grad_norm_(self.names.values(), self.settings.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         now.step += 1

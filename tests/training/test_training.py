@@ -25,6 +25,7 @@ from adapterkit.training.fusion import train_fusion
 from adapterkit.training.language import train_language
 from adapterkit.training.task import shuffled, train_task
 from tests.tiny import lines, make_backbone
+from tests.training.toy import run_of
 
 LANGUAGE = LanguageConfig(
     steps=20,
@@ -383,3 +384,8 @@ def test_a_fusion_learns_and_leaves_its_adapters_alone(
     assert evaluate(AdaptedModel(backbone, again), tagging()).metrics["accuracy"].value > 0.6
     with pytest.raises(ConfigError, match="already holds"):
         train_fusion(backbone, tagging(), Fuse(one, two), out=tmp_path / "fused", config=TASK)
+
+
+def test_gradients_are_scaled_down_to_the_norm_that_was_asked_for() -> None:
+    assert run_of(clip=None) > 1.0
+    assert abs(run_of(clip=0.25) - 0.25) < 1e-6
