@@ -275,6 +275,7 @@ def test_a_task_training_resumes_to_the_same_bytes(
     assert resumed.provenance["run"]["started_at_steps"] == [0, 10]
 
 
+@pytest.mark.slow
 def test_classification_learns_and_long_texts_lose_no_word(
     backbone: Backbone, english: Path, tmp_path: Path
 ) -> None:
@@ -308,6 +309,7 @@ def test_a_head_of_another_kind_is_refused(backbone: Backbone, pos: Path) -> Non
         evaluate(model, Tagging({"test": (TaggedSentence(("a",), ("XYZ",)),)}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "ia3", "houlsby", "scaled_parallel"])
 def test_every_method_trains_a_language_and_a_task_and_stacks(
     backbone: Backbone, tmp_path: Path, method: str
@@ -328,6 +330,7 @@ def test_every_method_trains_a_language_and_a_task_and_stacks(
     assert evaluate(AdaptedModel(backbone, again), tagging()).metrics["accuracy"].value > 0.6
 
 
+@pytest.mark.slow
 def test_a_domain_adapter_trains_over_its_language_and_a_task_over_both(
     backbone: Backbone, english: Path, tmp_path: Path
 ) -> None:
@@ -371,6 +374,7 @@ def test_texts_of_several_compositions_are_predicted_in_one_pass(
         predict(mixed, texts)
 
 
+@pytest.mark.slow
 def test_a_fusion_learns_and_leaves_its_adapters_alone(
     backbone: Backbone, english: Path, pos: Path, tmp_path: Path
 ) -> None:
