@@ -1,5 +1,9 @@
 """Tiny random backbones of every supported architecture, with a tokenizer, saved as checkpoints are."""
 
+import atexit
+import functools
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,17 @@ def make_backbone(
     folder: Path, model_type: str, *, seed: int = 0, head: bool = True, width: int = WIDTH
 ) -> Path:
     """Save a random masked LM of ``model_type`` and return its folder."""
+    shutil.copytree(_made(model_type, seed, head, width), folder, dirs_exist_ok=True)
+    torch.manual_seed(seed)  # what a test draws next does not depend on who came first
+    return folder
+
+
+@functools.cache
+def _made(model_type: str, seed: int, head: bool, width: int) -> Path:
+    """The same backbone is made once a session, in a folder that nobody else touches."""
+    place = Path(tempfile.mkdtemp(prefix="tiny-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    folder = place / "backbone"
     from transformers import AutoConfig, AutoModelForMaskedLM
 
     torch.manual_seed(seed)
