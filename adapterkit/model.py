@@ -78,25 +78,23 @@ class AdaptedModel(nn.Module):
             "and build the model again."
         )
 
-    def _bound(
-        self, batch: int, rows: Sequence[int] | None, *, vocabulary: bool = True
-    ) -> tuple[Hooked, Groups | None]:
-        """The hooked twins, and the composition of each row."""
-        if self._frozen is not None:
-            if rows is not None:
-                raise ConfigError(
-                    "rows= needs a model built from Rows; this one has one composition"
-                )
-            return self._frozen, None
-        groups = self._groups(batch, rows)
+    def _groups(self, batch: int, rows: Sequence[int] | None) -> Groups | None:
+        """The composition of each row; None where there is only one, which is hooked already."""
+        if isinstance(self.stack, Rows):
+            numbers = row_numbers(rows, batch=batch, count=len(self.stack.parts), each="row")
+            return Groups(numbers, self.backbone.device)
+        if rows is not None:
+            raise ConfigError("rows= needs a model built from Rows; this one has one composition")
+        return None
+
+    def _hooked(self, groups: Groups | None, *, vocabulary: bool = True) -> Hooked:
+        """The twins that compute each row by its composition."""
+        if groups is None:
+            assert self._frozen is not None
+            return self._frozen
         # A twin for each call, with the row numbers bound to it, costs a few milliseconds; a number
         # kept anywhere else is wrong under threads and under gradient checkpointing.
-        return hook(self.backbone, self.stack, groups, vocabulary=vocabulary), groups
-
-    def _groups(self, batch: int, rows: Sequence[int] | None) -> Groups:
-        count = len(self.stack.parts) if isinstance(self.stack, Rows) else 1
-        numbers = row_numbers(rows, batch=batch, count=count, each="row")
-        return Groups(numbers, self.backbone.device)
+        return hook(self.backbone, self.stack, groups, vocabulary=vocabulary)
 
     def encode(
         self,
@@ -115,23 +113,21 @@ class AdaptedModel(nn.Module):
         Returns:
             Shape ``(batch, length, width)``.
         """
-        return self._hidden(input_ids, attention_mask, rows)[0]
+        return self._hidden(input_ids, attention_mask, self._groups(len(input_ids), rows))
 
     def _hidden(
-        self, input_ids: Tensor, attention_mask: Tensor | None, rows: Sequence[int] | None
-    ) -> tuple[Tensor, Groups | None]:
-        """Last hidden state, shape ``(batch, length, width)``, and the composition of each row."""
-        if self._frozen is not None:
-            hooked, _ = self._bound(len(input_ids), rows)
-            return self._encode(hooked, input_ids, attention_mask), None
-        groups = self._groups(len(input_ids), rows)
+        self, input_ids: Tensor, attention_mask: Tensor | None, groups: Groups | None
+    ) -> Tensor:
+        """Last hidden state. Shape ``(batch, length, width)``."""
+        if groups is None:
+            return self._encode(self._hooked(None), input_ids, attention_mask)
         # In the order of their compositions rows are cut into slices, not copied at every layer.
         order = sorted(range(len(input_ids)), key=groups.numbers.__getitem__)
-        hooked = hook(self.backbone, self.stack, groups.of(order), vocabulary=False)
+        hooked = self._hooked(groups.of(order), vocabulary=False)
         mask = None if attention_mask is None else attention_mask[order]
         hidden = self._encode(hooked, input_ids[order], mask)
         back = torch.tensor(order, device=hidden.device).argsort()
-        return hidden[back], groups
+        return hidden[back]
 
     def _encode(self, hooked: Hooked, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
@@ -159,7 +155,8 @@ class AdaptedModel(nn.Module):
             ConfigError: If the last adapter carries no head.
         """
         self._require_heads()
-        hidden, groups = self._hidden(input_ids, attention_mask, rows)
+        groups = self._groups(len(input_ids), rows)
+        hidden = self._hidden(input_ids, attention_mask, groups)
         places = self._places(input_ids, attention_mask)
         if groups is None:
             assert self.stack.head is not None
@@ -238,7 +235,8 @@ class AdaptedModel(nn.Module):
                 given to another than an encoder-decoder, or not given to one.
         """
         self.backbone.require_trained_head()
-        hooked, groups = self._bound(len(input_ids), rows)
+        groups = self._groups(len(input_ids), rows)
+        hooked = self._hooked(groups)
         if self._is_seq2seq(decoder_input_ids):
             inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids}
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
@@ -251,7 +249,7 @@ class AdaptedModel(nn.Module):
         if groups is not None:
             # The batch axis is gone here: each wanted position brings its row's group along.
             wanted = groups.of(positions.nonzero()[:, 0].tolist())
-            hooked = hook(self.backbone, self.stack, wanted)
+            hooked = self._hooked(wanted)
         return self._to_vocabulary(hooked, hidden[positions].unsqueeze(1)).squeeze(1)
 
     def generate(
@@ -285,9 +283,7 @@ class AdaptedModel(nn.Module):
         Raises:
             ConfigError: If the backbone has no decoder, or a setting cannot be right.
         """
-        groups = None
-        if isinstance(self.stack, Rows) or rows is not None:
-            _, groups = self._bound(len(input_ids), rows)
+        groups = self._groups(len(input_ids), rows)
         options = Generation(max_new_tokens, num_beams, use_cache, forced_bos_token_id)
         return generate(self.backbone, self.stack, groups, input_ids, attention_mask, options)
 
@@ -342,7 +338,7 @@ class AdaptedModel(nn.Module):
             return self._encode(hooked, batch.input_ids, batch.attention_mask)[0]
 
     def _second_text_loss(self, batch: Batch) -> Tensor:
-        hooked, _ = self._bound(len(batch.input_ids), None)
+        hooked = self._hooked(self._groups(len(batch.input_ids), None))
         # The model itself shifts the targets into the decoder's inputs.
         out = hooked.vocabulary_head(
             input_ids=batch.input_ids,
