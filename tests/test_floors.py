@@ -36,7 +36,7 @@ STEPS = {
     ("__main__", "__init__"),
 }
 DOORS = {
-    "transformers": {"backbone/load.py", "backbone/precision.py"},
+    "transformers": {"backbone/load.py"},
     "safetensors": {"tensorfile.py"},
     "huggingface_hub": {"hub.py"},
     "datasets": {"data/datasets_door.py"},

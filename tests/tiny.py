@@ -46,10 +46,7 @@ def _made(model_type: str, seed: int, head: bool, width: int) -> Path:
     torch.manual_seed(seed)
     config = AutoConfig.for_model(model_type, **_sizes(model_type, width))
     model = AutoModelForMaskedLM.from_config(config)  # type: ignore[no-untyped-call]
-    for (
-        parameter
-    ) in model.parameters():  # norms and biases off their defaults, so that a mix-up shows
-        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+    stir(model)
     (model if head else model.base_model).save_pretrained(folder)
     save_tokenizer(folder)
     return folder
@@ -86,6 +83,12 @@ def _sizes(model_type: str, width: int) -> dict[str, Any]:
     return {**sizes, **_RELATIVE} if model_type in ("deberta", "deberta-v2") else sizes
 
 
+def stir(model: torch.nn.Module) -> None:
+    """Move norms and biases off their defaults, so that a mix-up shows."""
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+
+
 def make_encoder_decoder(
     folder: Path, model_type: str, *, encoder: int = LAYERS, decoder: int = 2, seed: int = 0
 ) -> Path:
@@ -104,8 +107,7 @@ def make_encoder_decoder(
         ids["forced_eos_token_id"] = None  # type: ignore[assignment]
     config = AutoConfig.for_model(model_type, d_model=WIDTH, **ids, **sizes)
     model = AutoModelForSeq2SeqLM.from_config(config)  # type: ignore[no-untyped-call]
-    for parameter in model.parameters():
-        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+    stir(model)
     model.save_pretrained(folder)
     save_tokenizer(folder)
     return folder

@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from adapterkit.backbone.architectures import architecture
 from adapterkit.backbone.identity import MINI, canonical, digest_of, weight_files
 from adapterkit.backbone.layout import Architecture, module_at
-from adapterkit.backbone.precision import in_dtype, with_plain_attention
+from adapterkit.backbone.precision import (
+    PLAIN,
+    in_dtype,
+    plain_attention,
+    with_plain_attention,
+)
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub import fetch_backbone, is_folder
@@ -114,6 +119,7 @@ class Backbone:
         if precision != "bfloat16" or self.dtype in (torch.float64, torch.float16):
             return self
         model = self.model if self.dtype == torch.bfloat16 else in_dtype(self.model, torch.bfloat16)
+        _offer_plain_attention()
         return replace(self, model=with_plain_attention(model))
 
     def twin(self) -> nn.Module:
@@ -347,6 +353,15 @@ def _max_length(config: Any, tokenizer: Any, row: Architecture) -> int:
     if row.offset_positions:
         positions -= int(config.pad_token_id) + 1
     return min(positions, int(getattr(tokenizer, "model_max_length", positions)))
+
+
+def _offer_plain_attention() -> None:
+    """Put `plain_attention` into transformers' table of attention functions, under its name."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+    AttentionInterface.register(PLAIN, plain_attention)
+    AttentionMaskInterface.register(PLAIN, eager_mask)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """A frozen backbone made ready for training in bfloat16: its tensors cast once, its attention one that trains fast.
 
-This file is, with `load`, the door to transformers: it adds an attention function to its table of them.
+Needs no transformers: `load`, its door, puts `plain_attention` into its table of attention functions.
 """
 
 import copy
@@ -34,7 +34,6 @@ def with_plain_attention(model: nn.Module) -> nn.Module:
     asks = hasattr(code, "ALL_ATTENTION_FUNCTIONS")  # not every architecture of 4.57 does
     if next(model.parameters()).device.type != "cpu" or not asks:
         return model
-    _register()
     plain = twin(model)
     configs: dict[int, Any] = {}
     for module in plain.modules():
@@ -45,14 +44,6 @@ def with_plain_attention(model: nn.Module) -> nn.Module:
                 configs[id(config)]._attn_implementation = PLAIN
             module.__dict__["config"] = configs[id(config)]
     return plain
-
-
-def _register() -> None:
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface, eager_mask
-
-    AttentionInterface.register(PLAIN, plain_attention)
-    AttentionMaskInterface.register(PLAIN, eager_mask)
 
 
 def plain_attention(

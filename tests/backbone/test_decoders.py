@@ -22,7 +22,7 @@ from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import fill
 from adapterkit.training.language import train_language
-from tests.tiny import LAYERS, WORDS, lines, make_backbone, save_tokenizer
+from tests.tiny import LAYERS, WORDS, lines, make_backbone, save_tokenizer, stir
 
 TYPES = ("llama", "qwen3", "gemma3_text")
 IDS = torch.tensor([[0, 11, 12, 30, 44, 7], [0, 14, 40, 9, 8, 21]])
@@ -48,8 +48,7 @@ def make_decoder(folder: Path, model_type: str, *, seed: int = 0) -> Path:
     }
     config = AutoConfig.for_model(model_type, **sizes)
     model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-    for parameter in model.parameters():
-        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+    stir(model)
     model.save_pretrained(folder)
     save_tokenizer(folder)
     return folder

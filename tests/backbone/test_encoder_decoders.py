@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from adapterkit.backbone.load import Backbone, base_of, load_backbone
-from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.average import Average
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
@@ -23,7 +22,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.nn.twin import twin
 from adapterkit.prediction import fill
 from adapterkit.training.language import train_language
-from tests.backbone.test_decoders import check_beams
+from tests.backbone.test_decoders import check_beams, made
 from tests.tiny import lines, make_backbone, make_encoder_decoder
 
 TYPES = ("mt5", "mbart", "m2m_100")
@@ -37,21 +36,6 @@ TARGETS = torch.tensor([[2, 8, 19, 27], [2, 31, 6, 45], [2, 17, 22, 5]])
 def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder = make_encoder_decoder(tmp_path_factory.mktemp("s") / "backbone", request.param)
     return load_backbone(folder, dtype="float64", device="cpu")
-
-
-def made(
-    backbone: Backbone, seed: int = 1, config: Any = None, head: HeadConfig | None = None
-) -> Adapter:
-    shape = config or BottleneckConfig(4, invertible=True)
-    kind = "task" if head else "language"
-    adapter = new_adapter(
-        f"a{seed}", shape, backbone=backbone.facts, kind=kind, head=head, seed=seed
-    )
-    with torch.no_grad():
-        for parameter in adapter.parameters():
-            draw = torch.Generator().manual_seed(seed)
-            parameter.add_(torch.randn(parameter.shape, generator=draw) * 0.1)
-    return adapter
 
 
 def stacks(backbone: Backbone) -> list[Stack]:

@@ -13,7 +13,8 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.model import AdaptedModel
-from tests.backbone.test_encoder_decoders import IDS, MASK, TARGETS, made
+from tests.backbone.test_decoders import made
+from tests.backbone.test_encoder_decoders import IDS, MASK, TARGETS
 from tests.tiny import make_encoder_decoder
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("default")]
