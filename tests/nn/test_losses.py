@@ -16,6 +16,12 @@ def problem(rows: int = 11, vocabulary: int = 5000) -> tuple[torch.Tensor, ...]:
     return features, weight, bias, torch.randint(vocabulary, (rows,), generator=draw)
 
 
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,024 tokens of the vocabulary at once, so that every test meets several pieces."""
+    monkeypatch.setattr(losses, "LOGITS", 1)
+
+
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("rows", [losses.ROWS, 4])
 def test_loss_and_gradient_equal_those_of_the_full_logits(
