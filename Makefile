@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/adapterkit demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .
