@@ -20,7 +20,7 @@ from adapterkit.hooking import Hooked, hook
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head, last_places
-from adapterkit.nn.losses import cross_entropy, frozen_cross_entropy
+from adapterkit.nn.losses import SomePieces, cross_entropy, frozen_cross_entropy
 
 Thing = TypeVar("Thing")
 
@@ -304,21 +304,51 @@ class AdaptedModel(nn.Module):
         logits: Tensor = hooked.vocabulary_head(inputs_embeds=features).logits
         return logits if hooked.vocabulary is None else hooked.vocabulary(logits)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def some_pieces(self, ids: Tensor) -> SomePieces:
+        """The rows of the backbone's vocabulary matrix for some token ids, for a loss over these only.
+
+        Args:
+            ids: Each once. Shape ``(pieces,)``.
+
+        Raises:
+            ConfigError: As `vocabulary_matrix` does.
+        """
+        matrix = self.vocabulary_matrix()
+        return SomePieces.of(matrix.weight, matrix.bias, ids)
+
+    def vocabulary_matrix(self) -> nn.Linear:
+        """The backbone's frozen vocabulary matrix. Its weight is of shape ``(vocabulary, width)``.
+
+        Raises:
+            ConfigError: If the backbone's head gives logits only, and no features that a part of the
+                matrix could be multiplied with.
+        """
+        if self._frozen is None or self._frozen.vocabulary is None:
+            raise ConfigError(
+                f"the masked-LM head of backbone {self.backbone.name!r} ({self.backbone.facts.model_type}) multiplies "
+                "by its whole vocabulary matrix itself, so the vocabulary cannot be restricted (restrict_vocabulary)"
+            )
+        return self._frozen.vocabulary
+
+    def forward(self, batch: Batch, *, pieces: SomePieces | None = None) -> Tensor:
         """Mean cross entropy of ``batch`` in float32 (float64 over a float64 backbone), a scalar.
 
         With a head on the stack it is the task's loss; without one, the masked-LM loss at the
         positions that have a target; over an encoder-decoder the loss of the second text, which
         the targets are.
+
+        Args:
+            batch: Inputs and targets.
+            pieces: From `some_pieces`: the masked-LM loss goes over these only.
         """
         if self.stack.head is None and self.backbone.architecture.kind == "seq2seq":
             return self._second_text_loss(batch)
         if self.stack.head is None:
-            return self._language_loss(batch)
+            return self._language_loss(batch, pieces)
         logits = self.logits(batch.input_ids, batch.attention_mask)
         return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
 
-    def _language_loss(self, batch: Batch) -> Tensor:
+    def _language_loss(self, batch: Batch, pieces: SomePieces | None) -> Tensor:
         wanted = batch.targets != -100
         targets = batch.targets[wanted]
         self.backbone.require_trained_head()
@@ -327,6 +357,8 @@ class AdaptedModel(nn.Module):
             return cross_entropy(logits, targets)
         hidden = self._wanted(self._frozen, batch, wanted)
         features = self._frozen.vocabulary_head(inputs_embeds=hidden.unsqueeze(1)).logits.squeeze(1)
+        if pieces is not None:
+            return pieces.cross_entropy(features, targets)
         matrix = self._frozen.vocabulary
         return frozen_cross_entropy(features, matrix.weight, matrix.bias, targets)
 

@@ -20,8 +20,10 @@ from adapterkit.data.corpus import Corpus
 from adapterkit.demo.grammar import demo_data
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
-from adapterkit.training.language import MaskedLanguageModelling, heldout_loss, vocabulary_of
+from adapterkit.nn.losses import SomePieces
+from adapterkit.training.language import vocabulary_of
 from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import Silent
 from benchmarks.protocol import Done, Line, Message, Turnstile, main, serve
 from benchmarks.workers.common import prepare, random_rows, waiting
@@ -116,7 +118,7 @@ class Writer:
         self.backbone = backbone
         self.batches: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch, *, pieces: SomePieces | None = None) -> Tensor:
         """Note ``batch``; the loss is 0."""
         pair = batch.input_ids.numpy(), batch.targets.numpy()
         self.batches.append((pair[0].astype(np.int32), pair[1].astype(np.int32)))
