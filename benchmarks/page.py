@@ -10,6 +10,7 @@ No number stands in the page that is not in the JSON file.
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -59,6 +60,7 @@ def page(results: dict[str, Result]) -> str:
     """The page, a section for each benchmark that was run."""
     sections: dict[str, Callable[[Result], list[str]]] = {
         "language-training": _training,
+        "language-options": _options,
         "heldout": _heldout,
         "inference": _inference,
         "rows": _rows,
@@ -141,6 +143,39 @@ def _heldout(result: Result) -> list[str]:
         "It never runs the coupling's inverse before the vocabulary matrix; we do.",
         "",
         *_figures(result, HELDOUT),
+    ]
+
+
+def _options(result: Result) -> list[str]:
+    sizes, texts = result["sizes"], result["losses"]
+    return [
+        "## Options of training a language adapter",
+        "",
+        f"Off by default. The backbone is `mini`; {sizes['steps']} steps of {sizes['batch']} x {sizes['length']} tokens, seeds: "
+        f"{sizes['seeds']}; held-out loss in nats a masked token over the whole vocabulary (mean over seeds), in the precision that "
+        f"is chosen by measuring. The upper half are {sizes['upper']} bottlenecks in the uppermost layers that have one (the last "
+        f"layer has none in any row); the texts' own pieces are {result['own_pieces']:,.0f} of the vocabulary (mean over texts). Speed "
+        "and memory are of steps on random tokens, by turns.",
+        "",
+        f"| option | {' | '.join(f'loss, {text}' for text in texts)} | above the default | tokens/s over the default | peak memory over it |",
+        "| --- " * (len(texts) + 4) + "|",
+        *(
+            f"| {name} | {' | '.join(f'{statistics.mean(texts[text][name]):.3f}' for text in texts)} | "
+            f"{result['above_default'][name]:+.2%} | {result['speed_over_default'][name]:.2f} | "
+            f"{result['memory_over_default'][name]:.2f} |"
+            for name in result["above_default"]
+        ),
+        "",
+        f"Speed alone, backbone `{sizes['big']}`, batch {sizes['big_batch']} x {sizes['big_length']} of "
+        f"{sizes['big_own_pieces']:,} different pieces, bfloat16 (upper half: {sizes['big_upper']} bottlenecks):",
+        "",
+        "| option | tokens/s | over the default | peak memory over it |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {name} | {result['big_contenders'][name]['tokens_per_second']:,.0f} | {over:.2f} | "
+            f"{result['big_memory_over_default'][name]:.2f} |"
+            for name, over in result["big_speed_over_default"].items()
+        ),
     ]
 
 
