@@ -16,7 +16,7 @@ from adapterkit.data.batches import Batch
 from adapterkit.errors import ConfigError
 from adapterkit.fitting import check_parts
 from adapterkit.generation import Generation, generate
-from adapterkit.hooking import Hooked, hook
+from adapterkit.hooking import Hooked, hook, hook_head
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head, last_places
@@ -236,21 +236,20 @@ class AdaptedModel(nn.Module):
         """
         self.backbone.require_trained_head()
         groups = self._groups(len(input_ids), rows)
-        hooked = self._hooked(groups)
         if self._is_seq2seq(decoder_input_ids):
+            hooked = self._hooked(groups)
             inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids}
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             out = hooked.vocabulary_head(**inputs, attention_mask=mask, use_cache=False).logits
             every: Tensor = out if positions is None else out[positions]
             return every
-        hidden = self._encode(hooked, input_ids, attention_mask)
+        hidden = self._hidden(input_ids, attention_mask, groups)
         if positions is None:
-            return self._to_vocabulary(hooked, hidden)
+            return self._to_vocabulary(groups, hidden)
         if groups is not None:
             # The batch axis is gone here: each wanted position brings its row's group along.
-            wanted = groups.of(positions.nonzero()[:, 0].tolist())
-            hooked = self._hooked(wanted)
-        return self._to_vocabulary(hooked, hidden[positions].unsqueeze(1)).squeeze(1)
+            groups = groups.of(positions.nonzero()[:, 0].tolist())
+        return self._to_vocabulary(groups, hidden[positions].unsqueeze(1)).squeeze(1)
 
     def generate(
         self,
@@ -296,7 +295,12 @@ class AdaptedModel(nn.Module):
             )
         return kind == "seq2seq"
 
-    def _to_vocabulary(self, hooked: Hooked, features: Tensor) -> Tensor:
+    def _to_vocabulary(self, groups: Groups | None, features: Tensor) -> Tensor:
+        """Logits of features whose first axis has these compositions. Shape ``(..., vocabulary)``."""
+        if groups is None:
+            hooked = self._hooked(None)
+        else:
+            hooked = hook_head(self.backbone, self.stack, groups)
         if hooked.vocabulary_head is None:
             raise ConfigError(
                 f"transformers has no masked-LM model for backbone {self.backbone.name!r}"
