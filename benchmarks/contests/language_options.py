@@ -17,6 +17,8 @@ FULL = {"steps": 150, "batch": 32, "length": 64, "heldout_batches": 4, "lines": 
 QUICK = {"steps": 2, "batch": 2, "length": 16, "heldout_batches": 1, "lines": 300}
 BIG_FULL, BIG_QUICK = {"big_batch": 4, "big_length": 128}, {"big_batch": 2, "big_length": 16}
 LEARNING_RATE = 1e-3
+ROUNDS, STEPS = 11, 4
+"""Rounds, and steps a contender makes in each: differences here are of a few per cent."""
 OWN_PIECES = 20_000
 """Different pieces in the random tokens for the big backbone, whose shape has no real tokenizer: a guess."""
 DEFAULT = "default"
@@ -59,7 +61,7 @@ def measure(options: Options) -> dict[str, Any]:
         "own_pieces": own,
         "contenders": table(small),
         "big_contenders": table(large),
-        "rounds": options.turns(7),
+        "rounds": options.turns(ROUNDS),
         "sizes": {
             **sizes,
             **big,
@@ -117,9 +119,10 @@ def speed(
     """Let the contenders train by turns."""
     return contest(
         [Contender(name, OURS, {**spec, **changed}) for name, changed in there.items()],
-        rounds=options.turns(7),
+        rounds=options.turns(ROUNDS),
         threads=options.threads,
         tell=options.tell,
+        messages=({"steps": STEPS},),
     )
 
 
