@@ -8,7 +8,7 @@ import statistics
 from typing import Any
 
 from benchmarks.contest import Contender, contest, single
-from benchmarks.contests.language_training import BLOCKS, OURS
+from benchmarks.contests.language_training import OURS
 from benchmarks.figures import Record, memory_ratio, speed_ratio, table
 from benchmarks.options import Options
 from benchmarks.shapes import SHAPES, folder_of
@@ -19,6 +19,8 @@ BIG_FULL, BIG_QUICK = {"big_batch": 4, "big_length": 128}, {"big_batch": 2, "big
 LEARNING_RATE = 1e-3
 ROUNDS, STEPS = 11, 4
 """Rounds, and steps a contender makes in each: differences here are of a few per cent."""
+BLOCKS = 2048
+"""Of random tokens: many, so that every one of the own pieces occurs in them."""
 OWN_PIECES = 20_000
 """Different pieces in the random tokens for the big backbone, whose shape has no real tokenizer: a guess."""
 DEFAULT = "default"
