@@ -188,6 +188,13 @@ def test_training_goes_over_the_corpus_own_pieces_and_looks_over_all(
     assert every.digest() != own.digest()
 
 
+def test_a_decoder_trains_over_its_corpus_own_pieces_too(tmp_path: Path) -> None:
+    there = load_backbone(make_decoder(tmp_path / "b", "llama"), device="cpu")
+    config = replace(LANGUAGE, restrict_vocabulary=True, steps=2)
+    found = train_language(there, corpus(), out=tmp_path / "cym", config=config).provenance
+    assert found["softmax_pieces"] < there.vocabulary
+
+
 def test_the_heldout_loss_of_a_problem_does_not_know_the_pieces(backbone: Backbone) -> None:
     from adapterkit.data.blocks import Blocks
     from adapterkit.training.language import vocabulary_of
