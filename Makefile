@@ -44,8 +44,10 @@ starters: setup
 
 # All benchmarks, side by side: docs/benchmarks.json, the page and the plot. Takes an hour or two on two cores.
 WELSH := $(wildcard $(SHARED)/text/cym.txt.gz)
+DEV := $(wildcard $(SHARED)/text/afr.txt.gz $(SHARED)/text/hat.txt.gz)
 bench: setup
-	$(BIN)/python benchmarks/page.py -- $(if $(WELSH),--text $(WELSH) --seeds 3)
+	$(BIN)/python benchmarks/page.py --without language-options -- $(if $(WELSH),--text $(WELSH) --seeds 3)
+	$(BIN)/python benchmarks/page.py --only language-options -- $(if $(DEV),--text $(DEV) --seeds 2)
 
 clean:
 	rm -rf .venv .venv-* build dist demo-out

@@ -235,6 +235,10 @@ class LanguageConfig:
         reduction_factor: 2, or 16 under about 1 MB of text.
         invertible: Train a NICE coupling with it.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        upper_layers: So many bottlenecks only, in the uppermost of the layers that would have one; by
+            default all have. Without a coupling nothing below the lowest one asks for a gradient.
+        restrict_vocabulary: Let the training loss go over the pieces that occur in the corpus only; the
+            held-out loss always goes over all.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.
@@ -256,6 +260,8 @@ class LanguageConfig:
     reduction_factor: float | None = None
     invertible: bool = True
     drop_last_layer: bool = True
+    upper_layers: int | None = None
+    restrict_vocabulary: bool = False
     steps: int | None = None
     max_minutes: float | None = None
     batch_size: int = 32
@@ -275,7 +281,7 @@ class LanguageConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor steps max_minutes batch_size block_length "
+                "rank reduction_factor upper_layers steps max_minutes batch_size block_length "
                 "learning_rate clip evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking"),
@@ -401,5 +407,9 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     ]
     if config.method not in METHODS:
         problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
+    elif config.method not in PRESETS and values.get("upper_layers") is not None:
+        problems.append(
+            f"upper_layers = {values['upper_layers']}: {config.method} has no bottlenecks to leave out"
+        )
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

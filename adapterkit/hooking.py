@@ -35,7 +35,7 @@ class Hooked:
     """The hooked twins. Not a module, so that a model does not take frozen tensors for its own.
 
     Attributes:
-        encoder: The base model; of an encoder-decoder, its encoder.
+        encoder: The base model; of an encoder-decoder, its encoder. None where there is a head only.
         vocabulary_head: The masked-LM model without its encoder; None where there is no such model.
             Of an encoder-decoder, the whole model.
         vocabulary: The vocabulary matrix, if the head stops before it; None if the head gives logits.
@@ -67,6 +67,17 @@ def hook(
     _hook_base(backbone.architecture, base, _Bound(stack, groups))
     head, matrix = _head(backbone, stack, groups) if vocabulary else (None, None)
     return Hooked(base, head, matrix, narrow)
+
+
+def hook_head(backbone: Backbone, stack: Composition, groups: Groups) -> Hooked:
+    """The vocabulary head of `hook` alone, for features that were computed before: no encoder is made.
+
+    Args:
+        backbone: Stays as it is.
+        stack: What to compute: rows.
+        groups: The composition of each row of the features.
+    """
+    return Hooked(None, *_head(backbone, stack, groups))
 
 
 def whole(backbone: Backbone, stack: Composition, groups: Groups | None, *, beams: int = 1) -> Any:
@@ -219,11 +230,10 @@ def _head(
 ) -> tuple[Any, nn.Linear | None]:
     """The masked-LM model with its encoder and its vocabulary matrix replaced by what hands features on."""
     row = backbone.architecture
-    model = backbone.twin()
-    base = base_of(model, row)
-    if base is model:
+    base = base_of(backbone.model, row)
+    if base is backbone.model:
         return None, None
-    model._modules[row.prefix] = _HandOn(base, row.embeddings)
+    model = twin(backbone.model, instead={base: _HandOn(base, row.embeddings)})
     matrix = module_at(model, row.vocabulary) if row.vocabulary and not _capped(base) else None
     if isinstance(matrix, nn.Linear):
         _put(model, row.vocabulary, nn.Identity())

@@ -36,6 +36,25 @@ def shape_of_method(
     return BottleneckConfig(**{**shape.__dict__, "leave_out": leave_out})
 
 
+def left_out(layers: int, *, drop_last: bool, upper: int | None = None) -> tuple[int, ...]:
+    """Layers without a bottleneck, counted from 0.
+
+    Args:
+        layers: How many the backbone has.
+        drop_last: The last one has none.
+        upper: So many of the others have one, the uppermost; by default all.
+
+    Raises:
+        ConfigError: If there are not so many.
+    """
+    there = layers - 1 if drop_last else layers
+    if upper is not None and upper > there:
+        dropped = ", the last of which is left out (drop_last_layer)" if drop_last else ""
+        raise ConfigError(f"upper_layers {upper}: the backbone has {layers} layers{dropped}")
+    lowest = 0 if upper is None else there - upper
+    return (*range(lowest), *range(there, layers))
+
+
 def low_rank(
     backbone: Backbone,
     method: str = "lora",

@@ -16,11 +16,11 @@ from adapterkit.data.batches import Batch
 from adapterkit.errors import ConfigError
 from adapterkit.fitting import check_parts
 from adapterkit.generation import Generation, generate
-from adapterkit.hooking import Hooked, hook
+from adapterkit.hooking import Hooked, hook, hook_head
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head, last_places
-from adapterkit.nn.losses import cross_entropy, frozen_cross_entropy
+from adapterkit.nn.losses import SomePieces, cross_entropy, frozen_cross_entropy
 
 Thing = TypeVar("Thing")
 
@@ -236,21 +236,20 @@ class AdaptedModel(nn.Module):
         """
         self.backbone.require_trained_head()
         groups = self._groups(len(input_ids), rows)
-        hooked = self._hooked(groups)
         if self._is_seq2seq(decoder_input_ids):
+            hooked = self._hooked(groups)
             inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids}
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             out = hooked.vocabulary_head(**inputs, attention_mask=mask, use_cache=False).logits
             every: Tensor = out if positions is None else out[positions]
             return every
-        hidden = self._encode(hooked, input_ids, attention_mask)
+        hidden = self._hidden(input_ids, attention_mask, groups)
         if positions is None:
-            return self._to_vocabulary(hooked, hidden)
+            return self._to_vocabulary(groups, hidden)
         if groups is not None:
             # The batch axis is gone here: each wanted position brings its row's group along.
-            wanted = groups.of(positions.nonzero()[:, 0].tolist())
-            hooked = self._hooked(wanted)
-        return self._to_vocabulary(hooked, hidden[positions].unsqueeze(1)).squeeze(1)
+            groups = groups.of(positions.nonzero()[:, 0].tolist())
+        return self._to_vocabulary(groups, hidden[positions].unsqueeze(1)).squeeze(1)
 
     def generate(
         self,
@@ -296,7 +295,12 @@ class AdaptedModel(nn.Module):
             )
         return kind == "seq2seq"
 
-    def _to_vocabulary(self, hooked: Hooked, features: Tensor) -> Tensor:
+    def _to_vocabulary(self, groups: Groups | None, features: Tensor) -> Tensor:
+        """Logits of features whose first axis has these compositions. Shape ``(..., vocabulary)``."""
+        if groups is None:
+            hooked = self._hooked(None)
+        else:
+            hooked = hook_head(self.backbone, self.stack, groups)
         if hooked.vocabulary_head is None:
             raise ConfigError(
                 f"transformers has no masked-LM model for backbone {self.backbone.name!r}"
@@ -304,21 +308,51 @@ class AdaptedModel(nn.Module):
         logits: Tensor = hooked.vocabulary_head(inputs_embeds=features).logits
         return logits if hooked.vocabulary is None else hooked.vocabulary(logits)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def some_pieces(self, ids: Tensor) -> SomePieces:
+        """The rows of the backbone's vocabulary matrix for some token ids, for a loss over these only.
+
+        Args:
+            ids: Each once. Shape ``(pieces,)``.
+
+        Raises:
+            ConfigError: As `vocabulary_matrix` does.
+        """
+        matrix = self.vocabulary_matrix()
+        return SomePieces.of(matrix.weight, matrix.bias, ids)
+
+    def vocabulary_matrix(self) -> nn.Linear:
+        """The backbone's frozen vocabulary matrix. Its weight is of shape ``(vocabulary, width)``.
+
+        Raises:
+            ConfigError: If the backbone's head gives logits only, and no features that a part of the
+                matrix could be multiplied with.
+        """
+        if self._frozen is None or self._frozen.vocabulary is None:
+            raise ConfigError(
+                f"the masked-LM head of backbone {self.backbone.name!r} ({self.backbone.facts.model_type}) multiplies "
+                "by its whole vocabulary matrix itself, so the vocabulary cannot be restricted (restrict_vocabulary)"
+            )
+        return self._frozen.vocabulary
+
+    def forward(self, batch: Batch, *, pieces: SomePieces | None = None) -> Tensor:
         """Mean cross entropy of ``batch`` in float32 (float64 over a float64 backbone), a scalar.
 
         With a head on the stack it is the task's loss; without one, the masked-LM loss at the
         positions that have a target; over an encoder-decoder the loss of the second text, which
         the targets are.
+
+        Args:
+            batch: Inputs and targets.
+            pieces: From `some_pieces`: the masked-LM loss goes over these only.
         """
         if self.stack.head is None and self.backbone.architecture.kind == "seq2seq":
             return self._second_text_loss(batch)
         if self.stack.head is None:
-            return self._language_loss(batch)
+            return self._language_loss(batch, pieces)
         logits = self.logits(batch.input_ids, batch.attention_mask)
         return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
 
-    def _language_loss(self, batch: Batch) -> Tensor:
+    def _language_loss(self, batch: Batch, pieces: SomePieces | None) -> Tensor:
         wanted = batch.targets != -100
         targets = batch.targets[wanted]
         self.backbone.require_trained_head()
@@ -327,6 +361,8 @@ class AdaptedModel(nn.Module):
             return cross_entropy(logits, targets)
         hidden = self._wanted(self._frozen, batch, wanted)
         features = self._frozen.vocabulary_head(inputs_embeds=hidden.unsqueeze(1)).logits.squeeze(1)
+        if pieces is not None:
+            return pieces.cross_entropy(features, targets)
         matrix = self._frozen.vocabulary
         return frozen_cross_entropy(features, matrix.weight, matrix.bias, targets)
 

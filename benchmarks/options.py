@@ -18,7 +18,7 @@ class Options:
         adapters: Interpreter of the environment with the adapters library; None leaves it out.
         device: ``cpu`` or ``cuda``.
         backbone: Shape of the backbone; by default the benchmark's own.
-        text: Real text for the benchmarks of quality.
+        texts: Real text for the benchmarks of quality, a language a file.
         seeds: How many seeds these run.
     """
 
@@ -29,8 +29,19 @@ class Options:
     adapters: Path | None = None
     device: str = "cpu"
     backbone: str | None = None
-    text: Path | None = None
+    texts: tuple[Path, ...] = ()
     seeds: int = 1
+
+    @property
+    def text(self) -> Path | None:
+        """The only text, for a benchmark that takes one; None for the demo's.
+
+        Raises:
+            ValueError: If there are several.
+        """
+        if len(self.texts) > 1:
+            raise ValueError(f"one --text is needed here, not {len(self.texts)}")
+        return self.texts[0] if self.texts else None
 
     def turns(self, full: int) -> int:
         """Rounds to measure, of which a full run makes ``full``."""

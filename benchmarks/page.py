@@ -10,6 +10,7 @@ No number stands in the page that is not in the JSON file.
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -34,12 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument("--without", nargs="+", choices=BENCHMARKS, default=[])
     parser.add_argument("--render", action="store_true", help="measure nothing")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder (docs)")
     parser.add_argument("passed", nargs="*", metavar="-- ...", help="passed on to run.py")
     given = parser.parse_args(arguments)
     record = given.out / "benchmarks.json"
-    for name in () if given.render else given.only:
+    asked = [name for name in given.only if name not in given.without]
+    for name in () if given.render else asked:
         results = read_json(record) if record.is_file() else {}
         write_json(record, {**results, name: measured(name, given.passed)})
     results = read_json(record)
@@ -59,6 +62,7 @@ def page(results: dict[str, Result]) -> str:
     """The page, a section for each benchmark that was run."""
     sections: dict[str, Callable[[Result], list[str]]] = {
         "language-training": _training,
+        "language-options": _options,
         "heldout": _heldout,
         "inference": _inference,
         "rows": _rows,
@@ -142,6 +146,44 @@ def _heldout(result: Result) -> list[str]:
         "",
         *_figures(result, HELDOUT),
     ]
+
+
+def _options(result: Result) -> list[str]:
+    sizes, texts = result["sizes"], result["losses"]
+    return [
+        "## Options of training a language adapter",
+        "",
+        f"Off by default. The backbone is `mini`; {sizes['steps']} steps of {sizes['batch']} x {sizes['length']} tokens, seeds: "
+        f"{sizes['seeds']}; held-out loss in nats a masked token over the whole vocabulary (mean over seeds), in the precision that "
+        f"is chosen by measuring. The upper half are {sizes['upper']} bottlenecks in the uppermost layers that have one (the last "
+        f"layer has none in any row); the texts' own pieces are {result['own_pieces']:,.0f} of the vocabulary (mean over texts). Speed "
+        "and memory are of steps on random tokens, by turns (lowest and highest round in brackets).",
+        "",
+        f"| option | {' | '.join(f'loss, {text}' for text in texts)} | above the default | tokens/s over the default | peak memory over it |",
+        "| --- " * (len(texts) + 4) + "|",
+        *(
+            f"| {name} | {' | '.join(f'{statistics.mean(texts[text][name]):.3f}' for text in texts)} | "
+            f"{result['above_default'][name]:+.2%} | {_with_spread(result, '', name)} | "
+            f"{result['memory_over_default'][name]:.2f} |"
+            for name in result["above_default"]
+        ),
+        "",
+        f"Speed alone, backbone `{sizes['big']}`, batch {sizes['big_batch']} x {sizes['big_length']} of "
+        f"{sizes['big_own_pieces']:,} different pieces, bfloat16 (upper half: {sizes['big_upper']} bottlenecks):",
+        "",
+        "| option | tokens/s | over the default | peak memory over it |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {name} | {one['tokens_per_second']:,.0f} | {_with_spread(result, 'big_', name)} | "
+            f"{result['big_memory_over_default'][name]:.2f} |"
+            for name, one in result["big_contenders"].items()
+        ),
+    ]
+
+
+def _with_spread(result: Result, which: str, name: str) -> str:
+    low, high = result[f"{which}speed_spread"][name]
+    return f"{result[f'{which}speed_over_default'][name]:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _inference(result: Result) -> list[str]:

@@ -23,6 +23,7 @@ from benchmarks.shapes import SHAPES
 
 BENCHMARKS = {
     "language-training": "training a language adapter: speed, memory, share of the matrix rate",
+    "language-options": "what options of training a language adapter cost in quality, and gain in speed",
     "heldout": "held-out loss after the same steps on the same masked batches",
     "inference": "what a stack costs over the bare backbone; transformers and peft beside it",
     "rows": "32 rows in 32 languages in one batch",
@@ -73,7 +74,7 @@ def options_of(given: argparse.Namespace) -> Options:
         adapters=theirs,
         device=given.device,
         backbone=given.backbone,
-        text=given.text,
+        texts=tuple(given.text),
         seeds=given.seeds,
     )
 
@@ -119,8 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=_cores(), help="of every worker (all cores)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--backbone", choices=SHAPES, help="another shape than the benchmark's own")
-    parser.add_argument("--text", type=Path, help="heldout: a text file; without, the demo's")
-    parser.add_argument("--seeds", type=int, default=1, help="heldout: how many")
+    text = (
+        "heldout, language-options: text files, a language each (heldout: one); without, the demo's"
+    )
+    parser.add_argument("--text", type=Path, nargs="+", default=(), metavar="FILE", help=text)
+    parser.add_argument("--seeds", type=int, default=1, help="of the same two: how many")
     parser.add_argument(
         "--adapters-python", type=Path, help="where the adapters library is installed"
     )

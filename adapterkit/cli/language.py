@@ -132,6 +132,14 @@ def train_language(
     invertible: Annotated[
         bool, typer.Option("--invertible/--no-invertible", help="A coupling on the embeddings.")
     ] = True,
+    upper_layers: Annotated[
+        int | None,
+        typer.Option("--upper-layers", help="Bottlenecks in so many upper layers only."),
+    ] = None,
+    restrict_vocabulary: Annotated[
+        bool,
+        typer.Option("--restrict-vocabulary", help="Train over the text's own pieces only."),
+    ] = False,
     evaluate_every: Annotated[
         int | None, typer.Option("--evaluate-every", help="Steps between checkpoints.")
     ] = None,
@@ -165,6 +173,8 @@ def train_language(
     config = LanguageConfig(
         reduction_factor=reduction_factor,
         invertible=invertible,
+        upper_layers=upper_layers,
+        restrict_vocabulary=restrict_vocabulary,
         steps=steps,
         max_minutes=max_minutes,
         batch_size=batch_size or LanguageConfig().batch_size,
@@ -201,6 +211,7 @@ def _report(provenance: dict[str, Any], out: Path, *, json: bool) -> None:
         "steps": run["steps"],
         "best_step": run["best_step"],
         "started_at_steps": run["started_at_steps"],
+        "softmax_pieces": provenance["softmax_pieces"],
     }
     if json:
         print_json(record)
@@ -211,6 +222,8 @@ def _report(provenance: dict[str, Any], out: Path, *, json: bool) -> None:
     typer.echo(
         f"{run['steps']} steps, {run['tokens']:,} tokens, {record['tokens_per_second']:,.0f} tokens/s"
     )
+    if provenance["config"]["restrict_vocabulary"]:
+        typer.echo(f"trained over the text's own {record['softmax_pieces']:,} pieces")
     typer.echo(f"adapter: {out}")
     if loss["adapter"] >= loss["backbone"]:
         say(

@@ -64,7 +64,16 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on ``device``."""
-        return Batch(*(t.to(device) for t in (self.input_ids, self.attention_mask, self.targets)))
+        # Into a GPU only: what comes out of one must be there before it is read.
+        aside = device.type == "cuda"
+        return Batch(*(t.to(device, non_blocking=aside) for t in self._tensors()))
+
+    def pinned(self) -> "Batch":
+        """The same batch in pinned memory, from which a GPU copies while everything else goes on."""
+        return Batch(*(t.pin_memory() for t in self._tensors()))
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.input_ids, self.attention_mask, self.targets
 
 
 def word_windows(

@@ -25,6 +25,7 @@ from adapterkit.text.lines import Line
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 _LINES_AT_ONCE = 1000
+_BLOCKS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ class Blocks:
             int(orders[place // len(self)][place % len(self)])
             for place in range(first, first + batch_size)
         ]
+
+    def pieces(self) -> Tensor:
+        """The token ids that occur in the blocks, in rising order. Shape ``(pieces,)``."""
+        seen = np.zeros(self.vocabulary.size, dtype=bool)
+        for start in range(0, len(self), _BLOCKS_AT_ONCE):  # they may be larger than memory
+            seen[self.tokens[start : start + _BLOCKS_AT_ONCE]] = True
+        return torch.from_numpy(seen.nonzero()[0])
 
     def masked(self, rows: Sequence[int], *, share: float, seed: int) -> Batch:
         """Mask the blocks ``rows``.

@@ -1,5 +1,6 @@
 """Losses over logits, and over features whose logits would be too large to keep."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,6 +39,48 @@ def frozen_cross_entropy(
     """
     loss: Tensor = _FrozenCrossEntropy.apply(features, weight, bias, targets)  # type: ignore[no-untyped-call]
     return loss
+
+
+@dataclass(frozen=True)
+class SomePieces:
+    """Some rows of a frozen vocabulary matrix, cut out once: a loss over these pieces only.
+
+    Its softmax is that of all logits under the condition that the token is one of these pieces, so it is never
+    above the loss over the whole vocabulary, and not comparable with it.
+
+    Attributes:
+        weight: Shape ``(pieces, width)``.
+        bias: Shape ``(pieces,)``.
+        places: Which row each token id has; ``pieces`` where it has none, so that asking for it is an
+            error. Shape ``(vocabulary,)``.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    places: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor | None, ids: Tensor) -> "SomePieces":
+        """Cut out the rows of ``ids``.
+
+        Args:
+            weight: The whole matrix. Shape ``(vocabulary, width)``.
+            bias: Shape ``(vocabulary,)``.
+            ids: Each token id once. Shape ``(pieces,)``.
+        """
+        ids = ids.to(weight.device)
+        places = torch.full((len(weight),), len(ids), device=weight.device)
+        places[ids] = torch.arange(len(ids), device=weight.device)
+        return cls(weight[ids], None if bias is None else bias[ids], places)
+
+    def cross_entropy(self, features: Tensor, targets: Tensor) -> Tensor:
+        """`frozen_cross_entropy` over these pieces, a scalar.
+
+        Args:
+            features: Shape ``(n, width)``.
+            targets: Token ids, all of them among the pieces. Shape ``(n,)``.
+        """
+        return frozen_cross_entropy(features, self.weight, self.bias, self.places[targets])
 
 
 class _FrozenCrossEntropy(torch.autograd.Function):

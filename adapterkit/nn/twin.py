@@ -6,6 +6,7 @@ when the original moves to another device or dtype. Only the modules and their h
 
 import copy
 from collections import OrderedDict
+from collections.abc import Mapping
 from types import MethodType
 
 from torch import nn
@@ -21,12 +22,16 @@ _HOOKS = (
 )
 
 
-def twin(module: nn.Module) -> nn.Module:
+def twin(module: nn.Module, *, instead: Mapping[nn.Module, nn.Module] | None = None) -> nn.Module:
     """Clone a tree of modules over the same tensors, without its hooks.
 
     Modules that occur twice in the tree occur twice, as one, in the twin.
+
+    Args:
+        module: The root.
+        instead: What stands in the twin in place of certain modules, which are not cloned then.
     """
-    return _twin(module, {})
+    return _twin(module, {id(old): new for old, new in (instead or {}).items()})
 
 
 def _twin(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:

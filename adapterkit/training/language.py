@@ -8,12 +8,12 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
@@ -31,11 +31,13 @@ from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.formats.values import check_name
-from adapterkit.methods import shape_of_method
+from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
+from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import reporter
 from adapterkit.version import __version__
 
@@ -43,57 +45,6 @@ WORK = ".training"
 DEFAULT_BLOCK = 64
 NARROW = 512
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
-
-
-@dataclass(frozen=True)
-class MaskedLanguageModelling:
-    """The loop's problem: predict masked tokens of the corpus.
-
-    Attributes:
-        model: Backbone with the stack that is trained.
-        adapter: The part that is trained.
-        training: Blocks to train on.
-        heldout: Blocks to look at.
-        config: Batch size, masking, seed.
-    """
-
-    model: AdaptedModel
-    adapter: Adapter
-    training: Blocks
-    heldout: Blocks
-    config: LanguageConfig
-
-    @property
-    def trained(self) -> nn.Module:
-        """The adapter."""
-        return self.adapter
-
-    def loss(self, step: int) -> tuple[Tensor, int]:
-        """Masked-LM loss of step ``step``, a scalar, and the tokens it read."""
-        seed, size = self.config.seed, self.config.batch_size
-        rows = self.training.indices(step, size, seed=seed)
-        batch = self.training.masked(
-            rows, share=self.config.masking, seed=derive(seed, "mask", step)
-        )
-        return self.model(batch.to(self.model.backbone.device)), batch.input_ids.numel()
-
-    def look(self) -> float:
-        """Held-out loss in nats a masked token; the masks are always the same."""
-        return heldout_loss(self.model, self.heldout, self.config)
-
-
-def heldout_loss(model: AdaptedModel, blocks: Blocks, config: LanguageConfig) -> float:
-    """Mean masked-LM loss over ``blocks`` in nats a masked token, under fixed masks."""
-    total, count = 0.0, 0
-    with torch.no_grad():
-        for start in range(0, len(blocks), config.batch_size):
-            rows = range(start, min(start + config.batch_size, len(blocks)))
-            # Fixed seed: losses of different runs over the same corpus can be compared.
-            batch = blocks.masked(rows, share=config.masking, seed=derive(0, "heldout", start))
-            asked = int((batch.targets != -100).sum())
-            total += float(model(batch.to(model.backbone.device))) * asked
-            count += asked
-    return total / count
 
 
 def train_language(
@@ -138,7 +89,7 @@ def train_language(
     """
     config = config or LanguageConfig()
     check_name(name or corpus.language)
-    backbone.require_trained_head()
+    _require_possible(config, backbone, init)
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         config = _decide(config, backbone, corpus, work, init)
@@ -162,7 +113,8 @@ def train_language(
         )
         lower = (frozen(over),) if over is not None else ()
         model = AdaptedModel(backbone, Stack(*lower, adapter))
-        problem = MaskedLanguageModelling(model, adapter, training, heldout, config)
+        pieces = model.some_pieces(training.pieces()) if config.restrict_vocabulary else None
+        problem = MaskedLanguageModelling(model, adapter, training, heldout, config, pieces)
         before = _bare_loss(backbone, heldout, config, lower)
         same = {
             **as_record(config),
@@ -171,11 +123,41 @@ def train_language(
             "tensors": shapes(adapter),
         }
         same |= {"over": over.digest() if over else None, "init": init.digest() if init else None}
-        with reporter(f"language adapter {adapter.name}", "held-out loss", progress) as report:
-            run = train(problem, settings_of(config), work=work, same=same, report=report)
-        adapter.provenance = _provenance(corpus, backbone, config, run, before, over, init)
+        depth = DEPTH if backbone.device.type == "cuda" else 0
+        with (
+            reporter(f"language adapter {adapter.name}", "held-out loss", progress) as report,
+            read_ahead(problem.batch, depth=depth) as batches,
+        ):
+            ahead = replace(problem, batches=batches)
+            run = train(ahead, settings_of(config), work=work, same=same, report=report)
+        adapter.provenance = {
+            **_provenance(corpus, backbone, config, run, before, over, init),
+            "softmax_pieces": backbone.vocabulary if pieces is None else len(pieces.weight),
+        }
         save_adapter(adapter, folder)
     return adapter.eval()
+
+
+def _require_possible(config: LanguageConfig, backbone: Backbone, init: Adapter | None) -> None:
+    """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
+    backbone.require_trained_head()
+    vocabulary_of(backbone)
+    there = _left_out(config, backbone)
+    if (
+        config.upper_layers is not None
+        and init is not None
+        and getattr(init.config, "leave_out", None) != there
+    ):
+        raise ConfigError(
+            f"adapter {init.name!r}, to start from (init), keeps its shape, and that is another than bottlenecks in "
+            f"the upper {config.upper_layers} layers; leave out upper_layers, or start from random weights"
+        )
+    if config.restrict_vocabulary:
+        AdaptedModel(backbone).vocabulary_matrix()
+
+
+def _left_out(config: LanguageConfig, backbone: Backbone) -> tuple[int, ...]:
+    return left_out(backbone.layers, drop_last=config.drop_last_layer, upper=config.upper_layers)
 
 
 def _bare_loss(
@@ -292,7 +274,7 @@ def _start(
         reduction_factor=float(config.reduction_factor or 2),
         rank=config.rank,
         invertible=config.invertible and kind == "language",
-        leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
+        leave_out=_left_out(config, backbone),
     )
     if init is not None:
         init.check_fits(backbone.facts)

@@ -18,10 +18,12 @@ from adapterkit.data.batches import Batch
 from adapterkit.data.blocks import Blocks, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.demo.grammar import demo_data
-from adapterkit.methods import shape_of_method
+from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
-from adapterkit.training.language import MaskedLanguageModelling, heldout_loss, vocabulary_of
+from adapterkit.nn.losses import SomePieces
+from adapterkit.training.language import vocabulary_of
 from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import Silent
 from benchmarks.protocol import Done, Line, Message, Turnstile, main, serve
 from benchmarks.workers.common import prepare, random_rows, waiting
@@ -52,7 +54,9 @@ def training(line: Line, spec: Message) -> None:
     prepare()
     backbone = loaded(spec)
     config = config_of(backbone, spec, steps=NEVER, learning_rate=1e-4)
-    rows = random_rows(spec["blocks"], spec["length"], backbone.vocabulary)
+    # A text's own pieces are few; here they are the first ones.
+    own = min(spec.get("own_pieces") or backbone.vocabulary, backbone.vocabulary)
+    rows = random_rows(spec["blocks"], spec["length"], own)
     blocks = Blocks(rows, vocabulary_of(backbone))
     few = Blocks(rows[: spec["batch"]], blocks.vocabulary)
     problem = problem_of(backbone, config, blocks, few)
@@ -75,7 +79,11 @@ def quality(line: Line, spec: Message) -> None:
             problem = _on_text(backbone, spec, int(message["seed"]), Path(folder))
             settings = settings_of(problem.config)
             run = train(problem, settings, work=Path(folder), same={}, report=Silent())
-            return {"loss": run.looks[-1][1], "before": run.looks[0][1]}
+            return {
+                "loss": run.looks[-1][1],
+                "before": run.looks[0][1],
+                "own_pieces": len(problem.training.pieces()),
+            }
 
     serve(line, work)
 
@@ -116,7 +124,7 @@ class Writer:
         self.backbone = backbone
         self.batches: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch, *, pieces: SomePieces | None = None) -> Tensor:
         """Note ``batch``; the loss is 0."""
         pair = batch.input_ids.numpy(), batch.targets.numpy()
         self.batches.append((pair[0].astype(np.int32), pair[1].astype(np.int32)))
@@ -173,11 +181,13 @@ def _corpus(spec: Message) -> Corpus:
 def config_of(
     backbone: Backbone, spec: Message, *, steps: int, learning_rate: float, seed: int = 0
 ) -> LanguageConfig:
-    """The settings of a run: an invertible adapter with reduction factor 2 in every layer."""
+    """The settings of a run: an invertible adapter with reduction factor 2 in every layer, or as ``spec`` says."""
     return LanguageConfig(
         reduction_factor=2,
-        invertible=True,
-        drop_last_layer=False,
+        invertible=spec.get("invertible", True),
+        drop_last_layer=spec.get("drop_last", False),
+        upper_layers=spec.get("upper"),
+        restrict_vocabulary=spec.get("restricted", False),
         steps=steps,
         batch_size=spec["batch"],
         block_length=spec["length"],
@@ -192,13 +202,23 @@ def problem_of(
     backbone: Backbone, config: LanguageConfig, training: Blocks, heldout: Blocks
 ) -> MaskedLanguageModelling:
     """What the product's loop trains."""
-    shape = shape_of_method(backbone, config.method, reduction_factor=2, rank=8, invertible=True)
+    shape = shape_of_method(
+        backbone,
+        config.method,
+        reduction_factor=2,
+        rank=8,
+        invertible=config.invertible,
+        leave_out=left_out(
+            backbone.layers, drop_last=config.drop_last_layer, upper=config.upper_layers
+        ),
+    )
     made = new_adapter(
         "language", shape, backbone=backbone.facts, kind="language", seed=config.seed
     )
     adapter = placed(made, backbone.device, backbone.adapter_dtype)
     model = AdaptedModel(backbone, Stack(adapter))
-    return MaskedLanguageModelling(model, adapter, training, heldout, config)
+    pieces = model.some_pieces(training.pieces()) if config.restrict_vocabulary else None
+    return MaskedLanguageModelling(model, adapter, training, heldout, config, pieces)
 
 
 if __name__ == "__main__":

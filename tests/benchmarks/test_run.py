@@ -61,6 +61,9 @@ def test_all_the_others_run_too() -> None:
     assert result("attach")["attach_ms"] > 0
     assert result("linear")["flatness"] >= 1
     assert 1 < result("heldout", "--without-adapters")["loss_fp32"] < 12
+    found = result("language-options")
+    assert found["above_default"]["default"] == 0.0
+    assert set(found["big_speed_over_default"]) < set(found["speed_over_default"])
 
 
 @pytest.mark.slow

@@ -168,3 +168,22 @@ def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
 def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("train-language", "--no-such-option")[0] == 2
     assert run("corpus", "x.txt")[0] == 2
+
+
+def test_a_language_training_takes_upper_layers_and_a_restricted_vocabulary(
+    run: Run, text: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cym"
+    words = ("--backbone", tiny_folder, "--text", text, "--language", "cym", "--out", out)
+    few = ("--steps", 2, "--batch-size", 4, "--block-length", 24, "--no-invertible")
+    code, said, err = run(
+        "train-language", *words, *few, "--upper-layers", 1, "--restrict-vocabulary"
+    )
+    assert code == 0, err
+    found = json.loads((out / "adapterkit.json").read_text())["provenance"]
+    assert f"trained over the text's own {found['softmax_pieces']} pieces" in said
+    shape = json.loads((out / "adapter_config.json").read_text())["config"]
+    assert shape["leave_out"] == [0, 2]
+    code, said, err = run("train-language", *words[:-1], tmp_path / "no", "--upper-layers", 3)
+    assert (code, said) == (1, "")
+    assert "upper_layers 3: the backbone has 3 layers" in err

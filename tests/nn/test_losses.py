@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 
 from adapterkit.nn import losses
-from adapterkit.nn.losses import frozen_cross_entropy
+from adapterkit.nn.losses import SomePieces, frozen_cross_entropy
 
 
 def problem(rows: int = 11, vocabulary: int = 5000) -> tuple[torch.Tensor, ...]:
@@ -68,3 +68,23 @@ def test_no_gradient_is_summed_up_where_nobody_asks() -> None:
     with torch.no_grad():
         loss = frozen_cross_entropy(features, weight, bias, targets)
     assert not loss.requires_grad
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_a_loss_over_some_pieces_is_that_of_their_logits(with_bias: bool) -> None:
+    features, weight, bias, _ = problem()
+    shift = bias if with_bias else None
+    ids = torch.arange(1, 5000, 3)
+    targets = ids[torch.tensor([0, 5, 1665, 7, 1, 1, 3, 900, 40, 2, 77])]
+    found = SomePieces.of(weight, shift, ids).cross_entropy(features, targets)
+    logits = linear(features, weight, shift)
+    expected = cross_entropy(logits[:, ids], targets // 3)
+    assert abs(float(found - expected)) < 1e-12
+    assert float(found) < float(frozen_cross_entropy(features, weight, shift, targets))
+
+
+def test_a_target_outside_the_pieces_is_an_error_not_a_wrong_loss() -> None:
+    features, weight, bias, _ = problem(2)
+    pieces = SomePieces.of(weight, bias, torch.tensor([4, 9]))
+    with pytest.raises(IndexError):
+        pieces.cross_entropy(features, torch.tensor([4, 5]))

@@ -1,0 +1,79 @@
+"""What the loop trains for a language adapter: masked tokens of packed blocks, and the loss it is looked at by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.composition.adapter import Adapter
+from adapterkit.config import LanguageConfig
+from adapterkit.data.batches import Batch
+from adapterkit.data.blocks import Blocks
+from adapterkit.model import AdaptedModel
+from adapterkit.nn.losses import SomePieces
+from adapterkit.seeds import derive
+
+
+@dataclass(frozen=True)
+class MaskedLanguageModelling:
+    """The loop's problem: predict masked tokens of the corpus.
+
+    Attributes:
+        model: Backbone with the stack that is trained.
+        adapter: The part that is trained.
+        training: Blocks to train on.
+        heldout: Blocks to look at.
+        config: Batch size, masking, seed.
+        pieces: Of the vocabulary, what the training loss goes over; None for all. Looks always go over all.
+        batches: Gives a step's batch, if something reads ahead; by default `batch`.
+    """
+
+    model: AdaptedModel
+    adapter: Adapter
+    training: Blocks
+    heldout: Blocks
+    config: LanguageConfig
+    pieces: SomePieces | None = None
+    batches: Callable[[int], Batch] | None = None
+
+    @property
+    def trained(self) -> nn.Module:
+        """The adapter."""
+        return self.adapter
+
+    def loss(self, step: int) -> tuple[Tensor, int]:
+        """Masked-LM loss of step ``step``, a scalar, and the tokens it read."""
+        batch = (self.batches or self.batch)(step)
+        there = batch.to(self.model.backbone.device)
+        return self.model(there, pieces=self.pieces), batch.input_ids.numel()
+
+    def batch(self, step: int) -> Batch:
+        """The masked blocks of step ``step``: drawn from the seed and the step alone, by any thread.
+
+        For a GPU they lie in pinned memory, which it reads by itself.
+        """
+        seed, size = self.config.seed, self.config.batch_size
+        rows = self.training.indices(step, size, seed=seed)
+        batch = self.training.masked(
+            rows, share=self.config.masking, seed=derive(seed, "mask", step)
+        )
+        return batch.pinned() if self.model.backbone.device.type == "cuda" else batch
+
+    def look(self) -> float:
+        """Held-out loss in nats a masked token; the masks are always the same."""
+        return heldout_loss(self.model, self.heldout, self.config)
+
+
+def heldout_loss(model: AdaptedModel, blocks: Blocks, config: LanguageConfig) -> float:
+    """Mean masked-LM loss over ``blocks`` in nats a masked token, over the whole vocabulary, under fixed masks."""
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(blocks), config.batch_size):
+            rows = range(start, min(start + config.batch_size, len(blocks)))
+            # Fixed seed: losses of different runs over the same corpus can be compared.
+            batch = blocks.masked(rows, share=config.masking, seed=derive(0, "heldout", start))
+            asked = int((batch.targets != -100).sum())
+            total += float(model(batch.to(model.backbone.device))) * asked
+            count += asked
+    return total / count
