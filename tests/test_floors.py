@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "seeds", "files", "version"),
-    ("config", "metrics", "hub", "header", "tensorfile"),
+    ("config", "metrics", "resampling", "hub", "header", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
@@ -26,6 +26,7 @@ STEPS = {
     ("languages", "errors"),  # wrong codes are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
+    ("resampling", "metrics"),  # a resample is scored by its counts
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
