@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "seeds", "files", "version"),
-    ("config", "metrics", "resampling", "hub", "header", "tensorfile"),
+    ("config", "metrics", "resampling", "hub", "header", "tensorfile", "table"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
@@ -44,6 +44,7 @@ DOORS = {
     "seqeval": {"metrics.py"},
     "icu4py": {"text/words.py"},
     "jinja2": {"report.py"},
+    "pyarrow": {"table.py"},
     "peft": set(),
     "accelerate": set(),
 }
@@ -118,7 +119,13 @@ def test_every_room_stands_on_a_floor() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["adapterkit", "adapterkit.cli.app", "adapterkit.text.lines", "adapterkit.formats.inspection"],
+    [
+        "adapterkit",
+        "adapterkit.cli.app",
+        "adapterkit.text.lines",
+        "adapterkit.formats.inspection",
+        "adapterkit.table",
+    ],
 )
 def test_light_rooms_do_not_load_torch(module: str) -> None:
     import subprocess
