@@ -41,12 +41,13 @@ class Measured:
     Attributes:
         value: The score, a fraction.
         replicates: The score on resampled test sets. Shape ``(resamples,)``. The same place stands
-            for the same sentences in every system of the language. All equal to ``value`` where the
-            sentences are not known.
+            for the same sentences in every system of the language.
+        known: Whether the sentences are known; where not, all replicates are ``value``.
     """
 
     value: float
     replicates: Array
+    known: bool = True
 
 
 Grid: TypeAlias = Mapping[str, Mapping[int, Measured]]
@@ -97,7 +98,7 @@ def certain(value: float, *, resamples: int = RESAMPLES) -> Measured:
     """A score whose sentences are not known: only seeds and languages can be resampled above it."""
     import numpy as np
 
-    return Measured(value, np.full(resamples, value))
+    return Measured(value, np.full(resamples, value), known=False)
 
 
 def mean(a: Grid, *, seed: int = 0) -> Score:
@@ -120,15 +121,20 @@ def difference(a: Grid, b: Grid, *, seed: int = 0) -> Score:
     """
     gaps = {
         language: {
-            number: Measured(
-                a[language][number].value - b[language][number].value,
-                a[language][number].replicates - b[language][number].replicates,
-            )
+            number: _gap(a[language][number], b[language][number])
             for number in sorted(a[language].keys() & b[language].keys())
         }
         for language in shared_languages(a, b)
     }
     return _score(gaps, seed=seed)
+
+
+def _gap(a: Measured, b: Measured) -> Measured:
+    """What is paired is paired; sentences known on one side only are not resampled on that one."""
+    value = a.value - b.value
+    if a.known and b.known:
+        return Measured(value, a.replicates - b.replicates)
+    return certain(value, resamples=len(a.replicates))
 
 
 def shared_languages(a: Grid, b: Grid) -> list[str]:

@@ -129,6 +129,12 @@ def test_systems_share_the_sentences_of_a_resample() -> None:
     assert found["a"].replicates.std() > 0.005
 
 
+def test_sentences_known_on_one_side_only_are_not_resampled() -> None:
+    found = measure("accuracy", {0: sentences(0.6, seed=3)})
+    score = difference({"x": found}, {"x": {0: certain(0.5)}})
+    assert score.low == score.value == score.high
+
+
 def test_other_test_sets_are_not_compared_in_pairs() -> None:
     with pytest.raises(ConfigError, match="with 10 and 20 sentences"):
         measure(
