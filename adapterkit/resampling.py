@@ -206,8 +206,9 @@ def _repeats(drawn: Integers) -> Array:
     import numpy as np
 
     size, sentences = drawn.shape
-    flat = drawn + sentences * np.arange(size)[:, None]
-    return np.bincount(flat.ravel(), minlength=size * sentences).reshape(size, sentences) * 1.0
+    flat = (drawn + sentences * np.arange(size)[:, None]).ravel()
+    counts = np.bincount(flat, minlength=size * sentences).reshape(size, sentences)
+    return counts.astype(np.float64)
 
 
 def _check(resamples: int) -> None:

@@ -26,7 +26,7 @@ from adapterkit.pages.svg import (
 WIDTH = 360
 _ROW, _TOP, _RIGHT = 19, 22, 14
 _SHAPES = ("circle", "square", "triangle", "diamond")
-_KINDS = ("own", "rival open", "third open", "strong open")
+_KINDS = ("own", "rival open", "third open", "fourth open")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def draw_dumbbells(
                 body.append(
                     mark(x(scores[methods[place]]), y, _SHAPES[place % 4], _KINDS[place % 4])
                 )
-    return Picture(name, title, WIDTH, height + 18, "".join(body) + _legend(methods, height + 8))
+    tall = height + _legend_height(methods) + 2
+    return Picture(name, title, WIDTH, tall, "".join(body) + _legend(methods, height + 10))
 
 
 def draw_scatter(
@@ -92,7 +93,7 @@ def draw_scatter(
     body = []
     for value in ticks(low, high):
         body.append(line(left, y(value), WIDTH - _RIGHT, y(value), "grid"))
-        body.append(text(left - 6, y(value) + 4, f"{100 * value:+.0f}", at="end"))
+        body.append(text(left - 6, y(value) + 4, f"{100 * value:+.0f}" if value else "0", at="end"))
     body.append(line(left, y(0), WIDTH - _RIGHT, y(0), "zero"))
     for value in x_ticks:
         body.append(text(x(value), height - bottom + 16, _spelt(value, x_format), at="middle"))
@@ -104,7 +105,8 @@ def draw_scatter(
         body.append(mark(x(point.x), y(point.y), _SHAPES[place], _KINDS[place]))
     for point, at in _label_places(points, x, y):
         body.append(text(x(point.x) + 7, at, point.name, kind="small strong"))
-    return Picture(name, title, WIDTH, height, "".join(body) + _legend(series, height - 8))
+    tall = height + _legend_height(series)
+    return Picture(name, title, WIDTH, tall, "".join(body) + _legend(series, height + 2))
 
 
 def draw_lines(
@@ -119,9 +121,10 @@ def draw_lines(
     percent: bool,
     dashed: float | None = None,
     width: int = WIDTH,
+    named: bool = True,
 ) -> Picture:
     """Draw one line for each name, which stands at its end; ``dashed`` is a level to compare with."""
-    left, height, bottom, right = 40, round(0.62 * width) + 30, 40, 36 if any(lines) else _RIGHT
+    left, height, bottom, right = 40, round(0.62 * width) + 30, 40, 36 if named else _RIGHT
     everything = [point for points in lines.values() for point in points]
     x, x_ticks = _x_axis([px for px, _ in everything], left, width - right, log=x_log)
     low, high = _padded([py for _, py in everything] + ([] if dashed is None else [dashed]))
@@ -140,7 +143,8 @@ def draw_lines(
         places = [(x(px), y(py)) for px, py in points]
         body.append(path(places, "own"))
         body.extend(mark(px, py, "circle", "own", size=2.4) for px, py in places)
-        body.append(text(places[-1][0] + 6, places[-1][1] + 4, label, kind="small strong"))
+        if named:
+            body.append(text(places[-1][0] + 6, places[-1][1] + 4, label, kind="small strong"))
     return Picture(name, title, width, height, "".join(body))
 
 
@@ -208,12 +212,17 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _legend(names: Sequence[str], y: float) -> str:
-    parts, x = [], 10.0
+    """A shape and a name each, two a line; the first line stands at ``y``."""
+    parts = []
     for place, name in enumerate(names):
-        parts.append(mark(x, y - 4, _SHAPES[place % 4], _KINDS[place % 4]))
-        parts.append(text(x + 9, y, name))
-        x += 24 + 6.1 * len(name)
+        x, at = 12 + (WIDTH / 2) * (place % 2), y + 15 * (place // 2)
+        parts.append(mark(x, at - 4, _SHAPES[place % 4], _KINDS[place % 4]))
+        parts.append(text(x + 10, at, name))
     return "".join(parts)
+
+
+def _legend_height(names: Sequence[str]) -> int:
+    return 15 * ((len(names) + 1) // 2)
 
 
 def _label_places(points: Sequence[Point], x: Scale, y: Scale) -> list[tuple[Point, float]]:

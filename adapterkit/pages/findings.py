@@ -122,7 +122,7 @@ def find_facts(
     Raises:
         ConfigError: If ``own`` is no method of the table.
     """
-    known = sorted({method for panel in study.panels for method in panel.grids})
+    known = sorted({row.method for row in study.rows})
     if own not in known:
         raise ConfigError(f"the table has no method {own!r}; its methods are: {', '.join(known)}")
     return tuple(_facts(study, panel, own, rivals, seed) for panel in panels)

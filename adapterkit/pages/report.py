@@ -4,7 +4,7 @@ Here everything is put together once, as a `Report`; the page, the text and the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,9 @@ class Report:
     overlap: tuple[dict[str, Any], ...]
 
     def summary(self) -> list[list[str]]:
-        """Sentences about each panel."""
-        return [summary_of(one, self.own, self.rivals) for one in self.facts]
+        """Sentences about each panel; one of a single language is left to its table."""
+        several = [one for one in self.facts if len(one.panel.languages) > 1]
+        return [summary_of(one, self.own, self.rivals) for one in several or self.facts]
 
     def drawings(self) -> list[Picture]:
         """Every picture of the page."""
@@ -188,32 +189,34 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
     scores = [(one.name, one.scores) for one in facts.languages if len(one.scores) > 1]
     shown = [own, *(r for r in rivals if any(r in scores for _, scores in scores))]
     metric = metric_name(key.metric)
+    hollow = "95 % intervals; hollow: no reliable gain"
     return PanelPictures(
-        draw_gains(
-            f"methods-{name}",
-            f"{where}: gain of each method over {rival}, points of {metric}, 95 % intervals; hollow: no "
-            "reliable gain",
-            by_method,
-        )
-        if by_method
-        else None,
-        draw_dumbbells(f"scores-{name}", f"{where}: {metric} in %, means over seeds", scores, shown)
-        if scores
-        else None,
-        draw_gains(
-            f"gains-{name}",
-            f"{where}: gain of {own} over {rival}, points of {metric}, 95 % intervals; hollow: no reliable gain",
-            by_language,
-            left=110,
-        )
-        if by_language
-        else None,
+        _captioned(
+            draw_gains(f"methods-{name}", "", by_method) if by_method else None,
+            where,
+            f"gain of each method over {rival}, points of {metric}, {hollow}",
+        ),
+        _captioned(
+            draw_dumbbells(f"scores-{name}", "", scores, shown) if scores else None,
+            where,
+            f"{metric} in %, means over seeds",
+        ),
+        _captioned(
+            draw_gains(f"gains-{name}", "", by_language, left=110) if by_language else None,
+            where,
+            f"gain of {own} over {rival}, points of {metric}, {hollow}",
+        ),
     )
 
 
-def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
-    from dataclasses import replace
+def _captioned(picture: Picture | None, where: str, caption: str) -> Picture | None:
+    if picture is None:
+        return None
+    shown = caption[:1].upper() + caption[1:]
+    return replace(picture, title=f"{where}: {caption}", caption=shown)
 
+
+def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
     missing = [r for r in wanted if r not in report.rivals and r != report.own]
     rows = report.study.rows
     reasons = {

@@ -73,7 +73,9 @@ def find_matrices(rows: Iterable[Row], own: str) -> list[Matrix]:
             place = together.setdefault((row.task, row.metric, row.backbone, row.split), {})
             place.setdefault((row.source, row.language), []).append(row.value)
     found = []
-    for (task, metric, backbone, split), cells in sorted(together.items()):
+    for (task, metric, backbone, split), cells in sorted(
+        together.items(), key=lambda item: (item[0][3] != "test", item[0])
+    ):
         sources = tuple(sorted({source for source, _ in cells}))
         if len(sources) < 2:
             continue
@@ -128,32 +130,34 @@ def find_curves(rows: Iterable[Row], own: str) -> list[Picture]:
             curves[place].setdefault(str(row.seed), looks)
             if row.heldout_before is not None:
                 before[place] = row.heldout_before
-    return [
-        draw_lines(
+    pictures = []
+    for (language, backbone), lines in sorted(curves.items()):
+        bare = before.get((language, backbone))
+        dashed = "" if bare is None else f"; dashed: the backbone alone, {bare:.2f}"
+        picture = draw_lines(
             _file_name("curve", language, backbone),
-            f"{language_name(language)}: held-out loss in nats against steps, a line a seed"
-            + (f"; dashed: the backbone alone, {before[place]:.2f}" if place in before else ""),
-            curves[place],
+            f"{language_name(language)}: held-out loss in nats against steps, a line a seed{dashed}",
+            lines,
             x_label="steps",
             x_log=False,
             y_label="loss, nats",
             percent=False,
-            dashed=before.get(place),
+            dashed=bare,
             width=_SMALL,
+            named=False,
         )
-        for place in sorted(curves)
-        for language, backbone in [place]
-    ]
+        pictures.append(replace(picture, caption=language_name(language)))
+    return pictures
 
 
 def find_ablations(rows: Sequence[Row], own: str) -> list[Picture]:
     """Scores against text size and against steps, where one language was run with several."""
     pictures = []
-    for column, other, label, form in (
-        ("text_bytes", "steps", "text trained on", "bytes"),
-        ("steps", "text_bytes", "steps", "number"),
+    for column, label, form in (
+        ("text_bytes", "text trained on", "bytes"),
+        ("steps", "steps", "number"),
     ):
-        lines = _ablation_lines(rows, own, column, other)
+        lines = _ablation_lines(rows, own, column)
         for (task, metric, split, backbone), named in sorted(lines.items()):
             pictures.append(
                 draw_lines(
@@ -253,7 +257,7 @@ def _by_task(facts: Sequence[PanelFacts]) -> dict[tuple[str, str], list[PanelFac
 
 
 def _ablation_lines(
-    rows: Sequence[Row], own: str, column: str, other: str
+    rows: Sequence[Row], own: str, column: str
 ) -> Mapping[tuple[str, str, str, str], Mapping[str, list[tuple[float, float]]]]:
     places: dict[tuple[object, ...], dict[float, list[float]]] = defaultdict(
         lambda: defaultdict(list)
@@ -263,9 +267,9 @@ def _ablation_lines(
             (row.text_bytes, row.steps) if column == "text_bytes" else (row.steps, row.text_bytes)
         )
         if row.method == own and x:
-            key = (row.task, row.metric, row.split, row.backbone, row.language, row.source, fixed)
-            key += (row.learning_rate, row.epochs, row.reduction_factor)
-            places[key][x].append(row.value)
+            panel = (row.task, row.metric, row.split, row.backbone)
+            others = (row.source, fixed, row.learning_rate, row.epochs, row.reduction_factor)
+            places[(*panel, row.language, *others)][x].append(row.value)
     lines: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(dict)
     for key, found in sorted(places.items(), key=lambda item: tuple(map(str, item[0]))):
         if len(found) > 1:

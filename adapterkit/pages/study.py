@@ -178,19 +178,28 @@ def _unit(row: Row, rows: Iterable[Row]) -> str:
 def _name_methods(rows: Sequence[Row]) -> list[tuple[str, Row]]:
     """Name each row's method; cells of one method with other settings become methods of their own.
 
-    The settings that most cells have keep the bare name, if there are any such.
+    The settings that most cells have keep the bare name, if there are any such; of sources that are
+    as frequent, the one that most of all methods' cells have.
     """
     named = []
+    main_source = Counter(row.source for row in rows).most_common(1)[0][0]
     for method in sorted({row.method for row in rows}):
         mine = [row for row in rows if row.method == method]
         telling = _telling(mine)
         counts = Counter(_settings(row, telling) for row in mine)
-        (usual, most), *others = counts.most_common()
-        bare = usual if not others or others[0][1] < most else None
+        bare = _usual(counts, main_source if telling[:1] == ["from"] else None)
         for row in mine:
             own = _settings(row, telling)
             named.append((method if own == bare else f"{method} · {_spelt(own, telling)}", row))
     return named
+
+
+def _usual(counts: Counter[tuple[object, ...]], source: str | None) -> tuple[object, ...] | None:
+    most = max(counts.values())
+    usual = [settings for settings, count in counts.items() if count == most]
+    if len(usual) > 1 and source is not None:
+        usual = [settings for settings in usual if settings[0] == source]
+    return usual[0] if len(usual) == 1 else None
 
 
 def _telling(rows: Sequence[Row]) -> list[str]:

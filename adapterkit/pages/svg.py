@@ -14,7 +14,7 @@ text { font: 11px system-ui, "DejaVu Sans", "Noto Sans", sans-serif; fill: var(-
 .strong { fill: var(--ink); } .small { font-size: 9.5px; }
 .grid { stroke: var(--line); stroke-width: 1; } .zero { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 3 3; }
 .own { stroke: var(--own); fill: var(--own); } .rival { stroke: var(--rival); fill: var(--rival); }
-.third { stroke: var(--third); fill: var(--third); } .open { fill: var(--paper); }
+.third { stroke: var(--third); fill: var(--third); } .fourth { stroke: var(--ink); fill: var(--ink); } .open { fill: var(--paper); }
 .path { fill: none; stroke-width: 1.6; stroke-linejoin: round; } .link { stroke: var(--soft); stroke-width: 1.4; }
 .faint { opacity: .45; } .heat { fill: var(--own); } .on { fill: var(--paper); }
 """
@@ -49,6 +49,7 @@ class Picture:
         width: In units of which a page shows one or more pixels each.
         height: As well.
         body: Elements of SVG.
+        caption: The title without what the text around it says already.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Picture:
     width: int
     height: int
     body: str
+    caption: str = ""
 
     def inline(self) -> str:
         """The element as a page holds it; the page has `STYLE` and the colours."""

@@ -4,7 +4,8 @@ Scores become per cent, differences points. A difference whose interval holds 0 
 whatever its sign.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from adapterkit.metrics import Score
 from adapterkit.pages.findings import ENGLISH, Cost, Gain, LanguageFacts, PanelFacts
@@ -58,7 +59,7 @@ def share(value: float | None) -> str:
 
 def points(value: float | None) -> str:
     """``+8.1``, a difference in points."""
-    return "–" if value is None else f"{_zero(100 * value):+.1f}"
+    return "–" if value is None else f"{100 * value or 0.0:+.1f}"
 
 
 def interval(score: Score, *, signed: bool = False) -> str:
@@ -159,7 +160,7 @@ def _over(gain: Gain | None, rival: str) -> str:
 
 def _worst(facts: PanelFacts, own: str) -> list[str]:
     worst = facts.worst
-    if worst is None:
+    if worst is None or len(facts.languages) == 1:
         return []
     gap = ""
     if facts.english is not None and worst.to_english is not None and worst.language != ENGLISH:
@@ -182,6 +183,17 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _zero(value: float) -> float:
-    """No negative zero: ``-0.04`` is shown as ``+0.0``."""
-    return 0.0 if abs(value) < 0.05 else value
+def overlap_sentence(overlap: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many test sentences stand in training text, and which sets were exempt."""
+    counted_sets = [one for one in overlap if not one["exempt"]]
+    repeated = sum(one["repeated"] for one in counted_sets)
+    short = sum(one["short"] for one in counted_sets)
+    total = sum(one["sentences"] for one in counted_sets)
+    exempt = [one["name"] for one in overlap if one["exempt"]]
+    said = (
+        f"Of {total:,} different test sentences in {len(counted_sets)} sets, "
+        f"{repeated or 'none'} stand{'s' if repeated == 1 else ''} in training text as a line of their "
+        "own, compared by case-folded letters and digits"
+    )
+    said += f"; {short} of these have fewer than 12 letters and digits." if repeated else "."
+    return said + (f" Exempt, because trained on by choice: {listed(exempt)}." if exempt else "")

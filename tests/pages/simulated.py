@@ -33,7 +33,7 @@ class Simulation:
     predictions: bool = True
 
 
-def simulate(folder: Path, wanted: Simulation = Simulation()) -> Path:  # noqa: B008 - frozen
+def simulate(folder: Path, wanted: Simulation = Simulation()) -> Path:
     """Write ``table.csv`` and the predictions into ``folder``."""
     rows = []
     for task in wanted.tasks:
