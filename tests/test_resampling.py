@@ -93,12 +93,22 @@ def test_a_seed_is_drawn_for_all_languages_at_once() -> None:
     values = {f"l{n}": {0: 0.4, 1: 0.6} for n in range(40)}
     score = mean(grid_of(values))
     assert score.value == pytest.approx(0.5)
-    assert (score.low, score.high) == (pytest.approx(0.4), pytest.approx(0.6))
+    assert [score.low, score.high] == pytest.approx([0.4, 0.6])
 
 
 def test_a_seed_that_a_language_lacks_does_not_leave_it_without_a_score() -> None:
     score = mean(grid_of({"x": {0: 0.3, 1: 0.3}, "y": {2: 0.3}}))
-    assert (score.low, score.high) == (pytest.approx(0.3), pytest.approx(0.3))
+    assert [score.low, score.high] == pytest.approx([0.3, 0.3])
+
+
+def test_a_language_that_is_drawn_twice_brings_two_resamples_of_its_sentences() -> None:
+    # 16 languages with the same score: what is left is their sentences' spread over the root of 16.
+    # Were the same resample taken twice, it would be up to 1.4 times as wide.
+    some = sentences(0.6, seed=3)
+    found = [measure("accuracy", {0: some}, seed=n, resamples=4000) for n in range(16)]
+    score = mean({f"l{n}": one for n, one in enumerate(found)})
+    spread = found[0][0].replicates.std() / 4
+    assert (score.high - score.low) / (2 * 1.96) == pytest.approx(spread, rel=0.1)
 
 
 def test_only_languages_and_seeds_that_both_have_are_compared() -> None:

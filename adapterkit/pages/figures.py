@@ -171,9 +171,8 @@ def draw_heat(
         for number, column in enumerate(columns):
             strength, shown = cells.get((row, column), (0.0, ""))
             x = left + side * number
-            body.append(box(x, y, side - 1, 19, "heat", strength=0.04 + 0.9 * strength))
-            kind = "small on" if strength > 0.5 else "small strong"
-            body.append(text(x + side / 2, y + 13, shown, at="middle", kind=kind))
+            body.append(box(x, y, side - 1, 19, "heat", strength=0.04 + 0.46 * strength))
+            body.append(text(x + side / 2, y + 13, shown, at="middle", kind="small strong"))
     width = left + side * len(columns) + 30
     return Picture(name, title, width, head + 20 * len(rows) + 8, "".join(body))
 

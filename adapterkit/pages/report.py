@@ -11,7 +11,15 @@ from typing import Any
 from adapterkit.errors import ConfigError, CorpusError, FolderError
 from adapterkit.files import read_json
 from adapterkit.pages.figures import draw_dumbbells, draw_gains
-from adapterkit.pages.findings import OWN, RIVALS, Gain, PanelFacts, find_facts
+from adapterkit.pages.findings import (
+    OWN,
+    RIVALS,
+    BackboneFacts,
+    Gain,
+    PanelFacts,
+    compare_backbones,
+    find_facts,
+)
 from adapterkit.pages.sections import (
     Confused,
     Matrix,
@@ -43,6 +51,7 @@ class Report:
     Attributes:
         table: The table's file name.
         study: Its rows, in panels.
+        backbones: The methods looked at, on each backbone; empty if there is only one.
         own: The method that is looked at closely.
         rivals: What it is measured against, of those that the table has.
         facts: Of the panels reported on: test sets, or whatever there is where there are none.
@@ -60,6 +69,7 @@ class Report:
     facts: tuple[PanelFacts, ...]
     choices: tuple[PanelFacts, ...]
     pictures: tuple[PanelPictures, ...]
+    backbones: tuple[BackboneFacts, ...]
     matrices: tuple[Matrix, ...]
     scatters: tuple[Picture, ...]
     curves: tuple[Picture, ...]
@@ -137,6 +147,7 @@ def make_report(
         facts=facts,
         choices=find_facts(study, others, own=own, rivals=present, seed=seed),
         pictures=tuple(_draw(one, own, present) for one in facts),
+        backbones=tuple(compare_backbones(facts, (own, *present), seed=seed)),
         matrices=tuple(find_matrices(study.rows, own)),
         scatters=tuple(find_scatters(facts, rival)) if rival else (),
         curves=tuple(find_curves(rows, own)),

@@ -46,6 +46,7 @@ def contents_of(report: Report) -> list[tuple[str, str]]:
     tasks = [(f"task-{n}", name.capitalize()) for n, (name, _) in enumerate(_by_task(report), 1)]
     rest = [
         ("matrix", "Source by target", report.matrices),
+        ("backbones", "Backbones", report.backbones),
         ("gain", "Where the gain comes from", report.scatters),
         ("curves", "Learning curves", report.curves or report.ablations),
         ("confusion", "Confusions", report.confused),

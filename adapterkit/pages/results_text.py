@@ -6,7 +6,7 @@ What to do with them, the decision list, is for people to write; everything here
 from collections.abc import Iterable, Sequence
 
 from adapterkit.pages import words
-from adapterkit.pages.findings import LanguageFacts, PanelFacts
+from adapterkit.pages.findings import BackboneFacts, LanguageFacts, PanelFacts
 from adapterkit.pages.report import Report
 from adapterkit.pages.results_page import provenance_of, title_of
 
@@ -22,6 +22,8 @@ def text_of(report: Report, *, resamples: int = 1000) -> str:
     ]
     for one in report.facts:
         parts += _panel(one, report)
+    if report.backbones:
+        parts += ["## Backbones side by side", _backbones(report.backbones)]
     if report.choices:
         parts += ["## What was chosen on dev sets", "Nothing here is a result."]
         for one in report.choices:
@@ -125,6 +127,20 @@ def _costs(languages: Iterable[LanguageFacts]) -> str:
             for one in languages
         ),
     )
+
+
+def _backbones(backbones: Sequence[BackboneFacts]) -> str:
+    names = backbones[0].names
+    over = [f"{names[0]} over {name}" for name in names[1:]]
+    rows = (
+        [
+            f"{words.task_name(one.task)}, {one.group}, {one.method}",
+            *(words.scored(one.scores[name]) if name in one.scores else "–" for name in names),
+            *(words.gained(one.gains.get(name)) for name in names[1:]),
+        ]
+        for one in backbones
+    )
+    return _table(["task, group, method", *names, *over], rows)
 
 
 def _overlap(report: Report) -> list[str]:

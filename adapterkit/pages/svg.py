@@ -16,7 +16,7 @@ text { font: 11px system-ui, "DejaVu Sans", "Noto Sans", sans-serif; fill: var(-
 .own { stroke: var(--own); fill: var(--own); } .rival { stroke: var(--rival); fill: var(--rival); }
 .third { stroke: var(--third); fill: var(--third); } .fourth { stroke: var(--ink); fill: var(--ink); } .open { fill: var(--paper); }
 .path { fill: none; stroke-width: 1.6; stroke-linejoin: round; } .link { stroke: var(--soft); stroke-width: 1.4; }
-.faint { opacity: .45; } .heat { fill: var(--own); } .on { fill: var(--paper); }
+.heat { fill: var(--own); }
 """
 LIGHT = {
     "ink": "#1b2430",

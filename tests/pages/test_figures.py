@@ -63,7 +63,7 @@ def test_the_fullest_cell_of_a_heat_map_is_the_darkest() -> None:
     picture = draw_heat(
         "n", "t", ["a"], ["a", "b"], {("a", "a"): (1.0, "9"), ("a", "b"): (0.1, "1")}
     )
-    assert [float(x) for x in re.findall(r'fill-opacity="([\d.]+)"', picture.body)] == [0.94, 0.13]
+    assert [float(x) for x in re.findall(r'fill-opacity="([\d.]+)"', picture.body)] == [0.5, 0.09]
 
 
 def test_what_is_written_into_a_picture_is_escaped_and_stands_alone_without_variables() -> None:

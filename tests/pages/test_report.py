@@ -126,7 +126,7 @@ def test_an_interval_that_holds_zero_is_no_reliable_gain_in_words(tmp_path: Path
     assert not gain.reliable
     assert (gain.wins, gain.languages) == (2, 3)
     assert "no reliable gain over source-kept (+0.7" in said.summary()[0][0]
-    assert "no reliable gain" in text_of(said)
+    assert re.search(r"\| \+0\.7 \[-10\.0, \+10\.0\] no reliable gain \|", text_of(said))
 
 
 def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
@@ -183,6 +183,24 @@ def test_predictions_with_other_gold_labels_are_refused(tmp_path: Path) -> None:
         made_of(tmp_path, rows)
 
 
+def test_backbones_stand_side_by_side_on_the_same_sentences(tmp_path: Path) -> None:
+    rows = [
+        row(language=code, backbone=name, value=value + 0.1 * (name == "mini@2"))
+        for name in ("mini@1", "mini@2")
+        for code, value in (("glv", 0.4), ("sme", 0.6))
+    ]
+    said = made_of(tmp_path, [*rows, row(method="source-kept", backbone="mini@2")])
+    (one,) = said.backbones
+    assert (one.reference, one.method) == ("mini@2", "own")
+    found = one.gains["mini@1"]
+    assert found is not None
+    assert (found.score.low, found.score.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert 'id="backbones"' in page_of(said)
+    assert "| parts of speech, , own | 60.0 [50.0, 70.0] | 50.0 [40.0, 60.0] | +10.0" in text_of(
+        said
+    )
+
+
 def test_cells_that_differ_in_their_settings_are_methods_of_their_own(tmp_path: Path) -> None:
     rows = [row(learning_rate=rate, epochs=2.0, value=rate * 100) for rate in (1e-3, 1e-4)]
     said = made_of(tmp_path, rows)
@@ -210,9 +228,12 @@ def test_the_confusions_are_those_of_the_cell_asked_for(table: Path, report: Rep
     assert (asked.row.language, asked.row.method, asked.row.seed) == ("ceb", "source-kept", 1)
     right = sum(asked.matrix.counts[i][i] for i in range(len(asked.matrix.labels)))
     assert right / sum(map(sum, asked.matrix.counts)) == pytest.approx(asked.row.value)
+    first = asked.matrix.counts[0]
+    assert asked.share(0, 1) == first[1] / sum(first) != asked.share(0, 0)
     assert report.confused is not None
     assert report.facts[0].worst is not None
     assert report.confused.row.language == report.facts[0].worst.language
+    assert report.confused.row.seed == 0
     with pytest.raises(ConfigError, match="--cell pos-ceb: 10 cells"):
         make_report(table, cell="pos-ceb", resamples=10)
 
