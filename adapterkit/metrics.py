@@ -119,13 +119,54 @@ def span_scores(
     _check(gold, predicted)
     _check_span_labels([*gold, *predicted])
     counts = Counter(_span_counts(g, p) for g, p in zip(gold, predicted, strict=True) if g)
-    metrics = {
-        "span_f1": lambda c: _ratio(2 * c[:, 0], c[:, 1] + c[:, 2]),
-        "span_precision": lambda c: _ratio(c[:, 0], c[:, 1]),
-        "span_recall": lambda c: _ratio(c[:, 0], c[:, 2]),
-        "accuracy": lambda c: _ratio(c[:, 3], c[:, 4]),
-    }
+    metrics = {**_SPAN_METRICS, "accuracy": lambda c: _ratio(c[:, 3], c[:, 4])}
     return _scores(counts, metrics, seed=seed, resamples=resamples)
+
+
+def sentence_counts(
+    metric: str,
+    gold: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    *,
+    labels: Sequence[str],
+) -> Array:
+    """Count in each sentence what ``metric`` needs of it, for :func:`counted_scores`.
+
+    Counts of sentences can be added up, so a resample of a test set is a sum of rows.
+
+    Args:
+        metric: One of :data:`COUNTED`.
+        gold: The right labels of each sentence; of a classified text, its one label.
+        predicted: As many.
+        labels: All that occur on either side; ``macro_f1`` has three columns for each.
+
+    Returns:
+        Whole numbers. Shape ``(sentences, width)``; the width depends on metric and labels.
+
+    Raises:
+        ConfigError: If the metric is not known, the two sides differ in length, or they are not
+            spans where the metric is of spans.
+        CorpusError: If there is not one sentence.
+    """
+    import numpy as np
+
+    if metric not in COUNTED:
+        raise ConfigError(f"the metric {metric!r} cannot be counted; there are: {_named(COUNTED)}")
+    _check(gold, predicted)
+    if metric.startswith("span_"):
+        _check_span_labels([*gold, *predicted])
+        rows = [_span_counts(g, p) for g, p in zip(gold, predicted, strict=True)]
+    elif metric == "accuracy":
+        rows = [(_right(g, p), len(g)) for g, p in zip(gold, predicted, strict=True)]
+    else:
+        index = {label: i for i, label in enumerate(labels)}
+        rows = [_label_counts(_pairs(g, p), index) for g, p in zip(gold, predicted, strict=True)]
+    return np.array(rows, dtype=np.float64)
+
+
+def counted_scores(metric: str, counts: Array) -> Array:
+    """Give the scores of summed counts of :func:`sentence_counts`: ``(n, width)`` to ``(n,)``."""
+    return COUNTED[metric](counts)
 
 
 def correct_counts(
@@ -241,6 +282,23 @@ def _macro_f1(counts: Array) -> Array:
     occurrences = counts[:, labels : 2 * labels] + counts[:, 2 * labels :]
     f1 = _ratio(2 * counts[:, :labels], occurrences)
     return _ratio(f1.sum(axis=1), (occurrences > 0).sum(axis=1))
+
+
+_SPAN_METRICS: dict[str, Callable[[Array], Array]] = {
+    "span_f1": lambda c: _ratio(2 * c[:, 0], c[:, 1] + c[:, 2]),
+    "span_precision": lambda c: _ratio(c[:, 0], c[:, 1]),
+    "span_recall": lambda c: _ratio(c[:, 0], c[:, 2]),
+}
+COUNTED: dict[str, Callable[[Array], Array]] = {
+    **_SPAN_METRICS,
+    "accuracy": lambda c: _ratio(c[:, 0], c[:, 1]),
+    "macro_f1": _macro_f1,
+}
+"""The metrics that can be computed from sums over sentences, by name."""
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _ratio(part: Array, whole: Array) -> Array:

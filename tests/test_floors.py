@@ -8,14 +8,14 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "seeds", "files", "version"),
-    ("config", "metrics", "hub", "header", "tensorfile"),
+    ("config", "metrics", "resampling", "hub", "header", "tensorfile", "table"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
     ("methods", "generation"),
     ("model", "formats"),
     ("tasks", "bridge"),
-    ("evaluation", "prediction", "report"),
+    ("evaluation", "prediction", "pages"),
     ("training", "pool"),
     ("demo",),
     ("cli",),
@@ -26,6 +26,7 @@ STEPS = {
     ("languages", "errors"),  # wrong codes are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
+    ("resampling", "metrics"),  # a resample is scored by its counts
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
@@ -42,7 +43,9 @@ DOORS = {
     "datasets": {"data/datasets_door.py"},
     "seqeval": {"metrics.py"},
     "icu4py": {"text/words.py"},
-    "jinja2": {"report.py"},
+    "jinja2": {"pages/rendering.py"},
+    "resvg_py": {"pages/pictures.py"},
+    "pyarrow": {"table.py"},
     "peft": set(),
     "accelerate": set(),
 }
@@ -117,7 +120,13 @@ def test_every_room_stands_on_a_floor() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["adapterkit", "adapterkit.cli.app", "adapterkit.text.lines", "adapterkit.formats.inspection"],
+    [
+        "adapterkit",
+        "adapterkit.cli.app",
+        "adapterkit.text.lines",
+        "adapterkit.formats.inspection",
+        "adapterkit.table",
+    ],
 )
 def test_light_rooms_do_not_load_torch(module: str) -> None:
     import subprocess

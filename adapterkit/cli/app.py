@@ -12,6 +12,7 @@ import typer
 
 from adapterkit.cli import language, show, task
 from adapterkit.cli.demo import demo
+from adapterkit.cli.report import report
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
 
@@ -32,6 +33,7 @@ app.command()(task.predict)
 app.command()(task.evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
+app.command()(report)
 
 
 def _version(wanted: bool) -> None:

@@ -19,8 +19,8 @@ from adapterkit.evaluation import CONDITIONS, Evaluation, compare
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.languages import language_name
 from adapterkit.model import AdaptedModel
+from adapterkit.pages.summary import Curve, Row, Summary, Tagged, write_summary
 from adapterkit.prediction import predict
-from adapterkit.report import Curve, Row, Summary, Tagged, write_summary
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.language import train_language
 from adapterkit.training.task import train_task

@@ -6,10 +6,23 @@ from pathlib import Path
 import pytest
 
 from adapterkit.cli.app import app, main
+from tests.pages.simulated import Simulation, simulate
 from tests.tiny import lines
 
 Run = Callable[..., tuple[int, str, str]]
-VERBS = ("demo", "corpus", "train-language", "train-task", "predict", "evaluate", "fill", "inspect")
+VERBS = (
+    "demo",
+    "corpus",
+    "train-language",
+    "train-task",
+    "predict",
+    "evaluate",
+    "fill",
+    "inspect",
+    "report",
+)
+
+OWN = ("own", "source-kept")
 
 
 @pytest.fixture
@@ -187,3 +200,27 @@ def test_a_language_training_takes_upper_layers_and_a_restricted_vocabulary(
     code, said, err = run("train-language", *words[:-1], tmp_path / "no", "--upper-layers", 3)
     assert (code, said) == (1, "")
     assert "upper_layers 3: the backbone has 3 layers" in err
+
+
+def test_a_table_becomes_a_page_a_text_and_pictures(run: Run, tmp_path: Path) -> None:
+    table = simulate(tmp_path, Simulation(tasks=("topic",), seeds=1, sentences=8, methods=OWN))
+    page, text, pictures = tmp_path / "p.html", tmp_path / "r.md", tmp_path / "png"
+    options = ("--out", page, "--markdown", text, "--png", pictures, "--resamples", 50)
+    code, out, err = run("report", table, *options, "--json")
+    assert code == 0
+    found = json.loads(out)["panels"][0]
+    assert set(found["methods"]) == set(OWN)
+    assert found["methods"]["own"]["gains"]["source-kept"]["languages"] == 6
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert text.read_text(encoding="utf-8").startswith("# Does it transfer?")
+    assert len(list(pictures.glob("*.png"))) > 10
+    assert str(page) in err
+
+
+def test_a_report_of_nothing_or_to_nowhere_is_one_error(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("report", tmp_path / "no.csv", "--json")
+    assert (code, out) == (1, "")
+    assert "there is no such table" in err
+    code, out, err = run("report", tmp_path / "no.csv")
+    assert (code, out) == (1, "")
+    assert "nothing to write: give --out FILE.html" in err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.report import Curve, Row, Summary, Tagged, draw, write_summary
+from adapterkit.pages.summary import Curve, Row, Summary, Tagged, draw, write_summary
 
 SUMMARY = Summary(
     title="A demo <of> adapters",

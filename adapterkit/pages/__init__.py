@@ -1,0 +1,1 @@
+"""Pages for people: the demo's summary, and the report on a table of results."""

@@ -1,0 +1,300 @@
+"""`report`: from a table of results to a page, its pictures, a text and a record of what was found.
+
+Here everything is put together once, as a `Report`; the page, the text and the JSON record say the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adapterkit.errors import ConfigError, CorpusError, FolderError
+from adapterkit.files import read_json
+from adapterkit.pages.figures import draw_dumbbells, draw_gains
+from adapterkit.pages.findings import (
+    OWN,
+    RIVALS,
+    BackboneFacts,
+    Gain,
+    PanelFacts,
+    compare_backbones,
+    find_facts,
+)
+from adapterkit.pages.sections import (
+    Confused,
+    Matrix,
+    find_ablations,
+    find_confusion,
+    find_curves,
+    find_matrices,
+    find_scatters,
+)
+from adapterkit.pages.study import Study, make_study
+from adapterkit.pages.svg import Picture
+from adapterkit.pages.words import group_name, metric_name, summary_of, task_name
+from adapterkit.table import read_table
+
+
+@dataclass(frozen=True)
+class PanelPictures:
+    """The drawings of one panel; None where what they compare was not run."""
+
+    methods: Picture | None
+    scores: Picture | None
+    gains: Picture | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a page says.
+
+    Attributes:
+        table: The table's file name.
+        study: Its rows, in panels.
+        backbones: The methods looked at, on each backbone; empty if there is only one.
+        own: The method that is looked at closely.
+        rivals: What it is measured against, of those that the table has.
+        facts: Of the panels reported on: test sets, or whatever there is where there are none.
+        choices: Of the other panels, on which things were chosen.
+        pictures: The drawings of each panel of ``facts``.
+        left_out: Why each section that is not there is not there.
+        notes: What a reader has to know about the intervals.
+        overlap: Test sentences counted in training text, as `recipes/overlap.py` wrote them.
+    """
+
+    table: str
+    study: Study
+    own: str
+    rivals: tuple[str, ...]
+    facts: tuple[PanelFacts, ...]
+    choices: tuple[PanelFacts, ...]
+    pictures: tuple[PanelPictures, ...]
+    backbones: tuple[BackboneFacts, ...]
+    matrices: tuple[Matrix, ...]
+    scatters: tuple[Picture, ...]
+    curves: tuple[Picture, ...]
+    ablations: tuple[Picture, ...]
+    confused: Confused | None
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+    overlap: tuple[dict[str, Any], ...]
+
+    def summary(self) -> list[list[str]]:
+        """Sentences about each panel; one of a single language is left to its table."""
+        several = [one for one in self.facts if len(one.panel.languages) > 1]
+        return [summary_of(one, self.own, self.rivals) for one in several or self.facts]
+
+    def drawings(self) -> list[Picture]:
+        """Every picture of the page."""
+        panels = [p for one in self.pictures for p in (one.methods, one.scores, one.gains) if p]
+        matrices = [matrix.picture for matrix in self.matrices]
+        confused = [self.confused.picture] if self.confused else []
+        return [*panels, *matrices, *self.scatters, *self.curves, *self.ablations, *confused]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it; scores are fractions."""
+        return {
+            "table": self.table,
+            "own": self.own,
+            "rivals": list(self.rivals),
+            "summary": [" ".join(sentences) for sentences in self.summary()],
+            "panels": [_panel_record(one) for one in self.facts],
+            "choices": [_panel_record(one) for one in self.choices],
+            "left_out": list(self.left_out),
+            "notes": list(self.notes),
+        }
+
+
+def make_report(
+    table: str | Path,
+    *,
+    own: str = OWN,
+    rivals: Sequence[str] = RIVALS,
+    cell: str | None = None,
+    overlap: str | Path | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Report:
+    """Read a table and find out what it says.
+
+    Args:
+        table: ``.csv`` or ``.parquet``, as `adapterkit run` writes it; predictions lie beside it.
+        own: The method that is looked at closely.
+        rivals: What every method is measured against; those that the table lacks are left out.
+        cell: The cell whose confusions are shown, or the beginning of its digest; by default that
+            of the worst language.
+        overlap: The file that `recipes/overlap.py` wrote.
+        seed: Of the bootstrap; the same table and seed give the same report.
+        resamples: How many times everything is drawn anew.
+
+    Raises:
+        ConfigError: If the table, a prediction or a name is wrong.
+    """
+    table = Path(table)
+    study = make_study(read_table(table), folder=table.parent, seed=seed, resamples=resamples)
+    tests = [p for p in study.panels if p.key.split == "test" and p.key.group != "dev"]
+    reported = tests or list(study.panels)
+    others = [panel for panel in study.panels if panel not in reported]
+    present = tuple(r for r in rivals if any(r in p.grids for p in study.panels) and r != own)
+    facts = find_facts(study, reported, own=own, rivals=present, seed=seed)
+    rows = [row for panel in reported for row in panel.rows.get(own, ())]
+    rival = present[0] if present else ""
+    report = Report(
+        table=table.name,
+        study=study,
+        own=own,
+        rivals=present,
+        facts=facts,
+        choices=find_facts(study, others, own=own, rivals=present, seed=seed),
+        pictures=tuple(_draw(one, own, present) for one in facts),
+        backbones=tuple(compare_backbones(facts, (own, *present), seed=seed)),
+        matrices=tuple(find_matrices(study.rows, own)),
+        scatters=tuple(find_scatters(facts, rival)) if rival else (),
+        curves=tuple(find_curves(rows, own)),
+        ablations=tuple(find_ablations(study.rows, own)),
+        confused=find_confusion(study.rows, folder=table.parent, facts=facts, own=own, cell=cell),
+        left_out=(),
+        notes=study.notes,
+        overlap=tuple(read_overlap(Path(overlap))) if overlap else (),
+    )
+    return _with_reasons(report, rivals)
+
+
+def read_overlap(path: Path) -> list[dict[str, Any]]:
+    """Read the counts that `recipes/overlap.py` wrote.
+
+    Raises:
+        ConfigError: If the file is no such record.
+    """
+    try:
+        sets = read_json(path)["sets"]
+        return [
+            {
+                "name": str(one["name"]),
+                "sentences": int(one["sentences"]),
+                "repeated": int(one["repeated"]),
+                "short": int(one["short"]),
+                "sources": {str(k): int(v) for k, v in one["sources"].items()},
+                "exempt": bool(one["exempt"]),
+            }
+            for one in sets
+        ]
+    except (FolderError, CorpusError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: is no count of overlaps ({error}); `python recipes/overlap.py` writes one"
+        ) from None
+
+
+def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
+    key = facts.panel.key
+    name = "-".join(part.lower() for part in (key.task, key.group, key.backbone) if part)
+    name = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in name)
+    where = f"{task_name(key.task).capitalize()}, languages {group_name(key.group)}"
+    rival = next((r for r in rivals if r in facts.panel.grids), None)
+    if rival is None:
+        return PanelPictures(None, None, None)
+    by_method = [(m.method, gain.score) for m in facts.methods if (gain := m.gains[rival])]
+    by_language = [
+        (one.name, gain.score) for one in facts.languages if (gain := one.gains.get(rival))
+    ]
+    scores = [(one.name, one.scores) for one in facts.languages if len(one.scores) > 1]
+    shown = [own, *(r for r in rivals if any(r in scores for _, scores in scores))]
+    metric = metric_name(key.metric)
+    hollow = "95 % intervals; hollow: no reliable gain"
+    return PanelPictures(
+        _captioned(
+            draw_gains(f"methods-{name}", "", by_method) if by_method else None,
+            where,
+            f"gain of each method over {rival}, points of {metric}, {hollow}",
+        ),
+        _captioned(
+            draw_dumbbells(f"scores-{name}", "", scores, shown) if scores else None,
+            where,
+            f"{metric} in %, means over seeds",
+        ),
+        _captioned(
+            draw_gains(f"gains-{name}", "", by_language, left=110) if by_language else None,
+            where,
+            f"gain of {own} over {rival}, points of {metric}, {hollow}",
+        ),
+    )
+
+
+def _captioned(picture: Picture | None, where: str, caption: str) -> Picture | None:
+    if picture is None:
+        return None
+    shown = caption[:1].upper() + caption[1:]
+    return replace(picture, title=f"{where}: {caption}", caption=shown)
+
+
+def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
+    missing = [r for r in wanted if r not in report.rivals and r != report.own]
+    rows = report.study.rows
+    reasons = {
+        f"Gains over {', '.join(missing)}: the table has no such method": bool(missing),
+        "Gap to English: no method of the table was scored in English": not any(
+            one.english for one in report.facts
+        ),
+        "Transfer matrix: each task has labels of one source only": not report.matrices,
+        "Gain against text size and tokenizer coverage: fewer than four languages have both a gain "
+        "and a text": not report.scatters,
+        "Learning curves: no cell has held-out losses from more than one step": not report.curves,
+        "Scores against text size and steps: no language was run with several": not report.ablations,
+        "Confusions: no cell of the method has predictions beside the table": report.confused
+        is None,
+        "Costs: no cell notes minutes, trained numbers or bytes": all(
+            row.minutes is None and row.trained_parameters is None and row.bytes is None
+            for row in rows
+        ),
+        "Choices on dev languages: the table has no such rows": not report.choices,
+        "Overlap of test sets and training text: no count was given (--overlap)": not report.overlap,
+    }
+    return replace(report, left_out=tuple(f"{why}." for why, holds in reasons.items() if holds))
+
+
+def _panel_record(facts: PanelFacts) -> dict[str, Any]:
+    worst = facts.worst
+    return {
+        **facts.panel.key._asdict(),
+        "methods": {
+            m.method: {
+                "mean": m.mean.value,
+                "interval": [m.mean.low, m.mean.high],
+                "languages": m.languages,
+                "seeds": m.seeds,
+                "gains": _gain_records(m.gains),
+                "minutes": m.cost.minutes,
+                "trained_parameters": m.cost.parameters,
+                "bytes": m.cost.bytes,
+            }
+            for m in facts.methods
+        },
+        "languages": {
+            one.language: {
+                "scores": one.scores,
+                "gains": _gain_records(one.gains),
+                "below_english": one.to_english,
+                "minutes": one.cost.minutes,
+                "trained_parameters": one.cost.parameters,
+                "bytes": one.cost.bytes,
+                "text_bytes": one.text_bytes,
+            }
+            for one in facts.languages
+        },
+        "worst_language": None if worst is None else worst.language,
+        "sentences_resampled": sorted(facts.panel.exact),
+    }
+
+
+def _gain_records(gains: Mapping[str, Gain | None]) -> dict[str, Any]:
+    return {
+        rival: {
+            "difference": gain.score.value,
+            "interval": [gain.score.low, gain.score.high],
+            "reliable": gain.reliable,
+            "languages": gain.languages,
+            "wins": gain.wins,
+        }
+        for rival, gain in gains.items()
+        if gain is not None
+    }

@@ -1,0 +1,307 @@
+"""The sections of a report that look across panels: what each needs from the table, and its figure or matrix.
+
+A section whose data is missing is left out, and why is kept: the page says it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from adapterkit.errors import ConfigError
+from adapterkit.languages import language_name
+from adapterkit.metrics import Confusion, confusion
+from adapterkit.pages.figures import Point, draw_heat, draw_lines, draw_scatter
+from adapterkit.pages.findings import LanguageFacts, PanelFacts
+from adapterkit.pages.study import read_predictions
+from adapterkit.pages.svg import Picture
+from adapterkit.pages.words import metric_name, percent, task_name
+from adapterkit.table import Row
+
+_SMALL = 240  # width of one of many small curves
+_FEWEST = 4  # points of a scatter plot
+_AXES: tuple[tuple[str, str, Callable[[LanguageFacts], float | None], bool, str], ...] = (
+    ("text", "text of the language", lambda one: one.text_bytes or None, True, "bytes"),
+    (
+        "unknown",
+        "share of pieces the tokenizer does not know",
+        lambda one: one.unknown_share,
+        False,
+        "percent",
+    ),
+    ("fertility", "pieces a word", lambda one: one.pieces_per_word, False, "number"),
+)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Scores by source and target, means over seeds."""
+
+    title: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    cells: dict[tuple[str, str], float]
+    picture: Picture
+
+    def strength(self, source: str, target: str) -> float:
+        """How high a score stands between the lowest and the highest of the matrix."""
+        low, high = min(self.cells.values()), max(self.cells.values())
+        return (self.cells[source, target] - low) / ((high - low) or 1.0)
+
+
+@dataclass(frozen=True)
+class Confused:
+    """The confusion matrix of one cell, in words and numbers."""
+
+    row: Row
+    title: str
+    matrix: Confusion
+    picture: Picture
+
+    def share(self, gold: int, predicted: int) -> float:
+        """The share of a gold label that was predicted so."""
+        counts = self.matrix.counts[gold]
+        return counts[predicted] / (sum(counts) or 1)
+
+
+def find_matrices(rows: Iterable[Row], own: str) -> list[Matrix]:
+    """Matrices of source by target for each task and backbone that has two sources or more."""
+    together: dict[tuple[str, str, str, str], dict[tuple[str, str], list[float]]] = {}
+    for row in rows:
+        if row.method == own and row.source:
+            place = together.setdefault((row.task, row.metric, row.backbone, row.split), {})
+            place.setdefault((row.source, row.language), []).append(row.value)
+    found = []
+    for (task, metric, backbone, split), cells in sorted(
+        together.items(), key=lambda item: (item[0][3] != "test", item[0])
+    ):
+        sources = tuple(sorted({source for source, _ in cells}))
+        if len(sources) < 2:
+            continue
+        targets = tuple(sorted({target for _, target in cells}))
+        means = {place: fmean(values) for place, values in cells.items()}
+        title = (
+            f"{task_name(task).capitalize()}, {metric_name(metric)} in % of {own}: source of the labels "
+            f"(rows) by target language (columns), {split}" + (f", {backbone}" if backbone else "")
+        )
+        matrix = Matrix(title, sources, targets, means, Picture("", "", 0, 0, ""))
+        drawn = {p: (matrix.strength(*p), percent(value)) for p, value in means.items()}
+        name = _file_name("transfer", task, backbone, split)
+        picture = draw_heat(name, title, sources, targets, drawn)
+        found.append(replace(matrix, picture=picture))
+    return found
+
+
+def find_scatters(facts: Sequence[PanelFacts], rival: str) -> list[Picture]:
+    """Gain against text size, unknown pieces and pieces a word, for each task and backbone."""
+    pictures = []
+    for (task, backbone), panels in _by_task(facts).items():
+        for short, label, value, log, form in _AXES:
+            dots = _points(panels, rival, value)
+            if len(dots) < _FEWEST or len({dot.x for dot in dots}) < 2:
+                continue
+            rank = spearman([dot.x for dot in dots], [dot.y for dot in dots])
+            title = (
+                f"{task_name(task).capitalize()}: gain over {rival} against {label}, "
+                f"{len(dots)} languages, rank correlation {rank:+.2f}"
+            )
+            pictures.append(
+                draw_scatter(
+                    _file_name("gain", short, task, backbone),
+                    title,
+                    dots,
+                    x_label=label,
+                    x_log=log,
+                    x_format=form,
+                )
+            )
+    return pictures
+
+
+def find_curves(rows: Iterable[Row], own: str) -> list[Picture]:
+    """Held-out loss against steps for each language, a line a seed."""
+    curves: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = defaultdict(dict)
+    before: dict[tuple[str, str], float] = {}
+    for row in rows:
+        looks = parse_looks(row)
+        if row.method == own and len(looks) > 1:
+            place = (row.language, row.backbone)
+            curves[place].setdefault(str(row.seed), looks)
+            if row.heldout_before is not None:
+                before[place] = row.heldout_before
+    pictures = []
+    for (language, backbone), lines in sorted(curves.items()):
+        bare = before.get((language, backbone))
+        dashed = "" if bare is None else f"; dashed: the backbone alone, {bare:.2f}"
+        picture = draw_lines(
+            _file_name("curve", language, backbone),
+            f"{language_name(language)}: held-out loss in nats against steps, a line a seed{dashed}",
+            lines,
+            x_label="steps",
+            x_log=False,
+            y_label="loss, nats",
+            percent=False,
+            dashed=bare,
+            width=_SMALL,
+            named=False,
+        )
+        pictures.append(replace(picture, caption=language_name(language)))
+    return pictures
+
+
+def find_ablations(rows: Sequence[Row], own: str) -> list[Picture]:
+    """Scores against text size and against steps, where one language was run with several."""
+    pictures = []
+    for column, label, form in (
+        ("text_bytes", "text trained on", "bytes"),
+        ("steps", "steps", "number"),
+    ):
+        lines = _ablation_lines(rows, own, column)
+        for (task, metric, split, backbone), named in sorted(lines.items()):
+            pictures.append(
+                draw_lines(
+                    _file_name("ablation", column, task, backbone, split),
+                    f"{task_name(task).capitalize()}, {split}: {metric_name(metric)} of {own} in % "
+                    f"against {label}, a line a language, means over seeds",
+                    named,
+                    x_label=label,
+                    x_log=True,
+                    x_format=form,
+                    y_label=f"{metric_name(metric)}, %",
+                    percent=True,
+                )
+            )
+    return pictures
+
+
+def find_confusion(
+    rows: Sequence[Row], *, folder: Path, facts: Sequence[PanelFacts], own: str, cell: str | None
+) -> Confused | None:
+    """The confusions of one cell: the one asked for, or the worst language's first seed.
+
+    Raises:
+        ConfigError: If the cell asked for is not there, is not one cell, or has no predictions.
+    """
+    row = _named_cell(rows, cell) if cell else _telling_cell(rows, facts, own, folder)
+    if row is None:
+        return None
+    path = folder / row.predictions
+    if not row.predictions or not path.is_file():
+        raise ConfigError(
+            f"cell {row.cell}: its predictions {row.predictions or '(none)'} are missing"
+        )
+    read = read_predictions(path)
+    flat = [label for labels in read.gold for label in labels]
+    matrix = confusion(flat, [label for labels in read.predicted for label in labels])
+    title = (
+        f"{task_name(row.task).capitalize()} in {language_name(row.language)}, {row.method}, seed {row.seed}: "
+        "gold label (rows) by predicted label (columns), in % of the gold label"
+    )
+    found = Confused(row, title, matrix, Picture("", "", 0, 0, ""))
+    cells = {
+        (gold, predicted): (found.share(g, p), f"{100 * found.share(g, p):.0f}")
+        for g, gold in enumerate(matrix.labels)
+        for p, predicted in enumerate(matrix.labels)
+        if matrix.counts[g][p]
+    }
+    name = _file_name("confusion", row.task, row.language, row.method, str(row.seed))
+    return replace(found, picture=draw_heat(name, title, matrix.labels, matrix.labels, cells))
+
+
+def parse_looks(row: Row) -> list[tuple[float, float]]:
+    """``0:5.5 60:4.25`` as steps and losses.
+
+    Raises:
+        ConfigError: If it is written otherwise.
+    """
+    try:
+        pairs = [look.split(":") for look in row.looks.split()]
+        return [(float(step), float(loss)) for step, loss in pairs]
+    except ValueError:
+        raise ConfigError(
+            f"cell {row.cell}: looks is {row.looks[:40]!r}; step:loss with spaces between was expected"
+        ) from None
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    """Rank correlation in ``[-1, 1]``, ties at their mean rank; 0 where one side is constant."""
+    ranks = _ranks(x), _ranks(y)
+    means = [fmean(side) for side in ranks]
+    a, b = ([value - mean for value in side] for side, mean in zip(ranks, means, strict=True))
+    size = (sum(v * v for v in a) * sum(v * v for v in b)) ** 0.5
+    return sum(v * w for v, w in zip(a, b, strict=True)) / size if size else 0.0
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    ordered = sorted(values)
+    return [ordered.index(value) + (ordered.count(value) - 1) / 2 for value in values]
+
+
+def _points(
+    panels: Sequence[PanelFacts], rival: str, value: Callable[[LanguageFacts], float | None]
+) -> list[Point]:
+    return [
+        Point(one.language, x, gain.score.value, facts.panel.key.group or "all")
+        for facts in panels
+        for one in facts.languages
+        if (x := value(one)) is not None and (gain := one.gains.get(rival)) is not None
+    ]
+
+
+def _by_task(facts: Sequence[PanelFacts]) -> dict[tuple[str, str], list[PanelFacts]]:
+    found: dict[tuple[str, str], list[PanelFacts]] = defaultdict(list)
+    for one in facts:
+        found[one.panel.key.task, one.panel.key.backbone].append(one)
+    return found
+
+
+def _ablation_lines(
+    rows: Sequence[Row], own: str, column: str
+) -> Mapping[tuple[str, str, str, str], Mapping[str, list[tuple[float, float]]]]:
+    places: dict[tuple[object, ...], dict[float, list[float]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for row in rows:
+        x, fixed = (
+            (row.text_bytes, row.steps) if column == "text_bytes" else (row.steps, row.text_bytes)
+        )
+        if row.method == own and x:
+            panel = (row.task, row.metric, row.split, row.backbone)
+            others = (row.source, fixed, row.learning_rate, row.epochs, row.reduction_factor)
+            places[(*panel, row.language, *others)][x].append(row.value)
+    lines: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(dict)
+    for key, found in sorted(places.items(), key=lambda item: tuple(map(str, item[0]))):
+        if len(found) > 1:
+            panel = (str(key[0]), str(key[1]), str(key[2]), str(key[3]))
+            points = sorted((x, fmean(values)) for x, values in found.items())
+            lines[panel].setdefault(str(key[4]), points)
+    return lines
+
+
+def _named_cell(rows: Sequence[Row], cell: str) -> Row:
+    found = [row for row in rows if row.cell.startswith(cell)]
+    if len(found) != 1:
+        raise ConfigError(
+            f"--cell {cell}: {len(found) or 'no'} cells of the table begin with it; give one of its "
+            "column 'cell', or so much of its beginning that only one has it"
+        )
+    return found[0]
+
+
+def _telling_cell(
+    rows: Sequence[Row], facts: Sequence[PanelFacts], own: str, folder: Path
+) -> Row | None:
+    for one in facts:
+        if one.worst is None:
+            continue
+        for row in sorted(one.panel.rows[own], key=lambda row: row.seed):
+            there = row.predictions and (folder / row.predictions).is_file()
+            if row.language == one.worst.language.split(" ")[0] and there:
+                return row
+    return None
+
+
+def _file_name(*parts: str) -> str:
+    words = "-".join(part for part in parts if part)
+    return "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in words).lower()

@@ -1,0 +1,199 @@
+"""Facts in words: numbers as a reader sees them, and sentences that say what they mean.
+
+Scores become per cent, differences points. A difference whose interval holds 0 is called "no reliable gain",
+whatever its sign.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from adapterkit.metrics import Score
+from adapterkit.pages.findings import ENGLISH, Cost, Gain, LanguageFacts, PanelFacts
+from adapterkit.pages.study import Key
+
+TASKS = {
+    "pos": "parts of speech",
+    "ner": "named entities",
+    "sentiment": "sentiment",
+    "topic": "topics",
+}
+GROUPS = {
+    "unseen-by-both": "unseen by the backbone and by its teacher",
+    "unseen-by-mini": "unseen by the backbone's own training",
+    "seen": "seen by the backbone",
+    "dev": "of the dev set of languages",
+}
+METRICS = {"accuracy": "accuracy", "span_f1": "span F1", "macro_f1": "macro F1"}
+
+
+def task_name(task: str) -> str:
+    """``parts of speech`` for ``pos``; an unknown task's own name."""
+    return TASKS.get(task, task)
+
+
+def group_name(group: str) -> str:
+    """What a group of languages is; an unknown group's own name."""
+    return GROUPS.get(group, f"of the group {group}" if group else "of no named group")
+
+
+def metric_name(metric: str) -> str:
+    """``span F1`` for ``span_f1``."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
+def heading(key: Key) -> str:
+    """A panel's group as a heading."""
+    name = group_name(key.group)
+    return f"Languages {name}" + ("" if key.split == "test" else f" ({key.split})")
+
+
+def percent(value: float | None) -> str:
+    """``66.3``, a fraction in per cent; a dash for None."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def share(value: float | None) -> str:
+    """A small share in per cent: ``0.042 %``."""
+    return "–" if value is None else f"{100 * value:.2g} %"
+
+
+def points(value: float | None) -> str:
+    """``+8.1``, a difference in points."""
+    return "–" if value is None else f"{100 * value or 0.0:+.1f}"
+
+
+def interval(score: Score, *, signed: bool = False) -> str:
+    """``[64.0, 68.5]``, or ``[+6.0, +10.2]`` of a difference."""
+    show = points if signed else percent
+    return f"[{show(score.low)}, {show(score.high)}]"
+
+
+def scored(score: Score) -> str:
+    """``66.3 [64.0, 68.5]``."""
+    return f"{percent(score.value)} {interval(score)}"
+
+
+def gained(gain: Gain | None) -> str:
+    """``+8.1 [+6.0, +10.2]``; the words "no reliable gain" where the interval holds 0; or a dash."""
+    if gain is None:
+        return "–"
+    shown = f"{points(gain.score.value)} {interval(gain.score, signed=True)}"
+    return shown if gain.reliable else f"{shown} no reliable gain"
+
+
+def amount(value: float | None) -> str:
+    """``1.2 M``, ``296 k``: a count of numbers."""
+    if value is None:
+        return "–"
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def sized(value: float | None) -> str:
+    """``1.2 MB``."""
+    return "–" if value is None else f"{amount(value)}{'' if value >= 1e3 else ' '}B"
+
+
+def minutes(value: float | None) -> str:
+    """``3.2``; below a tenth two digits."""
+    return "–" if value is None else f"{value:.1f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def number(value: float | None) -> str:
+    """Three digits."""
+    return "–" if value is None else f"{value:.3g}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def counted(count: int, what: str) -> str:
+    """``1 language``, ``9 languages``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
+    """Say what a panel found, a sentence an item."""
+    mine, key = facts.method(own), facts.panel.key
+    where = f"{task_name(key.task)}, {counted(len(facts.panel.languages), 'language')} {group_name(key.group)}"
+    if mine is None:
+        best = facts.methods[0]
+        return [
+            f"{_capital(where)}: the method {own} was not run; the best is {best.method} with "
+            f"{scored(best.mean)} % {metric_name(key.metric)}."
+        ]
+    gains = [
+        _over(mine.gains[rival], rival) for rival in rivals if mine.gains.get(rival) is not None
+    ]
+    said = [
+        f"{_capital(where)}: {own} has {scored(mine.mean)} % {metric_name(key.metric)} on average"
+        + (f", {listed(gains)}." if gains else ".")
+    ]
+    best = facts.methods[0]
+    if best.method != own:
+        said.append(f"The highest mean is that of {best.method}: {scored(best.mean)} %.")
+    return [*said, *_worst(facts, own), *_costs(mine.cost)]
+
+
+def worst_named(languages: Iterable[LanguageFacts], rival: str) -> list[str]:
+    """Name the languages in which a rival is reliably better."""
+    lost = []
+    for one in languages:
+        gain = one.gains.get(rival)
+        if gain is not None and gain.score.high < 0:
+            lost.append(f"{one.name} ({points(gain.score.value)})")
+    return lost
+
+
+def _over(gain: Gain | None, rival: str) -> str:
+    assert gain is not None
+    value, span = gain.score.value, interval(gain.score, signed=True)
+    if not gain.reliable:
+        return f"no reliable gain over {rival} ({points(value)} {span})"
+    way = "more" if value > 0 else "less"
+    return f"{abs(100 * value):.1f} points {way} than {rival} {span}"
+
+
+def _worst(facts: PanelFacts, own: str) -> list[str]:
+    worst = facts.worst
+    if worst is None or len(facts.languages) == 1:
+        return []
+    gap = ""
+    if facts.english is not None and worst.to_english is not None and worst.language != ENGLISH:
+        side = "below" if worst.to_english >= 0 else "above"
+        gap = f", {abs(100 * worst.to_english):.1f} points {side} English ({facts.english[0]})"
+    return [f"The worst language is {worst.name} with {percent(worst.scores[own])} %{gap}."]
+
+
+def _costs(cost: Cost) -> list[str]:
+    parts = [
+        f"{minutes(cost.minutes)} minutes of training" if cost.minutes is not None else "",
+        f"{amount(cost.parameters)} trained numbers" if cost.parameters is not None else "",
+        f"{sized(cost.bytes)} on disk" if cost.bytes is not None else "",
+    ]
+    there = [part for part in parts if part]
+    return [f"A language costs {listed(there)}."] if there else []
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def overlap_sentence(overlap: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many test sentences stand in training text, and which sets were exempt."""
+    counted_sets = [one for one in overlap if not one["exempt"]]
+    repeated = sum(one["repeated"] for one in counted_sets)
+    short = sum(one["short"] for one in counted_sets)
+    total = sum(one["sentences"] for one in counted_sets)
+    exempt = [one["name"] for one in overlap if one["exempt"]]
+    said = (
+        f"Of {total:,} different test sentences in {len(counted_sets)} sets, "
+        f"{repeated or 'none'} stand{'s' if repeated == 1 else ''} in training text as a line of their "
+        "own, compared by case-folded letters and digits"
+    )
+    said += f"; {short} of these have fewer than 12 letters and digits." if repeated else "."
+    return said + (f" Exempt, because trained on by choice: {listed(exempt)}." if exempt else "")

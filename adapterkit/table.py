@@ -1,0 +1,281 @@
+"""The tidy table of an experiment: one row a finished cell, as CSV and as Parquet.
+
+Here is what a row holds, and the reading and writing of both files; pyarrow's one door. How a cell is run
+is in `experiments`, the page made of a table in `report`. Shares and scores are fractions of 1; what does not
+apply to a row is None, an empty cell in CSV and a null in Parquet.
+"""
+
+import csv
+import io
+import math
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from adapterkit.errors import ConfigError, found
+from adapterkit.files import write_bytes
+
+TIMES = ("minutes", "started")
+"""The columns that differ between two runs of the same grid; all others are the same."""
+_SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One finished cell: a method's score on one test set, and what it cost.
+
+    Attributes:
+        task: What is predicted: ``pos``, ``ner``, ``sentiment``, ``topic``.
+        dataset: The labelled set's name, e.g. ``ud/cym_ccg``.
+        language: ISO 639-3 code of the target language.
+        group: ``unseen-by-both``, ``unseen-by-mini``, ``seen``, ``dev``.
+        split: ``dev``, ``test``, or ``test-half`` (dev's stand-in where there is no dev set).
+        method: Name of the method, e.g. ``own``.
+        seed: Of everything random in it.
+        backbone: Canonical name.
+        backbone_digest: sha256 over its tensors.
+        source: Source languages of the labels, with commas.
+        metric: Name of the metric that counts.
+        value: Its value, a fraction.
+        low: Lower end of its 95 % interval (bootstrap over sentences).
+        high: Upper end.
+        examples: Sentences or texts scored.
+        steps: Steps of the training done for this language (its language adapter, a copy of the
+            backbone, a few labels); None where a method trains nothing for it.
+        tokens: Tokens read in these steps.
+        minutes: Training time of them, over all sittings.
+        trained_parameters: Numbers trained for this language.
+        bytes: Size on disk of what this language needs beside backbone and task adapter.
+        text_bytes: Raw text that was trained on, cleaned.
+        unknown_share: Share of the text's tokens that the tokenizer does not know.
+        pieces_per_word: Tokens a word in that text (fertility).
+        heldout_before: Held-out masked-LM loss of the backbone alone, in nats a masked token.
+        heldout_after: The same with what was trained.
+        learning_rate: Peak of the training for this language.
+        epochs: Passes over the labelled examples.
+        reduction_factor: Of the language adapter.
+        looks: Held-out loss at each look, ``step:value`` with spaces between: the learning curve.
+        cell: Digest of the cell's settings.
+        recipe: Name of the recipe.
+        predictions: Where every example's gold and predicted labels are, relative to the table.
+        torch: Version.
+        transformers: Version.
+        adapterkit: Version.
+        started: When the cell began, UTC, ``2026-01-31T12:00:00Z``.
+    """
+
+    task: str
+    dataset: str = ""
+    language: str
+    group: str = ""
+    split: str = "test"
+    method: str
+    seed: int
+    backbone: str = ""
+    backbone_digest: str = ""
+    source: str = ""
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    examples: int | None = None
+    steps: int | None = None
+    tokens: int | None = None
+    minutes: float | None = None
+    trained_parameters: int | None = None
+    bytes: int | None = None
+    text_bytes: int | None = None
+    unknown_share: float | None = None
+    pieces_per_word: float | None = None
+    heldout_before: float | None = None
+    heldout_after: float | None = None
+    learning_rate: float | None = None
+    epochs: float | None = None
+    reduction_factor: float | None = None
+    looks: str = ""
+    cell: str = ""
+    recipe: str = ""
+    predictions: str = ""
+    torch: str = ""
+    transformers: str = ""
+    adapterkit: str = ""
+    started: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+REQUIRED = ("task", "language", "method", "seed", "metric", "value")
+
+
+def read_table(path: str | Path) -> list[Row]:
+    """Read a table from ``.csv`` or ``.parquet``.
+
+    Columns may come in any order, and all but `REQUIRED` may be missing.
+
+    Raises:
+        ConfigError: If the file is missing or is no such table: every problem at once.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such table; `adapterkit run RECIPE` writes one")
+    records = _from_parquet(path) if _is_parquet(path) else _from_csv(path)
+    header = list(records[0]) if records else list(COLUMNS)
+    _check_header(path, header)
+    rows, problems = [], []
+    for number, record in enumerate(records, start=2):
+        values, wrong = _typed(record)
+        problems += [f"row {number}: {one}" for one in wrong]
+        if not wrong:
+            rows.append(Row(**values))
+    if problems:
+        raise ConfigError(f"{path} is no table of results:{found(problems[:_SHOWN])}")
+    return rows
+
+
+def write_table(path: str | Path, rows: Iterable[Row]) -> None:
+    """Write a table to ``.csv`` or ``.parquet``, in one step; `ordered` rows give the same bytes.
+
+    Raises:
+        ConfigError: If the name ends otherwise, or Parquet is asked for without pyarrow.
+    """
+    path = Path(path)
+    records = [asdict(row) for row in ordered(rows)]
+    write_bytes(path, _to_parquet(records) if _is_parquet(path) else _to_csv(records))
+
+
+def ordered(rows: Iterable[Row]) -> list[Row]:
+    """Rows by task, set, language, method, backbone and seed: the order of their finishing is forgotten."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            *(row.task, row.dataset, row.group, row.language, row.split, row.method),
+            *(row.backbone, row.source, row.seed, row.cell),
+        ),
+    )
+
+
+def has_parquet() -> bool:
+    """Whether pyarrow is there to write Parquet with."""
+    from importlib.util import find_spec
+
+    return find_spec("pyarrow") is not None
+
+
+def _is_parquet(path: Path) -> bool:
+    if path.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"{path}: a table is a .csv or a .parquet file")
+    return path.suffix == ".parquet"
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    problems = [f"column {name!r} is missing" for name in REQUIRED if name not in header]
+    for name in header:
+        if name not in COLUMNS:
+            near = get_close_matches(name, COLUMNS, n=1)
+            problems.append(
+                f"column {name!r} is not known" + (f"; is {near[0]!r} meant?" if near else "")
+            )
+    if problems:
+        raise ConfigError(f"{path} is no table of results:{found(problems)}")
+
+
+def _kinds() -> dict[str, tuple[type, bool]]:
+    """For each column the type of its values, and whether it may be empty."""
+    kinds: dict[str, tuple[type, bool]] = {}
+    for name, hint in get_type_hints(Row).items():
+        optional = isinstance(hint, types.UnionType)
+        kind = get_args(hint)[0] if optional else hint
+        kinds[name] = (kind, optional or (kind is str and name not in REQUIRED))
+    return kinds
+
+
+_KINDS = _kinds()
+
+
+def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in record.items():
+        kind, optional = _KINDS[name]
+        if value in (None, ""):
+            if not optional:
+                problems.append(f"{name} is empty")
+            elif kind is not str:
+                values[name] = None
+            continue
+        try:
+            values[name] = kind(value)
+        except (TypeError, ValueError):
+            problems.append(f"{name} is {str(value)[:40]!r}, {_WORDS[kind]} was expected")
+            continue
+        if kind is float and not math.isfinite(values[name]):
+            problems.append(f"{name} is {value}, a finite number was expected")
+    return values, problems
+
+
+_WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "text"}
+
+
+def _from_csv(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8; is it a table?") from None
+    lines = csv.reader(io.StringIO(text, newline=""))
+    header = next(lines, [])
+    _check_header(path, header)
+    records, problems = [], []
+    for number, cells in enumerate(lines, start=2):
+        if len(cells) != len(header):
+            problems.append(f"row {number}: {len(cells)} cells, the header has {len(header)}")
+        elif cells:
+            records.append(dict(zip(header, cells, strict=True)))
+    if problems:
+        raise ConfigError(f"{path} is no table of results:{found(problems[:_SHOWN])}")
+    return records
+
+
+def _to_csv(records: Sequence[Mapping[str, Any]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for record in records:
+        # repr of a float is the shortest text that reads back as the same float.
+        writer.writerow(["" if record[name] is None else record[name] for name in COLUMNS])
+    return out.getvalue().encode("utf-8")
+
+
+def _from_parquet(path: Path) -> list[dict[str, Any]]:
+    _require_pyarrow()
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ConfigError(f"{path}: is not readable as Parquet ({error})") from None
+    _check_header(path, table.column_names)
+    records: list[dict[str, Any]] = table.to_pylist()
+    return records
+
+
+def _to_parquet(records: Sequence[Mapping[str, Any]]) -> bytes:
+    _require_pyarrow()
+    import pyarrow
+    import pyarrow.parquet
+
+    kinds = {int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
+    schema = pyarrow.schema([(name, kinds[_KINDS[name][0]]) for name in COLUMNS])
+    out = io.BytesIO()
+    table = pyarrow.Table.from_pylist([dict(record) for record in records], schema=schema)
+    pyarrow.parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def _require_pyarrow() -> None:
+    if not has_parquet():
+        raise ConfigError(
+            'Parquet needs pyarrow: pip install "adapterkit[experiments]"; the CSV file holds the same table'
+        )

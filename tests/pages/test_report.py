@@ -1,0 +1,284 @@
+"""The report: complete, true to the table, escaped, repeatable, and readable without a network or a script."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapterkit.errors import ConfigError
+from adapterkit.pages.pictures import write_pictures
+from adapterkit.pages.report import Report, make_report
+from adapterkit.pages.results_page import page_of
+from adapterkit.pages.results_text import text_of
+from adapterkit.table import Row, read_table, write_table
+from tests.pages.simulated import GAINS, GROUPS, Simulation, simulate
+from tests.pages.test_summary import Balance
+
+SMALL = Simulation(
+    tasks=("pos",), seeds=2, sentences=12, methods=tuple(GAINS), sources=("eng", "tur")
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("results"), SMALL)
+
+
+@pytest.fixture(scope="module")
+def report(table: Path) -> Report:
+    return make_report(table, resamples=200)
+
+
+@pytest.fixture(scope="module")
+def page(report: Report) -> str:
+    return page_of(report)
+
+
+def row(**facts: object) -> Row:
+    start = Row(task="pos", language="glv", method="own", seed=0, metric="accuracy", value=0.5)
+    return replace(start, **facts)  # type: ignore[arg-type]
+
+
+def made_of(folder: Path, rows: list[Row], **options: object) -> Report:
+    write_table(folder / "t.csv", rows)
+    return make_report(folder / "t.csv", resamples=200, **options)  # type: ignore[arg-type]
+
+
+def test_every_tag_is_closed_and_nothing_is_loaded_or_run(page: str) -> None:
+    balance = Balance()
+    balance.feed(page)
+    assert balance.stack == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(balance.seen)
+    assert not re.search(r"https?://|url\(|@import|src=", page)
+
+
+def test_tables_have_captions_and_pictures_names(page: str) -> None:
+    assert page.count("<table") == page.count("<caption>") > 5
+    pictures = re.findall(r"<svg [^>]*>", page)
+    assert len(pictures) > 10
+    assert all(re.search(r'role="img" aria-label="[^"]{20,}"', picture) for picture in pictures)
+    assert "prefers-color-scheme: dark" in page
+    assert "width=device-width" in page
+
+
+def test_the_style_is_not_escaped_and_what_users_wrote_is(tmp_path: Path) -> None:
+    rows = [row(method="<b>own</b>"), row(method="source-kept", value=0.4)]
+    page = page_of(made_of(tmp_path, rows, own="<b>own</b>"))
+    assert "<b>own</b>" not in page
+    assert "&lt;b&gt;own&lt;/b&gt;" in page
+    assert '"DejaVu Sans"' in page
+
+
+def test_the_mean_is_that_of_the_table_over_seeds_and_then_languages(
+    table: Path, report: Report
+) -> None:
+    rows = [r for r in read_table(table) if (r.method, r.group) == ("own", "unseen-by-both")]
+    values = [r.value for r in rows if r.source == "eng"]
+    assert len(values) == 12
+    own = report.facts[0].method("own")
+    assert own is not None
+    assert own.mean.value == pytest.approx(sum(values) / 12)
+    assert own.mean.low < own.mean.value < own.mean.high
+
+
+def test_another_source_is_another_line_and_the_main_one_keeps_the_name(report: Report) -> None:
+    names = {m.method for m in report.facts[0].methods}
+    assert names == {*GAINS, "own · from tur"}
+    assert report.matrices[0].sources == ("eng", "tur")
+    assert set(report.matrices[0].targets) == {
+        code for name, codes in GROUPS.items() if name != "dev" for code in codes
+    }
+
+
+def test_groups_are_kept_apart_and_dev_languages_are_no_results(report: Report) -> None:
+    assert [one.panel.key.group for one in report.facts] == [
+        "unseen-by-both",
+        "unseen-by-mini",
+        "seen",
+    ]
+    assert {one.panel.key.group for one in report.choices} == {"dev"}
+
+
+def test_the_worst_language_and_its_gap_to_english_are_named(report: Report, page: str) -> None:
+    facts = report.facts[0]
+    assert facts.worst is not None
+    assert facts.worst.scores["own"] == min(one.scores["own"] for one in facts.languages)
+    assert facts.english is not None
+    gap = facts.english[1] - facts.worst.scores["own"]
+    assert facts.worst.to_english == pytest.approx(gap)
+    assert f"The worst language is {facts.worst.name}" in page
+    assert f"Worst language: **{facts.worst.name}**" in text_of(report)
+
+
+def test_an_interval_that_holds_zero_is_no_reliable_gain_in_words(tmp_path: Path) -> None:
+    rows = [
+        row(language=code, method=method, value=0.5 + gain * (method == "own"))
+        for code, gain in (("glv", 0.1), ("sme", -0.1), ("kpv", 0.02))
+        for method in ("own", "source-kept")
+    ]
+    said = made_of(tmp_path, rows)
+    gain = said.facts[0].methods[0].gains["source-kept"]
+    assert gain is not None
+    assert not gain.reliable
+    assert (gain.wins, gain.languages) == (2, 3)
+    assert "no reliable gain over source-kept (+0.7" in said.summary()[0][0]
+    assert re.search(r"\| \+0\.7 \[-10\.0, \+10\.0\] no reliable gain \|", text_of(said))
+
+
+def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
+    rows = [row(value=0.4), row(method="source-kept", value=0.5)]
+    assert "10.0 points less than source-kept" in made_of(tmp_path, rows).summary()[0][0]
+    assert "Reliably worse than source-kept in Manx (-10.0)" in text_of(made_of(tmp_path, rows))
+
+
+def test_what_is_missing_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    said = made_of(tmp_path, [row()])
+    page = page_of(said)
+    reasons = " ".join(said.left_out)
+    for word in (
+        "no such method",
+        "English",
+        "one source",
+        "four",
+        "Learning",
+        "Confusions",
+        "Costs",
+    ):
+        assert word in reasons
+    for anchor in ("matrix", "gain", "curves", "confusion", "choices"):
+        assert f'id="{anchor}"' not in page
+    assert all(reason in page for reason in said.left_out)
+    assert "own" in said.summary()[0][0]
+
+
+def test_without_predictions_the_page_says_that_sentences_were_not_resampled(
+    tmp_path: Path,
+) -> None:
+    said = made_of(tmp_path, [row(), row(seed=1, predictions="predictions/gone.jsonl")])
+    assert "For 2 of 2 cells the predictions" in said.notes[0]
+    assert said.facts[0].panel.exact == frozenset()
+    assert said.notes[0] in page_of(said)
+
+
+def test_predictions_of_another_run_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"gold": ["A", "B"], "predicted": ["A", "A"]}\n')
+    with pytest.raises(
+        ConfigError, match=r"scores 0\.5000 accuracy, its row in the table says 0\.6"
+    ):
+        made_of(tmp_path, [row(value=0.6, predictions="p.jsonl")])
+
+
+def test_predictions_with_other_gold_labels_are_refused(tmp_path: Path) -> None:
+    for name, gold in (("a", "A"), ("b", "B")):
+        (tmp_path / name).write_text(json.dumps({"gold": gold, "predicted": "A"}) + "\n")
+    rows = [
+        row(value=1.0, predictions="a"),
+        row(value=0.0, predictions="b", method="source-kept"),
+    ]
+    with pytest.raises(ConfigError, match="do not have the same gold labels"):
+        made_of(tmp_path, rows)
+
+
+def test_backbones_stand_side_by_side_on_the_same_sentences(tmp_path: Path) -> None:
+    rows = [
+        row(language=code, backbone=name, value=value + 0.1 * (name == "mini@2"))
+        for name in ("mini@1", "mini@2")
+        for code, value in (("glv", 0.4), ("sme", 0.6))
+    ]
+    said = made_of(tmp_path, [*rows, row(method="source-kept", backbone="mini@2")])
+    (one,) = said.backbones
+    assert (one.reference, one.method) == ("mini@2", "own")
+    found = one.gains["mini@1"]
+    assert found is not None
+    assert [found.score.low, found.score.high] == pytest.approx([0.1, 0.1])
+    assert 'id="backbones"' in page_of(said)
+    assert "| parts of speech, , own | 60.0 [50.0, 70.0] | 50.0 [40.0, 60.0] | +10.0" in text_of(
+        said
+    )
+
+
+def test_cells_that_differ_in_their_settings_are_methods_of_their_own(tmp_path: Path) -> None:
+    rows = [row(learning_rate=rate, epochs=2.0, value=rate * 100) for rate in (1e-3, 1e-4)]
+    said = made_of(tmp_path, rows)
+    names = [m.method for m in said.facts[0].methods]
+    assert names == ["own · learning rate 0.001", "own · learning rate 0.0001"]
+
+
+def test_two_rows_for_the_same_thing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"two rows for pos in glv, own, seed 0 \(cells x and y\)"
+    ):
+        made_of(tmp_path, [row(cell="x"), row(cell="y")])
+
+
+def test_an_unknown_method_is_refused_with_those_that_are_there(table: Path) -> None:
+    with pytest.raises(
+        ConfigError, match="no method 'mine'; its methods are: full-fine-tuning, no"
+    ):
+        make_report(table, own="mine", resamples=10)
+
+
+def test_the_confusions_are_those_of_the_cell_asked_for(table: Path, report: Report) -> None:
+    asked = make_report(table, cell="pos-ceb-source-kept-eng-1", resamples=10).confused
+    assert asked is not None
+    assert (asked.row.language, asked.row.method, asked.row.seed) == ("ceb", "source-kept", 1)
+    right = sum(asked.matrix.counts[i][i] for i in range(len(asked.matrix.labels)))
+    assert right / sum(map(sum, asked.matrix.counts)) == pytest.approx(asked.row.value)
+    first = asked.matrix.counts[0]
+    assert asked.share(0, 1) == first[1] / sum(first) != asked.share(0, 0)
+    assert report.confused is not None
+    assert report.facts[0].worst is not None
+    assert report.confused.row.language == report.facts[0].worst.language
+    assert report.confused.row.seed == 0
+    with pytest.raises(ConfigError, match="--cell pos-ceb: 10 cells"):
+        make_report(table, cell="pos-ceb", resamples=10)
+
+
+def test_the_same_table_gives_the_same_bytes(table: Path, report: Report, page: str) -> None:
+    again = make_report(table, resamples=200)
+    assert page_of(again) == page
+    assert text_of(again) == text_of(report)
+
+
+def test_the_overlap_is_stated_where_it_was_counted(table: Path, tmp_path: Path) -> None:
+    one = {"name": "a.test", "sentences": 90, "repeated": 2, "short": 1, "sources": {"x": 2}}
+    sets = [{**one, "exempt": False}, {**one, "name": "t.test", "exempt": True}]
+    (tmp_path / "o.json").write_text(json.dumps({"sets": sets}))
+    said = make_report(table, overlap=tmp_path / "o.json", resamples=10)
+    for made in (page_of(said), text_of(said)):
+        assert "Of 90 different test sentences in 1 sets, 2 stand in training text" in made
+        assert "by choice: t.test" in made
+    (tmp_path / "o.json").write_text('{"sets": [{}]}')
+    with pytest.raises(ConfigError, match="is no count of overlaps"):
+        make_report(table, overlap=tmp_path / "o.json", resamples=10)
+
+
+def test_every_drawing_becomes_a_png_file(report: Report, tmp_path: Path) -> None:
+    drawings = report.drawings()
+    names = {picture.name for picture in drawings}
+    assert len(names) == len(drawings)
+    files = write_pictures(tmp_path, [drawings[0], drawings[-1]])
+    for path, picture in zip(files, (drawings[0], drawings[-1]), strict=True):
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG")
+        assert int.from_bytes(data[16:20]) == 3 * picture.width
+
+
+def test_without_resvg_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, report: Report, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("adapterkit.pages.pictures.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r'pip install "adapterkit\[png\]"'):
+        write_pictures(tmp_path, report.drawings())
+
+
+def test_a_report_needs_no_torch() -> None:
+    code = (
+        "import sys, adapterkit.pages.results_text, adapterkit.cli.report; "
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,113 @@
+"""The tidy table: what is written is read back, and what is no table is refused in one error."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapterkit.errors import ConfigError
+from adapterkit.table import COLUMNS, Row, ordered, read_table, write_table
+
+OWN = Row(
+    task="pos",
+    dataset="ud/cym_ccg",
+    language="cym",
+    method="own",
+    seed=0,
+    metric="accuracy",
+    value=0.1 + 0.2,
+    low=0.29,
+    steps=120,
+    looks="0:5.5 60:4.25",
+    cell='a,"b"',
+)
+ROWS = [replace(OWN, seed=2), OWN, replace(OWN, method="average", steps=None)]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_a_table_is_read_back_as_it_was_written(tmp_path: Path, name: str) -> None:
+    write_table(tmp_path / name, ROWS)
+    assert read_table(tmp_path / name) == ordered(ROWS) == [ROWS[2], ROWS[1], ROWS[0]]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_the_order_of_rows_does_not_change_the_bytes(tmp_path: Path, name: str) -> None:
+    write_table(tmp_path / name, ROWS)
+    before = (tmp_path / name).read_bytes()
+    write_table(tmp_path / name, reversed(ROWS))
+    assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_an_empty_table_is_a_table(tmp_path: Path, name: str) -> None:
+    write_table(tmp_path / name, [])
+    assert read_table(tmp_path / name) == []
+
+
+def test_columns_may_come_in_any_order_and_most_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "small.csv"
+    path.write_text("value,seed,task,language,method,metric\n0.5,1,pos,cym,own,accuracy\n")
+    assert read_table(path) == [
+        Row(task="pos", language="cym", method="own", seed=1, metric="accuracy", value=0.5)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "column 'task' is missing"),
+        ("task,langauge,method,seed,metric,value\n", "is 'language' meant?"),
+        ("task,language,method,seed,metric,value\npos,cym,own\n", "row 2: 3 cells"),
+        ("task,language,method,seed,metric,value\npos,cym,own,x,accuracy,1\n", "row 2: seed is"),
+        ("task,language,method,seed,metric,value\npos,cym,own,0,accuracy,nan\n", "finite"),
+        ("task,language,method,seed,metric,value\npos,,own,0,accuracy,1\n", "language is empty"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="no table of results") as error:
+        read_table(path)
+    assert said in str(error.value)
+
+
+def test_all_wrong_cells_are_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "task,language,method,seed,metric,value\npos,cym,own,x,accuracy,y\n,cym,own,0,m,1\n"
+    )
+    with pytest.raises(ConfigError, match=r"(?s)seed is 'x'.*value is 'y'.*row 3: task is empty"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gone.csv", "no such table"),
+        ("there.txt", r"\.csv or a \.parquet"),
+        ("bad.parquet", "read"),
+    ],
+)
+def test_a_file_that_is_not_there_or_not_right_is_said_to_be(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / "there.txt").write_text("x")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(ConfigError, match=said):
+        read_table(tmp_path / name)
+
+
+def test_csv_needs_neither_torch_nor_pyarrow(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.csv", ROWS)
+    code = (
+        f"import sys\nsys.modules['pyarrow'] = None\nfrom adapterkit.table import read_table\n"
+        f"assert len(read_table({str(tmp_path / 'table.csv')!r})) == 3\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_column_is_described() -> None:
+    described = Row.__doc__ or ""
+    assert [name for name in COLUMNS if f"        {name}: " not in described] == []
