@@ -1,7 +1,8 @@
 """Quality: the held-out loss after the same steps on the very same masked batches, on ``mini`` and real text.
 
 Nats a masked token, each contender by its own forward in the arithmetic it was trained in. The `adapters` library
-in its documented way trains layers of the masked-LM head along with the adapter; so it also runs with them frozen.
+in its documented way trains layers of the masked-LM head along with the adapter; so it also runs with them frozen, and
+with the learning rate of its documentation instead of ours.
 """
 
 import statistics
@@ -17,8 +18,11 @@ from benchmarks.shapes import folder_of
 FULL = {"steps": 200, "batch": 32, "length": 64, "heldout_batches": 4, "lines": 12_000}
 QUICK = {"steps": 2, "batch": 2, "length": 16, "heldout_batches": 1, "lines": 300}
 FROZEN = f"{ADAPTERS}, head frozen"
+DOCUMENTED = f"{ADAPTERS}, documented rate"
 # What the package itself takes for backbones as narrow as mini.
 LEARNING_RATE = 1e-3
+# The one in the library's documentation of language adapters.
+DOCUMENTED_RATE = 1e-4
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -69,8 +73,12 @@ def contenders(options: Options, sizes: dict[str, int]) -> list[Contender]:
         Contender(BF16, OURS, {**spec, "precision": "bfloat16"}),
     ]
     if options.adapters is not None:
-        for name in (ADAPTERS, FROZEN):
-            own = {**spec, "frozen_head": name == FROZEN}
+        for name, rate in (
+            (ADAPTERS, LEARNING_RATE),
+            (FROZEN, LEARNING_RATE),
+            (DOCUMENTED, DOCUMENTED_RATE),
+        ):
+            own = {**spec, "frozen_head": name == FROZEN, "learning_rate": rate}
             there.append(Contender(name, THEIRS, own, options.adapters))
     return there
 
@@ -83,5 +91,6 @@ def figures(losses: dict[str, list[float]]) -> dict[str, float | None]:
         "loss_bf16": means[BF16],
         "loss_adapters": means.get(ADAPTERS),
         "loss_adapters_head_frozen": means.get(FROZEN),
+        "loss_adapters_documented_rate": means.get(DOCUMENTED),
         "bf16_over_fp32": means[BF16] / means[FP32] - 1,
     }
