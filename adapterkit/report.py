@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapterkit.files import write_bytes
+from adapterkit.templating import html_environment
 
 CONDITION_NAMES = {"own": "own adapter", "source": "source kept", "none": "removed"}
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 216, 44, 36, 20
@@ -72,23 +73,22 @@ class Drawing:
 
 def write_summary(path: Path, summary: Summary) -> None:
     """Write the page to ``path`` in one step."""
-    from jinja2 import Environment, StrictUndefined
-
     source = (resources.files("adapterkit") / "templates" / "summary.html").read_text(
         encoding="utf-8"
     )
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.from_string(source).render(
-        s=summary,
-        names=CONDITION_NAMES,
-        drawings=[draw(curve) for curve in summary.curves],
-        words=[
-            list(zip(e.words, e.predicted, e.gold or e.predicted, strict=True))
-            for e in summary.examples
-        ],
-        size=(_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP),
+    page = (
+        html_environment()
+        .from_string(source)
+        .render(
+            s=summary,
+            names=CONDITION_NAMES,
+            drawings=[draw(curve) for curve in summary.curves],
+            words=[
+                list(zip(e.words, e.predicted, e.gold or e.predicted, strict=True))
+                for e in summary.examples
+            ],
+            size=(_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP),
+        )
     )
     write_bytes(path, page.encode("utf-8"))
 

@@ -1,0 +1,106 @@
+"""`push`: publishing an adapter on the Hub."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapterkit.cli.options import Json, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from adapterkit.publishing.push import Publication
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(help="An adapter's folder.")],
+    repository: Annotated[str, typer.Argument(help="Where to: owner/name on the Hub.")],
+    language: Annotated[
+        str | None,
+        typer.Option("--language", help="ISO 639 code, where the folder names no language."),
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option("--license", help="E.g. cc-by-4.0, cc-by-sa-4.0, cc0-1.0.")
+    ] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option("--base-model", help="The backbone's Hub id, where the folder has none."),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", help="Answers of the card; by default FOLDER/card.toml."),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing; show all that would be public.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Publish an adapter on the Hub: weights, provenance, scores and a card, in one commit.
+
+    Safe to repeat after any failure. Log in first with `hf auth login` (or set HF_TOKEN).
+
+    Example: adapterkit push adapters/cym me/mini-cym --license cc-by-4.0 --dry-run
+    """
+    from adapterkit.publishing.push import push as publish
+
+    made = publish(
+        folder,
+        repository,
+        language=language,
+        license=license,
+        base_model=base_model,
+        private=private,
+        dry_run=dry_run,
+        answers=answers,
+    )
+    if json:
+        print_json(_record(made))
+        return
+    _show(made)
+
+
+def _record(made: "Publication") -> dict[str, Any]:
+    return {
+        "repository": made.repository,
+        "tag": made.tag,
+        "commit": made.commit or None,
+        "load": made.load,
+        "files": dict(made.files),
+        "texts": dict(made.texts) if made.dry_run else {},
+        "deleted": list(made.deleted),
+        "removed": list(made.removed),
+        "open_questions": list(made.open_questions),
+        "unchanged": made.unchanged,
+        "private": made.private,
+        "dry_run": made.dry_run,
+        "note": made.note or None,
+    }
+
+
+def _show(made: "Publication") -> None:
+    if made.note:
+        say(made.note)
+    if made.open_questions:
+        say(
+            f"the card says 'unknown' where these have no answer in card.toml: {', '.join(made.open_questions)}"
+        )
+    if made.removed:
+        say(f"taken out of the provenance (paths, user names): {', '.join(made.removed)}")
+    seen = "private" if made.private else "public"
+    title = f"{made.repository} {made.tag}, {seen}"
+    rows = [
+        (name, f"{entry['bytes']:,}", str(entry["sha256"])) for name, entry in made.files.items()
+    ]
+    print_table(title, ("file", "bytes", "sha256"), rows)
+    if made.deleted:
+        typer.echo(f"deleted with it: {', '.join(made.deleted)}")
+    if made.dry_run:
+        for name, text in made.texts.items():
+            typer.echo(f"\n===== {name} =====\n{text}")
+        typer.echo("dry run: nothing was sent")
+        return
+    state = "was there already" if made.unchanged else "published"
+    typer.echo(f"{state}: {made.repository}, {made.tag}, commit {made.commit}")
+    typer.echo(f"load it: {made.load}")
