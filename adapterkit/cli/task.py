@@ -232,6 +232,10 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", help="Adapter folder whose card shall show these scores."),
+    ] = None,
     confusion: Annotated[
         bool, typer.Option("--confusion", help="Show which label is taken for which.")
     ] = False,
@@ -259,6 +263,14 @@ def evaluate(
         found = {"own": evaluation(AdaptedModel(reader, adapters), examples, seed=seed)}
     if predictions:
         found["own"].write(predictions)
+    if record:
+        from adapterkit.cli.record import record_scores
+
+        label = str(adapters.adapters[-1].provenance.get("task") or task)
+        code = examples.examples("test")[0].language or language
+        record_scores(
+            record, found, adapters, task=label, language=code, test=test, seed=seed
+        )
     if json:
         print_json(
             {k: v.scores.as_dict() for k, v in found.items()}
