@@ -90,7 +90,9 @@ def check_public(texts: Mapping[str, str], *, token: str | None = None) -> None:
     """
     private = {str(Path.home()), str(Path.cwd())} - {"/"}
     problems = []
-    for name, text in texts.items():
+    for name, written in texts.items():
+        # As it is, and without the backslashes of Markdown's and JSON's escapes.
+        text = written + "\n" + written.replace("\\", "")
         if _TOKEN.search(text) or (token and token in text):
             problems.append(f"{name}: holds an access token of the Hub; take it out, and revoke it")
         if any(f"{place}/" in text for place in private):

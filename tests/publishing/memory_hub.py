@@ -6,6 +6,7 @@ It has the few calls that publishing makes, with the client's own answers and er
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,7 +64,8 @@ class MemoryHub:
         self.calls.append(name)
         if self.cut is not None and len(self.calls) == self.cut[0]:
             if self.cut[1]:
-                act()
+                with suppress(HfHubHTTPError):
+                    act()
             raise ConnectionError("the connection was cut")
         return act()
 
