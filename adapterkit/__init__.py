@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adapterkit.evaluation import Scores, compare, evaluate
     from adapterkit.formats.adapterhub import load_adapter, save_adapter
     from adapterkit.formats.compositions import load_composition, save_composition
+    from adapterkit.formats.conversion import convert
     from adapterkit.merging import merge
     from adapterkit.model import AdaptedModel
     from adapterkit.pool import AdapterPool
@@ -61,6 +62,7 @@ _ROOMS = {
     "save_adapter": "formats.adapterhub",
     "load_composition": "formats.compositions",
     "save_composition": "formats.compositions",
+    "convert": "formats.conversion",
     "from_adapters": "bridge",
     "to_adapters": "bridge",
     "merge": "merging",
@@ -101,6 +103,7 @@ __all__ = [
     "TaskConfig",
     "__version__",
     "compare",
+    "convert",
     "evaluate",
     "fill",
     "from_adapters",

@@ -33,6 +33,7 @@ app.command()(task.evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
 app.command()(publish.push)
+app.command()(publish.convert)
 
 
 def _version(wanted: bool) -> None:

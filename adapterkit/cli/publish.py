@@ -1,11 +1,11 @@
-"""`push`: publishing an adapter on the Hub."""
+"""`push` and `convert`: publishing an adapter on the Hub, and making an old one fit for it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, print_json, print_table, say
+from adapterkit.cli.options import Json, Overwrite, load, print_json, print_table, say
 
 if TYPE_CHECKING:
     from adapterkit.publishing.push import Publication
@@ -104,3 +104,45 @@ def _show(made: "Publication") -> None:
     state = "was there already" if made.unchanged else "published"
     typer.echo(f"{state}: {made.repository}, {made.tag}, commit {made.commit}")
     typer.echo(f"load it: {made.load}")
+
+
+def convert(
+    folder: Annotated[str, typer.Argument(help="An adapter's folder, or a Hub id.")],
+    out: Annotated[Path, typer.Option("--out", help="The new folder.")],
+    backbone: Annotated[
+        str | None,
+        typer.Option("--backbone", help="What it was made for: checked, and its digest recorded."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="ISO 639 code, where the folder names none.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Write an adapter anew, ready to publish: old .bin files become safetensors, with checksums.
+
+    Example: adapterkit convert old/sw-wiki --backbone xlm-roberta-base --out adapters/swa
+    """
+    from adapterkit.formats.conversion import convert as write_anew
+
+    facts = load(backbone, device="cpu", dtype=None).facts if backbone else None
+    done = write_anew(
+        folder, out, backbone=facts, language=language, revision=revision, overwrite=overwrite
+    )
+    if json:
+        print_json(done.as_dict())
+        return
+    rows = [
+        (name, f"{entry['bytes']:,}", str(entry["sha256"])) for name, entry in done.after.items()
+    ]
+    print_table(f"{done.out} ({done.layout} layout)", ("file", "bytes", "sha256"), rows)
+    typer.echo(f"the same weights: sha256 {done.digest} over {done.parameters:,} numbers")
+    for change in done.changes:
+        typer.echo(f"changed: {change}")
+    if done.left_behind:
+        typer.echo(f"not taken along: {', '.join(done.left_behind)}")
+    for need in done.missing:
+        typer.echo(f"before it can be published: {need}")

@@ -268,9 +268,7 @@ def evaluate(
 
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         code = examples.examples("test")[0].language or language
-        record_scores(
-            record, found, adapters, task=label, language=code, test=test, seed=seed
-        )
+        record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
     if json:
         print_json(
             {k: v.scores.as_dict() for k, v in found.items()}

@@ -38,7 +38,7 @@ HOSTILE = (
     "\u202eevil \x1b[31m \x85 \u2028 \ufeff",
     "{{ 7 * 7 }} {% for x in y %}",
     "no",
-    '"\\\'',
+    "\"\\'",
 )
 
 
@@ -52,7 +52,15 @@ def front(card: str) -> dict[str, Any]:
 def score(value: float, low: float, high: float, **more: Score) -> ScoreRecord:
     own = Score(value, low, high)
     return ScoreRecord(
-        "upos", "cym", "ccg.conllu", "", "test", "accuracy", 9, (("cym", "d"),), {"own": own, **more}
+        "upos",
+        "cym",
+        "ccg.conllu",
+        "",
+        "test",
+        "accuracy",
+        9,
+        (("cym", "d"),),
+        {"own": own, **more},
     )
 
 
@@ -85,7 +93,7 @@ def test_the_metadata_is_read_back_as_it_was_meant(name: str) -> None:
 def test_the_hub_client_reads_the_metadata_and_the_scores() -> None:
     from huggingface_hub import ModelCard
 
-    data = ModelCard(render_card(records("language"))).data
+    data: Any = ModelCard(render_card(records("language"))).data
     assert data.eval_results[0].metric_type == "accuracy"
     assert data.eval_results[0].metric_args["n"] == records("language").scores[0].examples
 
@@ -182,7 +190,7 @@ def test_an_unanswered_question_is_shown_as_unknown() -> None:
 
 def test_answers_that_answer_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "card.toml").write_text('asks = "Ask us."\nwrote = "me"\nagreed = 3\n')
-    with pytest.raises(ConfigError, match="(?s)wrote: no such question.*agreed: a text"):
+    with pytest.raises(ConfigError, match=r"(?s)wrote: no such question.*agreed: a text"):
         read_answers(tmp_path / "card.toml")
     (tmp_path / "card.toml").write_text("asks = ")
     with pytest.raises(ConfigError, match="not readable as TOML"):
@@ -223,7 +231,7 @@ def test_licences_are_known_by_their_usual_names() -> None:
         ("MIT License", "mit"),
     ):
         assert hub_licence(text) == known
-    with pytest.raises(ConfigError, match="near it: .*cc-by-4.0"):
+    with pytest.raises(ConfigError, match=r"near it: .*cc-by-4.0"):
         hub_licence("CC-BY")
     with pytest.raises(ConfigError, match="no licence that the Hub knows"):
         hub_licence("unknown")

@@ -74,9 +74,7 @@ class MemoryHub:
             raise error(404, RepositoryNotFoundError)
         return self.repositories[repository]
 
-    def model_info(
-        self, repository: str, *, revision: str | None = None, **options: object
-    ) -> Any:
+    def model_info(self, repository: str, *, revision: str | None = None, **options: object) -> Any:
         def act() -> Any:
             there = self._of(repository)
             commit = there.tags.get(str(revision), revision) or there.head
