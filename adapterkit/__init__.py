@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
     from adapterkit.publishing.push import Publication, push
+    from adapterkit.stacks import load_stack, save_stack
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
     from adapterkit.training.fusion import train_fusion
@@ -70,6 +71,8 @@ _ROOMS = {
     "AdapterPool": "pool",
     "fill": "prediction",
     "predict": "prediction",
+    "load_stack": "stacks",
+    "save_stack": "stacks",
     "Publication": "publishing.push",
     "push": "publishing.push",
     "Classification": "tasks.classification",
@@ -110,11 +113,13 @@ __all__ = [
     "load_adapter",
     "load_backbone",
     "load_composition",
+    "load_stack",
     "merge",
     "predict",
     "push",
     "save_adapter",
     "save_composition",
+    "save_stack",
     "to_adapters",
     "train_fusion",
     "train_language",

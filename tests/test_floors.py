@@ -15,7 +15,7 @@ FLOORS = (
     ("methods", "generation"),
     ("model", "formats"),
     ("tasks", "bridge"),
-    ("evaluation", "prediction", "report", "cards"),
+    ("evaluation", "prediction", "report", "cards", "stacks"),
     ("training", "pool", "publishing"),
     ("demo",),
     ("cli",),

@@ -34,6 +34,7 @@ app.command()(show.fill)
 app.command()(show.inspect)
 app.command()(publish.push)
 app.command()(publish.convert)
+app.command()(publish.stack)
 
 
 def _version(wanted: bool) -> None:

@@ -1,18 +1,27 @@
-"""`push` and `convert`: publishing an adapter on the Hub, and making an old one fit for it."""
+"""`push`, `convert` and `stack`: publishing on the Hub, and making things fit for it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, Overwrite, load, print_json, print_table, say
+from adapterkit.cli.options import (
+    BackboneName,
+    Json,
+    Overwrite,
+    load,
+    print_json,
+    print_table,
+    say,
+    split_names,
+)
 
 if TYPE_CHECKING:
     from adapterkit.publishing.push import Publication
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="An adapter's folder.")],
+    folder: Annotated[Path, typer.Argument(help="An adapter's folder, or a stack's.")],
     repository: Annotated[str, typer.Argument(help="Where to: owner/name on the Hub.")],
     language: Annotated[
         str | None,
@@ -146,3 +155,35 @@ def convert(
         typer.echo(f"not taken along: {', '.join(done.left_behind)}")
     for need in done.missing:
         typer.echo(f"before it can be published: {need}")
+
+
+def stack(
+    parts: Annotated[
+        str, typer.Argument(help="Published adapters, first to last: me/mini-cym,mini:pos.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the stack.")],
+    backbone: BackboneName = "mini",
+    language: Annotated[
+        str | None,
+        typer.Option("--language", help="In which it predicts; by default the first part's."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Pin published adapters together, so that one id gives a working predictor.
+
+    Publish the folder with push; load it with ak.load_stack.
+
+    Example: adapterkit stack me/mini-cym,mini:pos --out stacks/cym-pos
+    """
+    from adapterkit.formats.inspection import inspect
+    from adapterkit.stacks import save_stack
+
+    place = save_stack(split_names(parts), out, backbone=backbone, language=language)
+    told = inspect(place)
+    if json:
+        print_json({"out": str(out), **told})
+        return
+    rows = [(one["reference"], one["kind"], one["commit"], one["digest"]) for one in told["parts"]]
+    print_table(
+        f"{out}: {told['task']}, {told['language']}", ("part", "kind", "commit", "sha256"), rows
+    )

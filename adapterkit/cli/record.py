@@ -9,6 +9,7 @@ from adapterkit.cards.scores import ScoreRecord, add_score
 from adapterkit.errors import ConfigError
 from adapterkit.files import sha256_of
 from adapterkit.formats.own import read_own
+from adapterkit.formats.pins import is_stack, read_pins
 
 if TYPE_CHECKING:
     from adapterkit.composition.stack import Stack
@@ -28,12 +29,14 @@ def record_scores(
     """Write what was measured into the folder's `scores.json`.
 
     Raises:
-        ConfigError: If the folder's adapter is not in the stack.
+        ConfigError: If the folder's adapter is not in the stack, or the folder's stack is another one.
     """
     parts = tuple((adapter.name, adapter.digest()) for adapter in stack.adapters)
-    if read_own(folder).get("digest") not in {digest for _, digest in parts}:
+    measured = {digest for _, digest in parts}
+    mine = read_pins(folder).digests if is_stack(folder) else {read_own(folder).get("digest")}
+    if not mine <= measured or (is_stack(folder) and mine != measured):
         raise ConfigError(
-            f"--record {folder}: its adapter is not in the stack that was measured "
+            f"--record {folder}: what is in it is not what was measured "
             f"({', '.join(name for name, _ in parts) or 'no adapter at all'})"
         )
     own = found["own"].scores

@@ -1,6 +1,7 @@
 """What an adapter folder is, without loading it: no torch, no tensor read but to hash its bytes."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from adapterkit.formats.description import Weights, describe, digest
 from adapterkit.formats.fusions import Member, describe_fusion
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP, check_folder
 from adapterkit.formats.peft_description import describe_peft
+from adapterkit.formats.pins import is_stack, read_pins
 from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
 from adapterkit.header import TensorFacts, read_header
 
@@ -33,7 +35,14 @@ def inspect(folder: Path) -> dict[str, Any]:
         FolderError: If there is no adapter in it, or it could not be loaded.
     """
     check_folder(folder)
+    if is_stack(folder):
+        return _stack(folder)
     return _composition(folder) if (folder / SETUP).is_file() else _adapter(folder)
+
+
+def _stack(folder: Path) -> dict[str, Any]:
+    pins = asdict(read_pins(folder))
+    return {"kind": "stack", **pins, "parts": [dict(part) for part in pins["parts"]]}
 
 
 def _adapter(folder: Path) -> dict[str, Any]:

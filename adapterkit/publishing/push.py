@@ -8,7 +8,7 @@ then the version is tagged. A repetition finds what is there already and goes on
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +19,16 @@ from adapterkit.cards.scores import SCORES_FILE
 from adapterkit.errors import HubError, found
 from adapterkit.files import sha256_of
 from adapterkit.formats.guard import OWNED
+from adapterkit.formats.pins import STACK_FILE, is_stack
 from adapterkit.hub_upload import Remote, check_repository, commit, create, look, tag
+from adapterkit.publishing.parcel import CARD, Parcel, Wish, texts_of
 from adapterkit.publishing.sources import write_record
-from adapterkit.publishing.staging import CARD, Wish, draft, stage, texts_of, write_card
+from adapterkit.publishing.stack_parcel import stack_parcel
+from adapterkit.publishing.staging import adapter_parcel
 
 _TAG = re.compile(r"v([1-9]\d{0,8})")
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".gguf")
-OURS = frozenset((*OWNED, SCORES_FILE, CARD))
+OURS = frozenset((*OWNED, STACK_FILE, SCORES_FILE, CARD))
 """Names under which `push` writes; of these, what a new version has no more is deleted with it."""
 logger = logging.getLogger("adapterkit")
 
@@ -47,6 +50,7 @@ class Publication:
         private: Whether only its owners see it.
         dry_run: Whether nothing was sent.
         note: What else should be known, e.g. that the Hub could not be asked.
+        stack: Whether it is a stack, not one adapter.
     """
 
     repository: str
@@ -61,19 +65,13 @@ class Publication:
     private: bool = False
     dry_run: bool = False
     note: str = ""
+    stack: bool = False
 
     @property
     def load(self) -> str:
         """The line that loads it."""
-        return f'ak.load_adapter("{self.repository}", revision="{self.tag}")'
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """A folder that is complete but for its card, and how the card of a version is written into it."""
-
-    folder: Path
-    write_card: Callable[[str], object]
+        verb = "load_stack" if self.stack else "load_adapter"
+        return f'ak.{verb}("{self.repository}", revision="{self.tag}")'
 
 
 def push(
@@ -87,13 +85,13 @@ def push(
     dry_run: bool = False,
     answers: str | Path | None = None,
 ) -> Publication:
-    """Publish an adapter's folder on the Hub: weights, provenance, scores and a card, as one commit with a tag.
+    """Publish a folder on the Hub: weights (or a stack's pins), provenance, scores and a card, as one commit with a tag.
 
     The folder itself is only read; `published.json` is written into it, for later publications that
     name it. Calling it again with the same folder changes nothing.
 
     Args:
-        folder: An adapter's folder (AdapterHub's layout or PEFT's).
+        folder: An adapter's (AdapterHub's layout or PEFT's), or a stack's (`save_stack`).
         repository: ``owner/name``; made if it is not there.
         language: ISO 639 code, where the folder names none (a task adapter: of its labelled data).
         license: E.g. ``cc-by-4.0``.
@@ -110,17 +108,18 @@ def push(
     """
     check_repository(repository)
     place = Path(folder).expanduser()
-    wish = Wish(language, license, base_model, Path(answers) if answers else None)
-    plan = draft(place, wish, repository)
+    wish = Wish(language, license, base_model, Path(answers) if answers else None, private)
+    build = stack_parcel if is_stack(place) else adapter_parcel
     with tempfile.TemporaryDirectory(prefix="adapterkit-") as temporary:
-        into = Path(temporary) / plan.adapter.name
-        told = stage(plan, into)
-        parcel = Parcel(into, lambda version: write_card(plan, told, into, repository, version))
+        parcel = build(place, wish, repository, Path(temporary))
         made = deliver(parcel, repository, private=private, dry_run=dry_run)
     if not dry_run:
-        remember(place, made, str(told["digest"]))
+        remember(place, made, parcel.digest)
     return replace(
-        made, removed=tuple(plan.removed), open_questions=tuple(unanswered(plan.answers))
+        made,
+        stack=is_stack(place),
+        removed=tuple(parcel.removed),
+        open_questions=() if is_stack(place) else tuple(unanswered(parcel.answers)),
     )
 
 

@@ -11,11 +11,9 @@ from typing import Any
 from adapterkit.errors import FolderError
 from adapterkit.files import read_json, write_json
 from adapterkit.formats.guard import OWN_FILE
+from adapterkit.formats.places import PUBLISHED as RECORD
 from adapterkit.formats.places import STARTER, starters
 from adapterkit.hub_upload import cached_copies, is_public
-
-RECORD = "published.json"
-"""Where a folder was published: written beside its files by `push`, and never published itself."""
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -1,104 +1,79 @@
-"""Building the folder that becomes public, apart from the one it is made of, and checking it as a stranger would."""
+"""Building an adapter's public folder, apart from the one it is made of, and checking it as a stranger would."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adapterkit.backbone.identity import MINI, canonical
-from adapterkit.cards.answers import ANSWERS_FILE, read_answers
 from adapterkit.cards.records import CardRecords
 from adapterkit.cards.rendering import render_card
 from adapterkit.cards.scores import SCORES_FILE, ScoreRecord, read_scores, write_scores
 from adapterkit.composition.adapter import Adapter
 from adapterkit.errors import ConfigError, FolderError, found
-from adapterkit.files import write_bytes
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.inspection import inspect
-from adapterkit.hub_upload import token_in_use
 from adapterkit.languages import normalise_code
-from adapterkit.licences import hub_licence
-from adapterkit.publishing.privacy import changes, check_public, scrub, user_names
+from adapterkit.publishing.parcel import MINI_ON_THE_HUB, Parcel, Wish, answers_of, licence_of
+from adapterkit.publishing.privacy import changes, scrub, user_names
 from adapterkit.publishing.sources import with_sources
 
-CARD = "README.md"
-MINI_ON_THE_HUB = "adapterkit/mini"
 
-
-@dataclass(frozen=True)
-class Wish:
-    """What the publisher says about an adapter, beside what its folder says.
-
-    Attributes:
-        language: Its language's code, where the folder has none.
-        licence: Of the adapter.
-        base_model: The backbone's Hub id, where the folder names none.
-        answers: File with the answers of the card; by default `card.toml` in the folder, if there.
-    """
-
-    language: str | None = None
-    licence: str | None = None
-    base_model: str | None = None
-    answers: Path | None = None
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An adapter that is ready to be staged: everything about it is known and allowed.
-
-    Attributes:
-        adapter: As it becomes public: backbone by its Hub id, provenance without private things.
-        language: ISO 639-3 code.
-        licence: The Hub's identifier.
-        base_model: The backbone's Hub id.
-        scores: Measured with this very adapter.
-        answers: Of the card.
-        removed: Places of the provenance where a path or a user name was taken out.
-    """
-
-    adapter: Adapter
-    language: str
-    licence: str
-    base_model: str
-    scores: tuple[ScoreRecord, ...] = ()
-    answers: Mapping[str, str] = field(default_factory=dict)
-    removed: Sequence[str] = ()
-
-
-def draft(folder: Path, wish: Wish, repository: str) -> Draft:
-    """Read the adapter in ``folder`` strictly, and see that nothing is missing.
+def adapter_parcel(folder: Path, wish: Wish, repository: str, into: Path) -> Parcel:
+    """Make the public folder of the adapter in ``folder`` under ``into``.
 
     Raises:
-        FolderError: If the folder is wrong, or its scores are another adapter's.
+        FolderError: If the folder is wrong, its scores are another adapter's, or what was written
+            does not read as what was meant.
         ConfigError: If language, licence or the backbone's identity is missing or cannot be right;
             all of it in one error.
     """
     adapter = read_folder(folder)
-    language = _language(adapter, wish)
-    base = wish.base_model or adapter.backbone.name
-    base = MINI_ON_THE_HUB if canonical(base) == MINI else canonical(base)
-    problems = _missing(adapter, language, wish.licence, base)
-    licence = ""
-    try:
-        licence = hub_licence(wish.licence) if wish.licence else ""
-    except ConfigError as error:
-        problems.append(f"--license: {error}")
+    base = _base(adapter, wish)
+    language = language_of(adapter, wish)
+    problems = _missing(adapter, language, base)
+    licence = licence_of(wish, problems)
     if problems:
         raise ConfigError(f"{folder}: cannot be published yet:{found(problems)}")
-    answers = answers_of(folder, wish.answers)
-    if licence == "other" and not {"license_name", "license_link"} <= set(answers):
-        raise ConfigError(f"licence 'other' needs license_name and license_link in {ANSWERS_FILE}")
-    name = MINI if base == MINI_ON_THE_HUB else base
+    answers = answers_of(folder, wish, licence)
     resolved = with_sources(adapter.provenance, folder)
-    public = scrub(resolved, users=user_names() - {repository.split("/")[0]})
-    removed = changes(resolved, public)
-    adapter.backbone = replace(adapter.backbone, name=name)
-    adapter.language, adapter.provenance = language, public
-    scores = scores_of(folder, adapter.digest())
-    return Draft(adapter, language, licence, base, scores, answers, removed)
+    users = user_names() - {repository.split("/")[0]}
+    adapter.provenance = scrub(resolved, users=users)
+    adapter.backbone = replace(adapter.backbone, name=MINI if base == MINI_ON_THE_HUB else base)
+    adapter.language = language
+    digest = adapter.digest()
+    scores = scores_of(folder, lambda one: digest in one.digests)
+    place = into / adapter.name
+    told = _write(adapter, scores, place)
+
+    def card(version: str) -> str:
+        return render_card(
+            CardRecords(
+                repository=repository,
+                version=version,
+                language=language,
+                licence=licence,
+                base_model=base,
+                adapter=told,
+                scores=read_scores(place),
+                answers=answers,
+            )
+        )
+
+    return Parcel(place, card, digest, answers, changes(resolved, adapter.provenance))
 
 
-def _language(adapter: Adapter, wish: Wish) -> str:
+def _base(adapter: Adapter, wish: Wish) -> str:
+    base = canonical(wish.base_model or adapter.backbone.name)
+    return MINI_ON_THE_HUB if base == MINI else base
+
+
+def language_of(adapter: Adapter, wish: Wish) -> str:
+    """The language's code, from the wish or the folder; empty if neither says.
+
+    Raises:
+        ConfigError: If they contradict each other.
+    """
     said = normalise_code(wish.language) if wish.language else ""
     if said and adapter.language and said != normalise_code(adapter.language):
         raise ConfigError(
@@ -107,13 +82,11 @@ def _language(adapter: Adapter, wish: Wish) -> str:
     return said or (normalise_code(adapter.language) if adapter.language else "")
 
 
-def _missing(adapter: Adapter, language: str, licence: str | None, base: str) -> list[str]:
+def _missing(adapter: Adapter, language: str, base: str) -> list[str]:
     problems = []
     if not language:
-        what = "that its labelled data is in" if adapter.kind == "task" else "it is for"
-        problems.append(f"language: the folder names none; say which {what} (--language cym)")
-    if not licence:
-        problems.append("licence: say under which it is published (--license cc-by-4.0)")
+        what = "its labelled data is in" if adapter.kind == "task" else "it is for"
+        problems.append(f"language: the folder names none; say which one {what} (--language cym)")
     if base.count("/") != 1 or base.startswith((".", "/", "~")) or "\\" in base:
         named = f"{base!r} is no Hub id" if base else "the folder names none"
         problems.append(f"backbone: {named}; say which it is (--base-model owner/name)")
@@ -125,28 +98,17 @@ def _missing(adapter: Adapter, language: str, licence: str | None, base: str) ->
     return problems
 
 
-def answers_of(folder: Path, path: Path | None) -> dict[str, str]:
-    """The answers in ``path``, or else in the folder's own `card.toml`, or none.
+def scores_of(folder: Path, fits: Callable[[ScoreRecord], bool]) -> tuple[ScoreRecord, ...]:
+    """The scores in ``folder``, if all were measured with what is in it.
 
     Raises:
-        ConfigError: If ``path`` is named and not there, or what is there cannot be answers.
-    """
-    if path is None and not (folder / ANSWERS_FILE).is_file():
-        return {}
-    return read_answers(path or folder / ANSWERS_FILE)
-
-
-def scores_of(folder: Path, digest: str) -> tuple[ScoreRecord, ...]:
-    """The scores in ``folder``, all measured with the adapter of ``digest``.
-
-    Raises:
-        FolderError: If one was measured with another.
+        FolderError: If one was measured with something else.
     """
     records = read_scores(folder)
     strange = [
         f"{one.task} on {one.dataset}: measured with {', '.join(name for name, _ in one.stack)}"
         for one in records
-        if digest not in one.digests
+        if not fits(one)
     ]
     if strange:
         raise FolderError(
@@ -156,54 +118,18 @@ def scores_of(folder: Path, digest: str) -> tuple[ScoreRecord, ...]:
     return records
 
 
-def stage(plan: Draft, into: Path) -> dict[str, Any]:
-    """Write all of the public folder but its card into ``into``, read it back, and describe it.
-
-    Returns:
-        As `inspect` tells.
-
-    Raises:
-        FolderError: If what was written does not read as what was meant.
-    """
-    save_adapter(plan.adapter, into)
-    back = read_folder(into)
-    if back.digest() != plan.adapter.digest():
-        raise FolderError(f"adapter {plan.adapter.name!r} does not read back as it was written")
-    if plan.scores:
-        users = user_names()
+def write_public_scores(scores: tuple[ScoreRecord, ...], place: Path) -> None:
+    """Write `scores.json` without paths and user names, if there are scores."""
+    users = user_names()
+    if scores:
         write_scores(
-            into,
-            [replace(one, dataset=str(scrub(one.dataset, users=users))) for one in plan.scores],
+            place, [replace(s, dataset=str(scrub(s.dataset, users=users))) for s in scores]
         )
-    return inspect(into)
 
 
-def write_card(plan: Draft, told: Mapping[str, Any], into: Path, repository: str, tag: str) -> str:
-    """Write the card for version ``tag``, look once more at every text, and return the card.
-
-    Raises:
-        ConfigError: If anything private is left in a text.
-    """
-    records = CardRecords(
-        repository=repository,
-        version=tag,
-        language=plan.language,
-        licence=plan.licence,
-        base_model=plan.base_model,
-        adapter=told,
-        scores=read_scores(into),
-        answers=plan.answers,
-    )
-    card = render_card(records)
-    write_bytes(into / CARD, card.encode())
-    check_public(texts_of(into), token=token_in_use())
-    return card
-
-
-def texts_of(folder: Path) -> dict[str, str]:
-    """The contents of the files that are text."""
-    return {
-        path.name: path.read_text(encoding="utf-8")
-        for path in sorted(folder.iterdir())
-        if path.suffix in (".json", ".md", ".toml")
-    }
+def _write(adapter: Adapter, scores: tuple[ScoreRecord, ...], place: Path) -> dict[str, Any]:
+    save_adapter(adapter, place)
+    if read_folder(place).digest() != adapter.digest():
+        raise FolderError(f"adapter {adapter.name!r} does not read back as it was written")
+    write_public_scores(scores, place)
+    return inspect(place)

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -12,7 +14,7 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
-from adapterkit.prediction import predict
+from adapterkit.prediction import PredictedText, predict
 from tests.hub.hub import LocalHub, run_client
 
 pytestmark = pytest.mark.slow
@@ -24,7 +26,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from adapterkit.errors import HubError
 from adapterkit.publishing.push import OURS, push
 
-folder, kind, step = sys.argv[2], sys.argv[3], 0
+folder, told = sys.argv[2], {}
 opener = build_opener(ProxyHandler({}))
 
 def ask(method, path, value=None):
@@ -35,27 +37,29 @@ def ask(method, path, value=None):
 def publish(name):
     return push(folder, name, license="cc-by-4.0", base_model="alice/tiny")
 
-hit, errors = True, 0
-while hit and step < 60:
-    name = f"alice/cut-{step}"
-    ask("DELETE", "/-/log")
-    shutil.rmtree(os.environ["HF_HOME"] + "/xet", ignore_errors=True)  # else nothing is uploaded twice
-    ask("POST", "/-/faults", [{"path": "", "do": {kind: True}, "after": step, "times": 1}])
-    try:
-        publish(name)
-    except HubError:
-        errors += 1
-    hit = any(entry["faults"] for entry in ask("GET", "/-/log"))
-    ask("POST", "/-/faults", [])
-    made = publish(name)
-    there = ask("GET", f"/-/show?id={name}")
-    assert there["tags"] == {"v1": made.commit}, there
-    assert there["branches"]["main"] == made.commit, there
-    for commit in there["commits"].values():
-        ours = set(commit) & OURS
-        assert not ours or len(ours) == 4, commit
-    step += 1
-print(json.dumps({"requests": step - 1, "errors": errors}))
+for kind in ("drop", "lost"):
+    hit, errors, step = True, 0, 0
+    while hit and step < 60:
+        name = f"alice/{kind}-{step}"
+        ask("DELETE", "/-/log")
+        shutil.rmtree(os.environ["HF_HOME"] + "/xet", ignore_errors=True)  # else nothing is uploaded twice
+        ask("POST", "/-/faults", [{"path": "", "do": {kind: True}, "after": step, "times": 1}])
+        try:
+            publish(name)
+        except HubError:
+            errors += 1
+        hit = any(entry["faults"] for entry in ask("GET", "/-/log"))
+        ask("POST", "/-/faults", [])
+        made = publish(name)
+        there = ask("GET", f"/-/show?id={name}")
+        assert there["tags"] == {"v1": made.commit}, there
+        assert there["branches"]["main"] == made.commit, there
+        for commit in there["commits"].values():
+            ours = set(commit) & OURS
+            assert not ours or len(ours) == 4, commit
+        step += 1
+    told[kind] = {"requests": step - 1, "errors": errors}
+print(json.dumps(told))
 """
 
 RACE = """
@@ -74,6 +78,13 @@ import adapterkit as ak
 backbone = ak.load_backbone("alice/tiny")
 stack = ak.Stack(ak.load_adapter("alice/tiny-cym", revision="v1"), ak.load_adapter("alice/tiny-pos"))
 found = ak.predict(ak.AdaptedModel(backbone, stack), json.loads(sys.argv[2]))
+print(json.dumps([[list(one.labels), [round(s, 6) for s in one.scores]] for one in found]))
+"""
+
+LOAD_STACK = """
+import json, sys
+import adapterkit as ak
+found = ak.predict(ak.load_stack("alice/cym-pos", revision="v1"), json.loads(sys.argv[2]))
 print(json.dumps([[list(one.labels), [round(s, 6) for s in one.scores]] for one in found]))
 """
 
@@ -101,24 +112,37 @@ def client(code: str, *words: str) -> str:
 
 
 def publish(hub: LocalHub, home: Path, folder: Path, repository: str, *more: str) -> dict:  # type: ignore[type-arg]
-    words = ["push", str(folder), repository, "--license", "cc-by-4.0", "--json", *more]
-    code = f"import sys\nsys.argv = {['adapterkit', *words]!r}\nfrom adapterkit.cli.app import main\nmain()"
-    done = run_client(code, hub.environment(home), folder=folder.parent)
+    words = ["push", str(folder), repository, "--license", "cc-by-4.0", *more]
+    return command(hub, home, *words)
+
+
+def text_of(hub: LocalHub, repository: str, name: str) -> str:
+    opener = build_opener(ProxyHandler({}))
+    with opener.open(f"{hub.url}/{repository}/resolve/main/{name}") as answer:
+        return str(answer.read().decode())
+
+
+def command(hub: LocalHub, home: Path, *words: str) -> dict:  # type: ignore[type-arg]
+    code = f"import sys\nsys.argv = {['adapterkit', *words, '--json']!r}\nfrom adapterkit.cli.app import main\nmain()"
+    done = run_client(code, hub.environment(home), folder=home.parent)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("kind", ["drop", "lost"])
+def shown(found: list[PredictedText]) -> list[list[list[object]]]:
+    return [[list(one.labels), [round(score, 6) for score in one.scores]] for one in found]
+
+
 @pytest.mark.parametrize("xet", [True, False], ids=["xet", "lfs"])
 def test_cut_at_every_request_nothing_partial_is_public_and_a_repetition_ends_well(
-    new_hub: LocalHub, folders: dict[str, Path], tmp_path: Path, kind: str, xet: bool
+    new_hub: LocalHub, folders: dict[str, Path], tmp_path: Path, xet: bool
 ) -> None:
     environment = new_hub.environment(tmp_path / "home", xet=xet)
-    done = run_client(client(CUT, str(folders["cym"]), kind), environment, folder=tmp_path)
+    done = run_client(client(CUT, str(folders["cym"])), environment, folder=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout)
-    assert told["requests"] >= 11
-    assert told["errors"] >= 3
+    for told in json.loads(done.stdout).values():
+        assert told["requests"] >= 11
+        assert told["errors"] >= 3
 
 
 def test_of_two_processes_at_once_one_wins_and_the_other_is_told(
@@ -150,41 +174,92 @@ def test_of_two_processes_at_once_one_wins_and_the_other_is_told(
     assert hub.show("alice/race")["tags"] == {"v1": first.stdout.strip()}
 
 
+@pytest.fixture(scope="module")
+def shelf(
+    tiny_folder: Path, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LocalHub, Path]]:
+    """A Hub with a backbone, two adapters and a stack of them; and the stack's folder."""
+    place = tmp_path_factory.mktemp("shelf")
+    hub, home, out = LocalHub(place / "hub"), place / "home", place / "stack"
+    hub.plant("alice/tiny", tiny_folder, lfs=("model.safetensors",))
+    for name in ("cym", "pos"):
+        base = ("--base-model", "alice/tiny", "--language", "cym")
+        publish(hub, home, folders[name], f"alice/tiny-{name}", *base)
+    parts = ("stack", "alice/tiny-cym,alice/tiny-pos", "--backbone", "alice/tiny")
+    command(hub, home, *parts, "--out", str(out))
+    made = publish(hub, home, out, "alice/cym-pos")
+    assert set(made["files"]) == {"README.md", "stack.json"}
+    yield hub, out
+    hub.stop()
+
+
+@pytest.mark.parametrize("program", [PREDICT, LOAD_STACK], ids=["adapters", "stack"])
 def test_a_published_stack_gives_the_same_output_on_another_machine(
-    hub: LocalHub, backbone: Backbone, tiny_folder: Path, folders: dict[str, Path], tmp_path: Path
+    shelf: tuple[LocalHub, Path],
+    backbone: Backbone,
+    folders: dict[str, Path],
+    tmp_path: Path,
+    program: str,
 ) -> None:
-    hub.plant("alice/tiny", tiny_folder, lfs=("model.safetensors",))
-    home = tmp_path / "home"
-    base = ("--base-model", "alice/tiny")
-    made = publish(hub, home, folders["cym"], "alice/tiny-cym", *base)
-    publish(hub, home, folders["pos"], "alice/tiny-pos", *base, "--language", "cy")
-    here = predict(
-        AdaptedModel(backbone, Stack(*(load_adapter(folders[name]) for name in ("cym", "pos")))),
-        TEXTS,
-    )
-    stranger = hub.environment(tmp_path / "elsewhere", token="")
-    done = run_client(client(PREDICT, json.dumps(TEXTS)), stranger, folder=tmp_path)
+    stack = Stack(*(load_adapter(folders[name]) for name in ("cym", "pos")))
+    here = predict(AdaptedModel(backbone, stack), TEXTS)
+    stranger = shelf[0].environment(tmp_path / "elsewhere", token="")
+    done = run_client(client(program, json.dumps(TEXTS)), stranger, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    there = json.loads(done.stdout)
-    assert there == [[list(one.labels), [round(s, 6) for s in one.scores]] for one in here]
-    record = hub.ask("GET", "/alice/tiny-pos/resolve/main/adapterkit.json")
-    assert record["provenance"]["over"][0]["repository"] == "alice/tiny-cym"
-    assert record["provenance"]["over"][0]["commit"] == made["commit"]
+    assert json.loads(done.stdout) == shown(here)
 
 
-@pytest.mark.parametrize("name", ["cym", "pos"])
-def test_the_snippet_of_a_card_runs_as_it_stands(
-    hub: LocalHub, tiny_folder: Path, folders: dict[str, Path], tmp_path: Path, name: str
+def test_a_task_adapter_says_where_its_source_is_published(shelf: tuple[LocalHub, Path]) -> None:
+    hub, _ = shelf
+    record = json.loads(text_of(hub, "alice/tiny-pos", "adapterkit.json"))
+    (over,) = record["provenance"]["over"]
+    assert over["repository"] == "alice/tiny-cym"
+    assert over["commit"] == hub.show("alice/tiny-cym")["tags"]["v1"]
+
+
+def test_the_snippets_of_the_cards_run_as_they_stand(
+    shelf: tuple[LocalHub, Path], tmp_path: Path
 ) -> None:
-    hub.plant("alice/tiny", tiny_folder, lfs=("model.safetensors",))
-    base = ("--base-model", "alice/tiny", "--language", "cym")
-    for one in ("cym", "pos"):
-        publish(hub, tmp_path / "home", folders[one], f"alice/tiny-{one}", *base)
-    card = publish(hub, tmp_path / "home", folders[name], f"alice/tiny-{name}", *base, "--dry-run")[
-        "texts"
-    ]["README.md"]
-    snippet = re.findall(r"```python\n(.*?)```", card, re.S)[0]
-    assert re.search(r'revision="(v1|[0-9a-f]{40})"', snippet)
-    done = run_client(snippet, hub.environment(tmp_path / "other", token=""), folder=tmp_path)
+    names = ("tiny-cym", "tiny-pos", "cym-pos")
+    cards = [text_of(shelf[0], f"alice/{name}", "README.md") for name in names]
+    snippets = [one for card in cards for one in re.findall(r"```python\n(.*?)```", card, re.S)]
+    assert len(snippets) == 3
+    assert all(re.search(r'revision="(v1|[0-9a-f]{40})"', one) for one in snippets)
+    stranger = shelf[0].environment(tmp_path / "other", token="")
+    done = run_client("\n".join(snippets), stranger, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    assert len(done.stdout.splitlines()) == 3
+
+
+REFUSED = """
+import json, sys
+import adapterkit as ak
+for folder in json.loads(sys.argv[2]):
+    try:
+        ak.load_stack(folder)
+    except ak.FolderError as error:
+        print(" ".join(str(error).split()))
+"""
+
+
+def test_a_stack_whose_parts_are_not_what_it_pins_is_refused(
+    shelf: tuple[LocalHub, Path], backbone: Backbone, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    hub, out = shelf
+    text = (out / "stack.json").read_text()
+    changes = {
+        "its weights are not those that the stack pins": load_adapter(folders["pos"]).digest(),
+        "its backbone 'alice/tiny' is not what it pins": backbone.facts.digest,
+        "adapter_config.json: altered": re.findall(r'"adapter_config.json": "(.*?)"', text)[0],
+    }
+    places = []
+    for number, old in enumerate(changes.values()):
+        places.append(tmp_path / f"stack-{number}")
+        places[-1].mkdir()
+        (places[-1] / "stack.json").write_text(text.replace(old, "0" * 64))
+    stranger = hub.environment(tmp_path / "home", token="")
+    code = client(REFUSED, json.dumps([str(place) for place in places]))
+    done = run_client(code, stranger, folder=tmp_path)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stderr
+    assert all(reason in line for reason, line in zip(changes, lines, strict=True)), lines

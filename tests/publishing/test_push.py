@@ -12,7 +12,7 @@ from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import ConfigError, FolderError, HubError
 from adapterkit.formats.adapterhub import load_adapter, read_folder, save_adapter
 from adapterkit.metrics import Score
-from adapterkit.publishing import sources, staging
+from adapterkit.publishing import parcel, sources, staging
 from adapterkit.publishing.push import OURS, push
 from tests.publishing import memory_hub
 from tests.publishing.memory_hub import MemoryHub
@@ -29,7 +29,7 @@ def backbone(tiny_folder: Path) -> Backbone:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryHub:
     made = memory_hub.install(monkeypatch, tmp_path)
-    monkeypatch.setattr(staging, "token_in_use", lambda: None)
+    monkeypatch.setattr(parcel, "token_in_use", lambda: None)
     monkeypatch.setattr(sources, "is_public", lambda repository, commit: False)
     return made
 
@@ -191,7 +191,7 @@ def test_all_that_is_missing_is_said_at_once(
     head = HeadConfig("tagging", ("A", "B"))
     made = new_adapter("pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head)
     place = save_adapter(made, tmp_path / "pos")
-    with pytest.raises(ConfigError, match=r"(?s)language: .*licence: .*backbone: 'tiny' is no Hub"):
+    with pytest.raises(ConfigError, match=r"(?s)language: .*backbone: 'tiny' is no Hub.*licence: "):
         push(place, ME)
     record = json.loads((place / "adapterkit.json").read_text())
     del record["backbone"]["digest"]
