@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
     from adapterkit.publishing.push import Publication, push
+    from adapterkit.searching.search import search
     from adapterkit.stacks import load_stack, save_stack
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
@@ -71,6 +72,7 @@ _ROOMS = {
     "AdapterPool": "pool",
     "fill": "prediction",
     "predict": "prediction",
+    "search": "searching.search",
     "load_stack": "stacks",
     "save_stack": "stacks",
     "Publication": "publishing.push",
@@ -120,6 +122,7 @@ __all__ = [
     "save_adapter",
     "save_composition",
     "save_stack",
+    "search",
     "to_adapters",
     "train_fusion",
     "train_language",

@@ -91,13 +91,13 @@ def look(repository: str, *, commit: str | None = None) -> Remote | None:
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    api = _api()
-    with _as_hub_error(f"{repository!r} could not be looked at"):
+    client = api()
+    with as_hub_error(f"{repository!r} could not be looked at"):
         try:
-            info = api.model_info(repository, revision=commit, files_metadata=True, timeout=SECONDS)
+            info = client.model_info(repository, revision=commit, files_metadata=True, timeout=SECONDS)
         except RepositoryNotFoundError:
             return None
-        refs = api.list_repo_refs(repository)
+        refs = client.list_repo_refs(repository)
     return Remote(
         repository=info.id,
         commit=str(info.sha),
@@ -121,8 +121,8 @@ def create(repository: str, *, private: bool) -> None:
     Raises:
         HubError: If the Hub refuses.
     """
-    with _as_hub_error(f"{repository!r} could not be created"):
-        _api().create_repo(repository, private=private, exist_ok=True)
+    with as_hub_error(f"{repository!r} could not be created"):
+        api().create_repo(repository, private=private, exist_ok=True)
 
 
 def commit(
@@ -146,8 +146,8 @@ def commit(
     ]
     operations += [CommitOperationDelete(path_in_repo=name) for name in delete]
     try:
-        with _as_hub_error(f"{repository!r} could not be written to"):
-            made = _api().create_commit(
+        with as_hub_error(f"{repository!r} could not be written to"):
+            made = api().create_commit(
                 repository, operations, commit_message=message, parent_commit=parent
             )
             return str(made.oid)
@@ -175,8 +175,8 @@ def tag(repository: str, name: str, *, commit: str) -> None:
         HubError: If the Hub refuses, or the tag names another commit.
     """
     try:
-        with _as_hub_error(f"{repository!r}: the tag {name!r} could not be made"):
-            _api().create_tag(repository, tag=name, revision=commit)
+        with as_hub_error(f"{repository!r}: the tag {name!r} could not be made"):
+            api().create_tag(repository, tag=name, revision=commit)
     except HubError as error:
         there = None
         with contextlib.suppress(HubError):
@@ -195,7 +195,7 @@ def is_public(repository: str, commit: str) -> bool:
     """Whether anybody can see ``repository`` at ``commit``; False where that cannot be found out."""
     from huggingface_hub import HfApi
 
-    with contextlib.suppress(HubError), _as_hub_error(""):
+    with contextlib.suppress(HubError), as_hub_error(""):
         info = HfApi(token=False).model_info(repository, revision=commit, timeout=SECONDS)
         return not info.private and info.sha == commit
     return False
@@ -228,14 +228,16 @@ def check_repository(repository: str) -> None:
         raise HubError(f"{repository!r} is no Hub repository id; one looks like owner/name")
 
 
-def _api() -> "HfApi":
+def api() -> "HfApi":
+    """The client."""
     from huggingface_hub import HfApi
 
     return HfApi(library_name="adapterkit")
 
 
 @contextlib.contextmanager
-def _as_hub_error(what: str) -> Iterator[None]:
+def as_hub_error(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a `HubError` that begins with ``what``."""
     try:
         yield
     except HubError:

@@ -8,7 +8,17 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "licences", "seeds", "files", "version"),
-    ("config", "metrics", "hub", "hub_upload", "templating", "header", "tensorfile"),
+    (
+        "config",
+        "metrics",
+        "hub",
+        "hub_upload",
+        "hub_listing",
+        "naming",
+        "templating",
+        "header",
+        "tensorfile",
+    ),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
@@ -16,7 +26,7 @@ FLOORS = (
     ("model", "formats"),
     ("tasks", "bridge"),
     ("evaluation", "prediction", "report", "cards", "stacks"),
-    ("training", "pool", "publishing"),
+    ("training", "pool", "publishing", "searching"),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),
@@ -27,6 +37,7 @@ STEPS = {
     ("licences", "errors"),  # unknown licences are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
+    ("hub_listing", "hub_upload"),  # one way to ask the Hub, one way to say what went wrong
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
@@ -39,7 +50,7 @@ STEPS = {
 DOORS = {
     "transformers": {"backbone/load.py"},
     "safetensors": {"tensorfile.py"},
-    "huggingface_hub": {"hub.py", "hub_upload.py"},
+    "huggingface_hub": {"hub.py", "hub_upload.py", "hub_listing.py"},
     "datasets": {"data/datasets_door.py"},
     "seqeval": {"metrics.py"},
     "icu4py": {"text/words.py"},

@@ -90,6 +90,11 @@ class CardRecords:
                 "backbone": self.adapter["backbone"]["name"],
                 "backbone_digest": self.adapter["backbone"]["digest"],
                 "digest": self.adapter["digest"],
+                "bytes": sum(
+                    one["bytes"]
+                    for name, one in self.adapter["files"].items()
+                    if name != "README.md"
+                ),
                 "version": self.version,
             },
         }

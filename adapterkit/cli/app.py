@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import language, publish, show, task
+from adapterkit.cli import find, language, publish, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
@@ -32,6 +32,7 @@ app.command()(task.predict)
 app.command()(task.evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
+app.command()(find.search)
 app.command()(publish.push)
 app.command()(publish.convert)
 app.command()(publish.stack)

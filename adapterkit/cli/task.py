@@ -259,8 +259,10 @@ def evaluate(
         beside = [folder_of(name) for name in split_names(stack)]
         kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
         found = compare(reader, adapters, examples, source=kept, seed=seed)
+        same = kept.digest() == adapters.adapters[0].digest()
     else:
         found = {"own": evaluation(AdaptedModel(reader, adapters), examples, seed=seed)}
+        same = False
     if predictions:
         found["own"].write(predictions)
     if record:
@@ -268,7 +270,9 @@ def evaluate(
 
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         code = examples.examples("test")[0].language or language
-        record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
+        # In the source language itself, the source adapter kept is no rival.
+        shown = {k: v for k, v in found.items() if k != "source" or not same}
+        record_scores(record, shown, adapters, task=label, language=code, test=test, seed=seed)
     if json:
         print_json(
             {k: v.scores.as_dict() for k, v in found.items()}

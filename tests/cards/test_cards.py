@@ -20,11 +20,12 @@ from adapterkit.cards.scores import (
     read_scores,
     scores_from,
 )
+from adapterkit.cards.stack_card import render_stack_card
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.licences import hub_licence
 from adapterkit.metrics import Score
 from adapterkit.templating import render_markdown, tick, to_markdown
-from tests.cards.examples import PLACE, records, rendered
+from tests.cards.examples import PLACE, records, rendered, stack_records
 
 NAMES = ("language", "task")
 HOSTILE = (
@@ -64,7 +65,7 @@ def score(value: float, low: float, high: float, **more: Score) -> ScoreRecord:
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "stack"])
 def test_the_examples_are_what_their_records_render_to(name: str) -> None:
     there = (PLACE / f"{name}.md").read_text(encoding="utf-8")
     assert rendered()[name] == there, "run: python -m tests.cards.examples"
@@ -124,6 +125,21 @@ def test_no_answer_and_no_record_breaks_out_of_the_page(name: str, text: str) ->
     assert "49" not in outside.split("## Licence")[0] or "7 \\* 7" in outside
     assert front(after)["adapterkit"]["kind"] == told.adapter["kind"]
     assert all(sign.isprintable() or sign == "\n" for sign in after)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_stack_breaks_out_of_its_page(text: str) -> None:
+    told = stack_records()
+    part = replace(told.pins.parts[0], reference=text, kind=text, name=text)
+    pins = replace(told.pins, task=text, backbone_name=text, parts=(part, *told.pins.parts[1:]))
+    one = replace(told.scores[0], task=text, dataset=text)
+    answers = {"asks": text}
+    before = render_stack_card(replace(told, answers={"asks": "harmless"})).split("---\n", 2)[2]
+    evil = replace(told, pins=pins, scores=(one,), answers=answers)
+    after = render_stack_card(evil).split("---\n", 2)[2]
+    for sign in (r"^#", r"^```", r"^\|", r"^- ", r"^\d+\.", r"^---"):
+        assert len(re.findall(sign, after, re.M)) == len(re.findall(sign, before, re.M)), sign
+    assert front(render_stack_card(evil))["adapterkit"]["task"] == text
 
 
 def dressed(told: CardRecords, text: str) -> CardRecords:

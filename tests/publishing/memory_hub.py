@@ -150,7 +150,7 @@ def _sibling(name: str, data: bytes) -> Any:
 def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryHub:
     """Put a Hub in memory behind `adapterkit.hub_upload`, with an empty cache and no token."""
     hub = MemoryHub()
-    monkeypatch.setattr(hub_upload, "_api", lambda: hub)
+    monkeypatch.setattr(hub_upload, "api", lambda: hub)
     monkeypatch.setattr(hub_upload, "is_public", lambda repository, commit: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hub_upload, "token_in_use", lambda: None)
