@@ -34,15 +34,20 @@ class Listing:
     files: tuple[str, ...]
 
 
-def list_repositories(tags: Sequence[str]) -> list[Listing]:
-    """Repositories of models that have every tag of ``tags``, most downloaded first.
+def list_repositories(tags: Sequence[str], name: str = "") -> list[Listing]:
+    """Repositories of models that have every tag of ``tags``, and ``name`` in their id; most downloaded first.
 
     Raises:
         HubError: If the Hub cannot be asked.
     """
     with as_hub_error("the Hub could not be searched"):
         found = api().list_models(
-            filter=list(tags), full=True, cardData=True, sort="downloads", limit=MOST
+            filter=list(tags),
+            search=name or None,
+            full=True,
+            cardData=True,
+            sort="downloads",
+            limit=MOST,
         )
         return [_listing(info) for info in found]
 

@@ -94,7 +94,9 @@ def look(repository: str, *, commit: str | None = None) -> Remote | None:
     client = api()
     with as_hub_error(f"{repository!r} could not be looked at"):
         try:
-            info = client.model_info(repository, revision=commit, files_metadata=True, timeout=SECONDS)
+            info = client.model_info(
+                repository, revision=commit, files_metadata=True, timeout=SECONDS
+            )
         except RepositoryNotFoundError:
             return None
         refs = client.list_repo_refs(repository)

@@ -69,18 +69,19 @@ class Question:
             and (not self.licence or self.licence == row.licence)
         )
 
-    def tags(self) -> Iterator[tuple[str, ...]]:
-        """Tags to ask the Hub for: each of these questions apart, all of its tags together."""
+    def parts(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What to ask the Hub for, in turn: tags that a repository has together, and a part of its id."""
         codes = [code for language in self.languages for code in all_codes(language)]
         libraries = (*LIBRARIES, "peft") if self.method in ("lora", "ia3") else LIBRARIES
         for library in libraries:
-            yield from ((library, code) for code in codes)
-            yield from ((library, task) for task in self.tasks)
+            yield from (((library, code), "") for code in codes)
+            yield from (((library, task), "") for task in self.tasks)
             if not codes and not self.tasks:
                 more = (f"base_model:adapter:{self._hub_base()}",) if self.backbone else ()
-                yield (library, *more)
-        # Old cards often have no language but in the name of their AdapterHub entry.
-        yield from ((f"adapterhub:{code}/wiki",) for code in codes)
+                yield (library, *more), ""
+        # Old cards often tell their language or task in the name of their AdapterHub entry only.
+        yield from (((f"adapterhub:{code}/wiki",), "") for code in codes)
+        yield from ((("adapter-transformers",), task) for task in self.tasks if len(task) > 1)
 
     def _hub_base(self) -> str:
         return self.backbone.split("@")[0]
@@ -158,7 +159,9 @@ def search(
 def _asked(question: Question) -> tuple[list[Found], str]:
     try:
         listings = {
-            one.repository: one for tags in question.tags() for one in list_repositories(tags)
+            one.repository: one
+            for tags, name in question.parts()
+            for one in list_repositories(tags, name)
         }
         rows = [row_of(one) for one in listings.values()]
         rows = _with_sizes(rows, question)

@@ -263,3 +263,42 @@ def test_a_stack_whose_parts_are_not_what_it_pins_is_refused(
     lines = done.stdout.splitlines()
     assert len(lines) == 3, done.stderr
     assert all(reason in line for reason, line in zip(changes, lines, strict=True)), lines
+
+
+SEARCH = """
+import json, os
+import adapterkit as ak
+old = ak.search("swh", "ner")
+found = {name: [row.repository for row in ak.search(name)] for name in ("Welsh", "cy", "Cymraeg")}
+first = next(row for row in ak.search("Welsh") if row.kind == "language")
+same = ak.load_adapter(first.repository, revision=first.commit).digest()
+print(json.dumps([found, [[row.repository, row.matches] for row in old], first.load, first.bytes, same]))
+"""
+
+
+def test_what_is_published_is_found_by_its_language_and_loaded_by_its_line(
+    shelf: tuple[LocalHub, Path], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    hub = shelf[0]
+    name = "AdapterHub/xlm-roberta-base-sw-wiki_pfeiffer"
+    card = (
+        "---\ntags: [adapter-transformers, xlm-roberta, 'adapterhub:sw/wiki']\nlanguage: sw\n---\n"
+    )
+    hub.plant(name, {"README.md": card.encode(), "adapter_config.json": b"{}"})
+    stranger = hub.environment(tmp_path / "home", token="")
+    done = run_client(SEARCH, stranger, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found, old, line, size, digest = json.loads(done.stdout)
+    ours = {"alice/tiny-cym", "alice/tiny-pos", "alice/cym-pos"}  # all of them in Welsh
+    assert all(set(rows) == ours for rows in found.values())
+    assert old == [[name, "language"]]
+    assert re.fullmatch(
+        r'ak\.load_(adapter|stack)\("alice/[\w-]+", revision="[0-9a-f]{40}"\)', line
+    )
+    assert size > 0
+    assert digest in {load_adapter(folder).digest() for folder in folders.values()}
+    offline = {**stranger, "HF_HUB_OFFLINE": "1"}
+    command = "from adapterkit.cli.app import main; import sys; sys.argv = ['adapterkit', 'search', '--language', 'cy']; main()"
+    done = run_client(command, offline, folder=tmp_path)
+    assert "3 found for Welsh (cym)" in done.stdout
+    assert "HF_HUB_OFFLINE" in done.stderr
