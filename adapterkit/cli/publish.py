@@ -128,6 +128,10 @@ def convert(
     revision: Annotated[
         str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option("--to", help="adapterhub or peft; LoRA and IA3 exist in both."),
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -139,7 +143,13 @@ def convert(
 
     facts = load(backbone, device="cpu", dtype=None).facts if backbone else None
     done = write_anew(
-        folder, out, backbone=facts, language=language, revision=revision, overwrite=overwrite
+        folder,
+        out,
+        backbone=facts,
+        language=language,
+        revision=revision,
+        layout=layout,
+        overwrite=overwrite,
     )
     if json:
         print_json(done.as_dict())

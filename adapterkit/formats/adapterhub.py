@@ -28,6 +28,7 @@ from adapterkit.formats.guard import (
     check_folder,
 )
 from adapterkit.formats.heads import head_record
+from adapterkit.formats.hub_lora import is_hub_lora, read_hub_lora
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
 from adapterkit.formats.values import check_name
@@ -50,6 +51,8 @@ def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
         )
     if is_peft(folder):
         return read_peft(folder, with_head=with_head)
+    if is_hub_lora(folder):
+        return read_hub_lora(folder, with_head=with_head)
     files = Files()
     told = describe(folder, files.facts, with_head=with_head)
     values = files.values(told.weights)

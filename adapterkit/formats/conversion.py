@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.composition.adapter import Adapter
-from adapterkit.config import BackboneFacts
+from adapterkit.config import BackboneFacts, LowRankConfig
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.guard import CONFIG
+from adapterkit.formats.hub_lora import is_hub_lora, write_hub_lora
 from adapterkit.formats.peft_folders import is_peft
 from adapterkit.formats.places import folder_of
+from adapterkit.formats.values import check_name
 from adapterkit.languages import normalise_code
 
 
@@ -63,9 +65,10 @@ def convert(
     backbone: BackboneFacts | None = None,
     language: str | None = None,
     revision: str | None = None,
+    layout: str | None = None,
     overwrite: bool = False,
 ) -> Conversion:
-    """Write an adapter anew in its own layout: old ``.bin`` files become safetensors, with checksums beside them.
+    """Write an adapter anew: old ``.bin`` files become safetensors, with checksums beside them.
 
     Args:
         reference: A folder, a starter or a Hub id.
@@ -74,12 +77,15 @@ def convert(
             its digest and depth are recorded. Without it, only what the folder says is known.
         language: ISO 639 code, where the folder names none.
         revision: Branch, tag or commit of a Hub repository.
+        layout: ``adapterhub`` or ``peft``. Bottlenecks exist in the first only; LoRA and IA3 in both, and
+            without a wish become PEFT's.
         overwrite: Replace an adapter that is in ``out`` already.
 
     Raises:
         FolderError: If the folder is wrong, or ``out`` is the folder itself.
         AdapterMismatch: If it does not fit ``backbone``.
-        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off.
+        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off, or the method does not exist
+            in the wished layout.
     """
     source, place = folder_of(reference, revision=revision), Path(out)
     if place.resolve() == source.resolve():
@@ -96,7 +102,9 @@ def convert(
         changes += _bind(adapter, backbone)
     if language:
         changes += _name_language(adapter, normalise_code(language))
-    save_adapter(adapter, place)
+    if is_hub_lora(source) and layout != "adapterhub":
+        changes.append("layout: from AdapterHub's to PEFT's; the formulas are the same")
+    _save(adapter, place, layout)
     back, digest = read_folder(place), adapter.digest()
     if back.digest() != digest:
         raise FolderError(f"{place}: does not read back as it was written")
@@ -114,6 +122,21 @@ def convert(
         changes=tuple(changes),
         missing=tuple(_missing(back)),
     )
+
+
+def _save(adapter: Adapter, place: Path, layout: str | None) -> None:
+    low_rank = isinstance(adapter.config, LowRankConfig)
+    if layout not in (None, "adapterhub", "peft"):
+        raise ConfigError(f"layout {layout!r}: must be adapterhub or peft")
+    if layout == "peft" and not low_rank:
+        raise ConfigError(
+            f"adapter {adapter.name!r} is a bottleneck adapter, which PEFT does not have; LoRA and IA3 exist in both"
+        )
+    if layout == "adapterhub" and low_rank:
+        check_name(adapter.name)
+        write_hub_lora(adapter, place)
+    else:
+        save_adapter(adapter, place)
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from adapterkit.config import BackboneFacts
+from adapterkit.config import BackboneFacts, LowRankConfig
 from adapterkit.errors import FolderError
 from adapterkit.files import read_json, sha256_of
 from adapterkit.formats import peft_description
@@ -53,6 +53,8 @@ def _adapter(folder: Path) -> dict[str, Any]:
         raise FolderError(f"{folder}: is no adapter folder, it has no {CONFIG}")
     if "peft_type" in read_json(folder / CONFIG):
         return _peft(folder)
+    if _is_hub_lora(folder):
+        return _hub_lora(folder)
     told = describe(folder, _facts)
     config, head = told.envelope.config, told.head
     return {
@@ -94,6 +96,38 @@ def _peft(folder: Path) -> dict[str, Any]:
         "digest": peft_description.digest(told),
         "provenance": told.provenance,
     }
+
+
+def _hub_lora(folder: Path) -> dict[str, Any]:
+    """A LoRA in AdapterHub's layout: it is loaded, for only so are its weights known by our names."""
+    from adapterkit.formats.hub_lora import read_hub_lora
+
+    adapter = read_hub_lora(folder)
+    config = adapter.config
+    assert isinstance(config, LowRankConfig)
+    head = adapter.head.config if adapter.head is not None else None
+    return {
+        "name": adapter.name,
+        "kind": adapter.kind or "unknown",
+        "method": config.method,
+        "language": adapter.language,
+        "labels": list(adapter.labels),
+        "head": head.head_type if head else None,
+        "backbone": _backbone(adapter.backbone),
+        "reduction_factor": None,
+        "rank": config.rank or None,
+        "alpha": config.alpha or None,
+        "targets": list(config.targets),
+        "parameters": adapter.parameter_count(),
+        "files": _files(folder),
+        "digest": adapter.digest(),
+        "provenance": adapter.provenance,
+    }
+
+
+def _is_hub_lora(folder: Path) -> bool:
+    config = read_json(folder / CONFIG).get("config")
+    return isinstance(config, dict) and config.get("architecture") == "lora"
 
 
 def _backbone(facts: BackboneFacts) -> dict[str, Any]:
