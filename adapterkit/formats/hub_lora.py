@@ -245,7 +245,6 @@ def _modules(
 
 
 def _config(shape: LoraShape, modules: tuple[Linear, ...], prefix: str) -> LowRankConfig:
-    ends = tuple(dict.fromkeys(_end(one.path) for one in modules))
     lora = shape.method == "lora"
     return LowRankConfig(
         method="lora" if lora else "ia3",
@@ -253,14 +252,18 @@ def _config(shape: LoraShape, modules: tuple[Linear, ...], prefix: str) -> LowRa
         rank=shape.rank if lora else 0,
         alpha=shape.alpha if lora else 0.0,
         dropout=shape.dropout if lora else 0.0,
-        targets=ends,
+        targets=_targets(shape, modules),
         prefix=prefix,
     )
 
 
-def _end(path: str) -> str:
-    """The end of a path that means this linear layer and no other: PEFT's ``target_modules``."""
-    return path.split(".", 3)[3] if path.count(".") > 3 else path.rsplit(".", 1)[-1]
+def _targets(shape: LoraShape, modules: tuple[Linear, ...]) -> tuple[str, ...]:
+    """PEFT's ``target_modules``: ends of names, where they mean these linear layers and no others.
+
+    An end cannot leave a layer out, and "output.dense" would also mean attention's own output.
+    """
+    whole = bool(shape.leave_out) or "output" in shape.words
+    return tuple(dict.fromkeys(one.path if whole else one.path.split(".", 3)[3] for one in modules))
 
 
 def hub_keys(config: LowRankConfig, name: str) -> dict[str, str]:

@@ -50,6 +50,24 @@ def theirs(backbone: Backbone, tmp_path: Path) -> Path:
     return tmp_path / "hub"
 
 
+def feed_forward(backbone: Backbone) -> tuple[str, ...]:
+    """The last linear layer of each layer, which no short end of a name means."""
+    return tuple(f"encoder.layer.{layer}.output.dense" for layer in range(backbone.layers))
+
+
+def test_the_last_linear_layer_is_told_from_attentions_own(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    made = make(backbone, "lora", targets=("key", *feed_forward(backbone)))
+    save_adapter(made, tmp_path / "peft")
+    convert(tmp_path / "peft", tmp_path / "hub", layout="adapterhub")
+    convert(tmp_path / "hub", tmp_path / "again", layout="peft")
+    targets = json.loads((tmp_path / "again" / "adapter_config.json").read_text())["target_modules"]
+    assert "output.dense" not in targets
+    assert set(feed_forward(backbone)) <= set(targets)
+    assert load_adapter(tmp_path / "again").digest() == made.digest()
+
+
 @pytest.mark.parametrize("method", ["lora", "ia3"])
 def test_there_and_back_the_weights_and_the_output_are_the_same(
     backbone: Backbone, tmp_path: Path, method: str
