@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from adapterkit.model import AdaptedModel
     from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
+    from adapterkit.pulling.pull import Pulled, pull
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
     from adapterkit.training.fusion import train_fusion
@@ -67,6 +68,8 @@ _ROOMS = {
     "AdapterPool": "pool",
     "fill": "prediction",
     "predict": "prediction",
+    "Pulled": "pulling.pull",
+    "pull": "pulling.pull",
     "Classification": "tasks.classification",
     "Tagging": "tasks.tagging",
     "train_fusion": "training.fusion",
@@ -90,6 +93,7 @@ __all__ = [
     "Fuse",
     "HubError",
     "LanguageConfig",
+    "Pulled",
     "Rows",
     "Scores",
     "Stack",
@@ -105,6 +109,7 @@ __all__ = [
     "load_composition",
     "merge",
     "predict",
+    "pull",
     "save_adapter",
     "save_composition",
     "to_adapters",

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
     ("errors", "languages", "seeds", "files", "version"),
-    ("config", "metrics", "hub", "header", "tensorfile"),
+    ("config", "metrics", "hub", "fetching", "header", "tensorfile"),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
@@ -16,7 +16,7 @@ FLOORS = (
     ("model", "formats"),
     ("tasks", "bridge"),
     ("evaluation", "prediction", "report"),
-    ("training", "pool"),
+    ("training", "pool", "pulling"),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),
@@ -26,6 +26,7 @@ STEPS = {
     ("languages", "errors"),  # wrong codes are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
+    ("hub", "fetching"),  # the door, and how things come through it
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
@@ -38,7 +39,7 @@ STEPS = {
 DOORS = {
     "transformers": {"backbone/load.py"},
     "safetensors": {"tensorfile.py"},
-    "huggingface_hub": {"hub.py"},
+    "huggingface_hub": {"hub.py", "fetching/web.py", "fetching/store.py"},
     "datasets": {"data/datasets_door.py"},
     "seqeval": {"metrics.py"},
     "icu4py": {"text/words.py"},
