@@ -77,7 +77,9 @@ def fetch(
     """
     meant = names.parse(reference, backbone=backbone, home=web.endpoint())
     if meant.revision and revision and meant.revision != revision:
-        raise HubError(f"{reference}: names revision {meant.revision}, and {revision} was asked for")
+        raise HubError(
+            f"{reference}: names revision {meant.revision}, and {revision} was asked for"
+        )
     told = store.fetch(meant.repository, revision or meant.revision, adapter_files)
     if told.note:
         logger.warning("%s", told.note)
@@ -86,14 +88,14 @@ def fetch(
 
 def adapter_files(paths: list[str]) -> list[str]:
     """Those of a repository's files that an adapter may be made of."""
-    wanted = []
-    for path in paths:
-        folder, _, name = path.rpartition("/")
-        if any(fnmatch(name, pattern) for pattern in ADAPTER_FILES):
-            wanted.append(path)
-        elif name in OLD_WEIGHTS and f"{folder}/{OLD_WEIGHTS[name]}".lstrip("/") not in paths:
-            wanted.append(path)
-    return wanted
+    return [path for path in paths if _is_adapter_file(path, paths)]
+
+
+def _is_adapter_file(path: str, paths: list[str]) -> bool:
+    folder, slash, name = path.rpartition("/")
+    if name in OLD_WEIGHTS:
+        return folder + slash + OLD_WEIGHTS[name] not in paths
+    return any(fnmatch(name, pattern) for pattern in ADAPTER_FILES)
 
 
 def backbone_files(paths: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, Overwrite, print_json, print_table, say
+from adapterkit.cli.options import Json, Overwrite, print_json, print_table
 
 Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit.")]
 

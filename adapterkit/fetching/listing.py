@@ -122,7 +122,9 @@ def _check_sizes(repository: str, files: Mapping[str, FileFacts]) -> None:
     for name, facts in files.items():
         most = MAX_FILE_BYTES if facts.is_lfs else MAX_SMALL_BYTES
         if facts.size > most:
-            raise HubError(f"{repository}: {name} has {facts.size} bytes, more than {most}; refused")
+            raise HubError(
+                f"{repository}: {name} has {facts.size} bytes, more than {most}; refused"
+            )
     total = sum(facts.size for facts in files.values())
     if total > MAX_BYTES:
         raise HubError(f"{repository}: {total} bytes in all, more than {MAX_BYTES}; refused")

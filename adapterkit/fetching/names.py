@@ -107,7 +107,9 @@ def name_problems(names: Iterable[str]) -> list[str]:
     for name in names:
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
         if folded in seen:
-            problems.append(f"{name!r:.120}: the same file as {seen[folded]!r:.120} on some systems")
+            problems.append(
+                f"{name!r:.120}: the same file as {seen[folded]!r:.120} on some systems"
+            )
         seen[folded] = name
     return problems
 

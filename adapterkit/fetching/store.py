@@ -123,6 +123,7 @@ def _settle(temporary: Path, place: Path, commit: str, record: Mapping[str, Any]
     if target.exists() and not (place / f"{commit}.json").is_file():
         shutil.rmtree(target)  # another process was killed between folder and record
     if not target.exists():
+        temporary.chmod(0o755)
         os.replace(temporary, target)
     write_json(place / f"{commit}.json", record)
 

@@ -18,7 +18,7 @@ from adapterkit.errors import AdapterkitError, HubError, visible
 from adapterkit.files import MAX_JSON_BYTES, from_json
 from adapterkit.version import __version__
 
-TRIES = 4
+TRIES = 3
 PAUSE = 1.0
 """Seconds before the second try; doubled for each further one."""
 LONGEST_PAUSE = 60.0
@@ -34,7 +34,7 @@ logger = logging.getLogger("adapterkit")
 T = TypeVar("T")
 
 
-class Unreachable(HubError):
+class Unreachable(HubError):  # noqa: N818 - a kind of HubError, for rooms that fetch
     """Nothing is known of what was asked: no network, no answer, or an answer that means "not now"."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
@@ -42,7 +42,7 @@ class Unreachable(HubError):
         self.wait = wait
 
 
-class Denied(HubError):
+class Denied(HubError):  # noqa: N818 - likewise
     """The Hub answered, and the answer is no: there is no such thing, or not for this token."""
 
 
@@ -136,13 +136,12 @@ def opened(url: str) -> Iterator[Answer]:
         Denied: If the answer is no.
         HubError: If it leads somewhere it must not.
     """
-    from huggingface_hub import get_session
-    from huggingface_hub.utils import get_token_to_send
+    from huggingface_hub import constants, get_session, get_token
 
     if is_offline():
         raise Unreachable("offline (HF_HUB_OFFLINE is set)")
     home = endpoint()
-    token = get_token_to_send(None)
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     seen: dict[str, str] = {}
     with ExitStack() as stack:
         try:
@@ -170,7 +169,7 @@ def opened(url: str) -> Iterator[Answer]:
 def _sent(
     session: Any, url: str, headers: Mapping[str, str], seen: Mapping[str, str]
 ) -> Iterator[Answer]:
-    if hasattr(session, "stream"):  # huggingface_hub 1 and later: a client of the httpx family
+    if hasattr(session, "build_request"):  # huggingface_hub 1 and later: of the httpx family
         with session.stream(
             "GET", url, headers=headers, follow_redirects=False, timeout=TIMEOUT
         ) as answer:

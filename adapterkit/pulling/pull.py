@@ -155,7 +155,9 @@ def _loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
             return None
         if not (folder / CONFIG).is_file():
             names = ", ".join(sorted(fetched.files)) or "nothing that an adapter is made of"
-            raise HubError(f"{folder}: is no adapter's repository, it has no {CONFIG}; it has {names}")
+            raise HubError(
+                f"{folder}: is no adapter's repository, it has no {CONFIG}; it has {names}"
+            )
         return read_folder(folder)
     except AdapterkitError as error:
         # The folder is one of ours that nobody will find again; its name on the Hub tells more.
@@ -163,9 +165,7 @@ def _loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
         raise type(error)(text) from None
 
 
-def _convert(
-    fetched: Fetched, adapter: "Adapter", folder: Path, old: list[str]
-) -> tuple[str, ...]:
+def _convert(fetched: Fetched, adapter: "Adapter", folder: Path, old: list[str]) -> tuple[str, ...]:
     digest = adapter.digest()
     save_adapter(adapter, folder)
     if read_folder(folder).digest() != digest:

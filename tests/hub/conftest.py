@@ -46,7 +46,9 @@ def local(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loc
     monkeypatch.setenv("HF_TOKEN", "hf_alice")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(web, "PAUSE", 0.005)
-    forget = getattr(huggingface_hub, "close_session", None)  # a session of before was for another Hub
+    forget = getattr(
+        huggingface_hub, "close_session", None
+    )  # a session of before was for another Hub
     if forget is not None:
         forget()
     return hub
