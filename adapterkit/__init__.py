@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from adapterkit.model import AdaptedModel
     from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
+    from adapterkit.pulling.project import lock, sync, verify
     from adapterkit.pulling.pull import Pulled, pull
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
@@ -68,6 +69,9 @@ _ROOMS = {
     "AdapterPool": "pool",
     "fill": "prediction",
     "predict": "prediction",
+    "lock": "pulling.project",
+    "sync": "pulling.project",
+    "verify": "pulling.project",
     "Pulled": "pulling.pull",
     "pull": "pulling.pull",
     "Classification": "tasks.classification",
@@ -107,15 +111,18 @@ __all__ = [
     "load_adapter",
     "load_backbone",
     "load_composition",
+    "lock",
     "merge",
     "predict",
     "pull",
     "save_adapter",
     "save_composition",
+    "sync",
     "to_adapters",
     "train_fusion",
     "train_language",
     "train_task",
+    "verify",
 ]
 
 

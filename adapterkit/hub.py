@@ -123,19 +123,19 @@ def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
         return folder
     except web.Denied as error:
         raise HubError(f"{repository}: {error}") from None
-    before = _cached(repository, told.commit)
+    there = cached_backbone(repository, told.commit)
+    before = {path.name for path in there.iterdir()} if there.is_dir() else set()
     folder = _snapshot(repository, told.commit, list(told.files), "")
-    _check_new(told, folder, set(told.files) - before)
+    _check_new(told, folder, set(told.files) - before)  # the others were checked when they came
     return folder
 
 
-def _cached(repository: str, commit: str) -> set[str]:
-    """The files that were in the cache already: verified when they came."""
+def cached_backbone(repository: str, commit: str) -> Path:
+    """Where huggingface_hub's cache has a commit of a repository, if it has it."""
     from huggingface_hub import constants
 
     home = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    folder = home / "snapshots" / commit
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return home / "snapshots" / commit
 
 
 def _check_new(told: listing.Listing, folder: Path, new: set[str]) -> None:

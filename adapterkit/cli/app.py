@@ -33,6 +33,9 @@ app.command()(task.evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
 app.command()(fetch.pull)
+app.command()(fetch.lock)
+app.command()(fetch.sync)
+app.command()(fetch.verify)
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ never finished. Hubs have folders of their own, so that what one gave is never t
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -155,17 +155,31 @@ def _verified(place: Path, commit: str, note: str) -> Fetched:
     return told
 
 
-def file_problems(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """How ``folder`` differs from a record of its files: missing, altered, a link, or not in it."""
+def file_problems(
+    folder: Path,
+    files: Mapping[str, Mapping[str, Any]],
+    *,
+    links: bool = False,
+    besides: Collection[str] = (),
+) -> list[str]:
+    """How ``folder`` differs from a record of its files: missing, altered, a link, or too many.
+
+    Args:
+        folder: Where they should be.
+        files: Size and sha256 by path.
+        links: Whether files may be links, as in huggingface_hub's cache.
+        besides: Paths that may be there as well.
+    """
     problems = []
     for name, facts in files.items():
         path = folder / name
-        if path.is_symlink() or not path.is_file():
+        if not path.is_file() or (path.is_symlink() and not links):
             problems.append(f"{name}: {'a link' if path.is_symlink() else 'missing'}")
         elif path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
             problems.append(f"{name}: altered (its sha256 differs)")
-    there = {str(p.relative_to(folder).as_posix()) for p in folder.rglob("*") if not p.is_dir()}
-    return problems + [f"{name}: not of this repository" for name in sorted(there - set(files))]
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    more = sorted(there - set(files) - set(besides))
+    return problems + [f"{name}: does not belong to it" for name in more]
 
 
 def _revisions(place: Path) -> dict[str, Any]:
