@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
     from adapterkit.publishing.push import Publication, push
+    from adapterkit.pulling.project import lock, sync, verify
+    from adapterkit.pulling.pull import Pulled, pull
     from adapterkit.searching.search import search
     from adapterkit.stacks import load_stack, save_stack
     from adapterkit.tasks.classification import Classification
@@ -77,6 +79,11 @@ _ROOMS = {
     "save_stack": "stacks",
     "Publication": "publishing.push",
     "push": "publishing.push",
+    "lock": "pulling.project",
+    "sync": "pulling.project",
+    "verify": "pulling.project",
+    "Pulled": "pulling.pull",
+    "pull": "pulling.pull",
     "Classification": "tasks.classification",
     "Tagging": "tasks.tagging",
     "train_fusion": "training.fusion",
@@ -101,6 +108,7 @@ __all__ = [
     "HubError",
     "LanguageConfig",
     "Publication",
+    "Pulled",
     "Rows",
     "Scores",
     "Stack",
@@ -116,17 +124,21 @@ __all__ = [
     "load_backbone",
     "load_composition",
     "load_stack",
+    "lock",
     "merge",
     "predict",
+    "pull",
     "push",
     "save_adapter",
     "save_composition",
     "save_stack",
     "search",
+    "sync",
     "to_adapters",
     "train_fusion",
     "train_language",
     "train_task",
+    "verify",
 ]
 
 

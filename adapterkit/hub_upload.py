@@ -203,16 +203,6 @@ def is_public(repository: str, commit: str) -> bool:
     return False
 
 
-def cached_copies() -> Iterator[tuple[str, str, Path]]:
-    """Repository, commit and folder of everything in the Hub's cache here."""
-    from huggingface_hub import constants
-
-    for place in sorted(Path(constants.HF_HUB_CACHE).glob("models--*/snapshots/*")):
-        names = place.parent.parent.name.removeprefix("models--").split("--")
-        if len(names) == 2:
-            yield "/".join(names), place.name, place
-
-
 def token_in_use() -> str | None:
     """The token that huggingface_hub would send, if there is one."""
     from huggingface_hub import get_token

@@ -12,6 +12,7 @@ FLOORS = (
         "config",
         "metrics",
         "hub",
+        "fetching",
         "hub_upload",
         "hub_listing",
         "naming",
@@ -26,7 +27,7 @@ FLOORS = (
     ("model", "formats"),
     ("tasks", "bridge"),
     ("evaluation", "prediction", "report", "cards", "stacks"),
-    ("training", "pool", "publishing", "searching"),
+    ("training", "pool", "publishing", "pulling", "searching"),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),
@@ -38,6 +39,7 @@ STEPS = {
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
     ("hub_listing", "hub_upload"),  # one way to ask the Hub, one way to say what went wrong
+    ("hub", "fetching"),  # the door, and how things come through it
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
@@ -50,7 +52,13 @@ STEPS = {
 DOORS = {
     "transformers": {"backbone/load.py"},
     "safetensors": {"tensorfile.py"},
-    "huggingface_hub": {"hub.py", "hub_upload.py", "hub_listing.py"},
+    "huggingface_hub": {
+        "hub.py",
+        "hub_upload.py",
+        "hub_listing.py",
+        "fetching/web.py",
+        "fetching/store.py",
+    },
     "datasets": {"data/datasets_door.py"},
     "seqeval": {"metrics.py"},
     "icu4py": {"text/words.py"},

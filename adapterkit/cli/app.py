@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import find, language, publish, show, task
+from adapterkit.cli import fetch, find, language, publish, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
@@ -36,6 +36,10 @@ app.command()(find.search)
 app.command()(publish.push)
 app.command()(publish.convert)
 app.command()(publish.stack)
+app.command()(fetch.pull)
+app.command()(fetch.lock)
+app.command()(fetch.sync)
+app.command()(fetch.verify)
 
 
 def _version(wanted: bool) -> None:

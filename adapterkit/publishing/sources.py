@@ -1,7 +1,7 @@
 """The adapters that another one was made from: where they are published, if they are.
 
-A provenance names them by name and digest. Found beside the folder that is published (`published.json`) or in
-the Hub's cache, they get their repository and commit; a private one keeps its name and digest only.
+A provenance names them by name and digest. Found beside the folder that is published (`published.json`) or among
+what was fetched, they get their repository and commit; a private one keeps its name and digest only.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import FolderError
+from adapterkit.fetching.store import kept
 from adapterkit.files import read_json, write_json
 from adapterkit.formats.guard import OWN_FILE
 from adapterkit.formats.places import PUBLISHED as RECORD
 from adapterkit.formats.places import STARTER, starters
-from adapterkit.hub_upload import cached_copies, is_public
+from adapterkit.hub_upload import is_public
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _candidates(digest: str, beside: Path) -> Iterator[tuple[str, str]]:
         record = _json(path)
         if record.get("digest") == digest:
             yield str(record.get("repository")), str(record.get("commit"))
-    for repository, commit, folder in cached_copies():
+    for repository, commit, folder in kept():
         if _json(folder / OWN_FILE).get("digest") == digest:
             yield repository, commit
 

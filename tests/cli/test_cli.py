@@ -9,7 +9,24 @@ from adapterkit.cli.app import app, main
 from tests.tiny import lines
 
 Run = Callable[..., tuple[int, str, str]]
-VERBS = ("demo", "corpus", "train-language", "train-task", "predict", "evaluate", "fill", "inspect", "push", "convert", "stack", "search")
+VERBS = (
+    "demo",
+    "corpus",
+    "train-language",
+    "train-task",
+    "predict",
+    "evaluate",
+    "fill",
+    "inspect",
+    "push",
+    "convert",
+    "stack",
+    "search",
+    "pull",
+    "lock",
+    "sync",
+    "verify",
+)
 
 
 @pytest.fixture

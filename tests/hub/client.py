@@ -2,13 +2,14 @@
 
 import sys
 import time
+from typing import SupportsIndex
 
 _sleep = time.sleep
 _LONGEST = 0.02
 
 
-def _short(seconds: float) -> None:
-    _sleep(min(seconds, _LONGEST))
+def _short(seconds: SupportsIndex | float) -> None:
+    _sleep(min(float(seconds), _LONGEST))
 
 
 if __name__ == "__main__":

@@ -72,11 +72,11 @@ print("all of it")
 '''
 """All that huggingface_hub does with a repository: 2.x and 0.36, through Xet, LFS and LFS in parts."""
 
-GATED = '''
+GATED = """
 from huggingface_hub import HfApi, hf_hub_download
 for name in ("alice/gated", "alice/private"):
     try:
         hf_hub_download(name, "a.json")
     except Exception as error:
         print(type(error).__name__)
-'''
+"""

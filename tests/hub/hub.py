@@ -100,7 +100,9 @@ class LocalHub:
         """As it was when it started."""
         self.ask("POST", "/-/reset", {})
 
-    def environment(self, home: Path, *, token: str = "hf_alice", xet: bool = True) -> dict[str, str]:
+    def environment(
+        self, home: Path, *, token: str = "hf_alice", xet: bool = True
+    ) -> dict[str, str]:
         """What an unmodified client must find in its environment to use this Hub, and no other."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
         told = {

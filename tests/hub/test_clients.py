@@ -31,7 +31,9 @@ def test_huggingface_hub_does_everything(
     assert bool(paths) == xet  # it really went that way
 
 
-@pytest.mark.parametrize("mark", [pytest.param("2.x", marks=here), pytest.param("0.36", marks=in_the_other_environment)])
+@pytest.mark.parametrize(
+    "mark", [pytest.param("2.x", marks=here), pytest.param("0.36", marks=in_the_other_environment)]
+)
 def test_gated_and_private_repositories_are_refused_by_name(
     hub: LocalHub, tmp_path: Path, mark: str
 ) -> None:

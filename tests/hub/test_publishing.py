@@ -12,9 +12,10 @@ from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
+from adapterkit.data.writing import PredictedText
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
-from adapterkit.prediction import PredictedText, predict
+from adapterkit.prediction import predict
 from tests.hub.hub import LocalHub, run_client
 
 pytestmark = pytest.mark.slow

@@ -152,6 +152,6 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryHub:
     hub = MemoryHub()
     monkeypatch.setattr(hub_upload, "api", lambda: hub)
     monkeypatch.setattr(hub_upload, "is_public", lambda repository, commit: False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(hub_upload, "token_in_use", lambda: None)
     return hub

@@ -11,6 +11,7 @@ from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import ConfigError, FolderError, HubError
 from adapterkit.formats.adapterhub import load_adapter, read_folder, save_adapter
+from adapterkit.formats.places import PUBLISHED
 from adapterkit.metrics import Score
 from adapterkit.publishing import parcel, sources, staging
 from adapterkit.publishing.push import OURS, push
@@ -171,7 +172,7 @@ def test_a_dry_run_sends_nothing_and_tells_what_a_push_then_makes_public(
     told = publish(folder, dry_run=True)
     assert {"create_commit", "create_repo", "create_tag"}.isdisjoint(hub.calls)
     assert not hub.repositories
-    assert not (folder / sources.RECORD).exists()
+    assert not (folder / PUBLISHED).exists()
     made = publish(folder)
     assert dict(made.files) == dict(told.files)
     for name, text in told.texts.items():

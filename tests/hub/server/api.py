@@ -278,7 +278,7 @@ def _delete_ref(hub: "Hub", repository: Repository, names: dict[str, str], name:
 
 def nothing(hub: "Hub", request: Request) -> Reply:
     """What clients ask besides."""
-    return as_json([])
+    raise Refusal(404, "", "not served here")
 
 
 def unsupported(hub: "Hub", request: Request, owner: str, name: str) -> Reply:

@@ -10,7 +10,7 @@ from tests.hub.server.web import Request
 _PREFIXED = ("license", "datasets", "base_model")
 
 
-class CardLoader(yaml.SafeLoader):
+class CardLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML is untyped
     """Safe YAML in which dates stay text, as in the Hub's JSON."""
 
 

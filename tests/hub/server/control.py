@@ -26,7 +26,9 @@ class Hub:
         self.root = root
         self.number = 0
         self.second_origin = ""
-        self.router = Router([*ROUTES, *api.ROUTES, *uploads.ROUTES, *xet.ROUTES, *downloads.ROUTES])
+        self.router = Router(
+            [*ROUTES, *api.ROUTES, *uploads.ROUTES, *xet.ROUTES, *downloads.ROUTES]
+        )
         self.faults = Faults(self)
         self.reset()
 

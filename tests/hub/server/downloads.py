@@ -13,9 +13,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 COUNTED = ("adapter_config.json", "config.json")
 
 
-def resolve(
-    hub: "Hub", request: Request, owner: str, name: str, revision: str, path: str
-) -> Reply:
+def resolve(hub: "Hub", request: Request, owner: str, name: str, revision: str, path: str) -> Reply:
     """A file; of a large one, where it is."""
     repository = hub.may_read(request, owner, name)
     hub.may_download(request, repository)

@@ -150,7 +150,13 @@ class Storage:
         with self.lock:
             self.number += 1
             parent = repository.branches.get(branch)
-            told = [parent, title, message, self.number, sorted((p, e.oid) for p, e in tree.items())]
+            told = [
+                parent,
+                title,
+                message,
+                self.number,
+                sorted((p, e.oid) for p, e in tree.items()),
+            ]
             name = hashlib.sha1(json.dumps([repository.key, told]).encode()).hexdigest()
             commit = Commit(name, title, message, now(), user, parent, dict(sorted(tree.items())))
             repository.commits[name] = commit

@@ -1,5 +1,6 @@
 """HTTP: requests, replies, routes, and the socket. The only place that knows `http.server`."""
 
+import contextlib
 import json
 import re
 import socket
@@ -53,7 +54,7 @@ class Reply:
     body: bytes = b""
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - the Hub's no, which is an answer
     """An answer that is an error of the Hub."""
 
     def __init__(
@@ -180,10 +181,8 @@ class Handler(BaseHTTPRequestHandler):
         """Break the connection."""
         self.close_connection = True
         self.wfile.flush()
-        try:
+        with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
     def send_response(self, code: int, message: str | None = None) -> None:
         """The status line only: `send` writes the headers."""

@@ -1,0 +1,247 @@
+"""Where fetched repositories are kept: one folder a commit, a record of every file beside it, verified on each use.
+
+``HF_HOME/adapterkit/HUB/OWNER--NAME/COMMIT/`` holds the files, ``COMMIT.json`` what they must be, ``revisions.json``
+which commit a branch or tag meant when it was last asked for. A folder without its record does not count: it was
+never finished. Hubs have folders of their own, so that what one gave is never taken for another's.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapterkit.errors import FolderError, HubError, found
+from adapterkit.fetching import web
+from adapterkit.fetching.listing import Listing, ask, download
+from adapterkit.fetching.names import is_commit
+from adapterkit.files import read_json, sha256_of, write_json
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A repository at one commit, on this machine and as it was when it was fetched.
+
+    Attributes:
+        folder: Where it is; to be read, not written.
+        repository: Its Hub id.
+        endpoint: The Hub it came from.
+        key: The Hub's own id of the repository.
+        commit: 40 hexadecimal digits.
+        fetched: When, as an ISO date and time in UTC.
+        files: Size and sha256 by path.
+        card: The metadata of its README.
+        note: What a user should know: that it comes from the cache, for one. Empty if nothing.
+    """
+
+    folder: Path
+    repository: str
+    endpoint: str
+    key: str
+    commit: str
+    fetched: str
+    files: Mapping[str, Mapping[str, Any]]
+    card: Mapping[str, Any]
+    note: str = ""
+
+
+def fetch(
+    repository: str, revision: str | None, wanted: Callable[[list[str]], list[str]]
+) -> Fetched:
+    """A repository's files at a revision, from the cache where that is sure to be the same.
+
+    A full commit that is in the cache is taken from there, and the Hub is not asked. A branch or a tag is
+    asked for; if the Hub cannot be reached, what it last meant is taken, and ``note`` says so.
+
+    Raises:
+        HubError: If the Hub says no (even if there is a copy), gives what cannot be right, or cannot be
+            reached and there is no copy; or if the copy was altered.
+    """
+    place = _place(repository)
+    known = revision if revision is not None and is_commit(revision) else None
+    if known is not None and (place / f"{known}.json").is_file():
+        return _verified(place, known, "")
+    try:
+        listing = ask(repository, revision, wanted)
+    except web.Denied as error:
+        raise HubError(f"{repository}: {error}{_copy_hint(place, revision)}") from None
+    except web.Unreachable as error:
+        return _from_cache(repository, place, revision, error)
+    _check_same(place, listing)
+    if not (place / f"{listing.commit}.json").is_file():
+        _bring(listing, place)
+    _remember(place, revision, listing.commit)
+    return _verified(place, listing.commit, _renamed(repository, listing))
+
+
+def _place(repository: str) -> Path:
+    from huggingface_hub import constants
+
+    home = web.endpoint()
+    host = urlsplit(home).netloc.replace(":", "_")
+    hub = f"{host}-{sha256(home.encode()).hexdigest()[:8]}"
+    return Path(constants.HF_HOME) / "adapterkit" / hub / repository.replace("/", "--")
+
+
+def kept() -> Iterator[tuple[str, str, Path]]:
+    """Repository, commit and folder of everything that was fetched from this Hub."""
+    for path in sorted(_place("-").parent.glob("*--*/*.json")):
+        if is_commit(path.stem) and path.with_suffix("").is_dir():
+            yield path.parent.name.replace("--", "/", 1), path.stem, path.with_suffix("")
+
+
+def _bring(listing: Listing, place: Path) -> None:
+    """Fetch all files beside their place, then put them there; the record comes last."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=place, prefix=f".{listing.commit}."))
+    except OSError as error:
+        raise HubError(f"{place}: cannot be written ({error.strerror}); set HF_HOME") from None
+    try:
+        sums = download(listing, temporary)
+        record = {
+            "format": _FORMAT,
+            "repository": listing.repository,
+            "endpoint": web.endpoint(),
+            "key": listing.key,
+            "commit": listing.commit,
+            "fetched": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "files": {n: {"size": listing.files[n].size, "sha256": s} for n, s in sums.items()},
+            "card": dict(listing.card),
+        }
+        _settle(temporary, place, listing.commit, record)
+    except OSError as error:
+        raise HubError(
+            f"{listing.repository}: cannot be kept in {place} ({error.strerror})"
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _settle(temporary: Path, place: Path, commit: str, record: Mapping[str, Any]) -> None:
+    target = place / commit
+    if target.exists() and not (place / f"{commit}.json").is_file():
+        shutil.rmtree(target)  # another process was killed between folder and record
+    if not target.exists():
+        temporary.chmod(0o755)
+        os.replace(temporary, target)
+    write_json(place / f"{commit}.json", record)
+
+
+def _verified(place: Path, commit: str, note: str) -> Fetched:
+    """What is kept of a commit, if every file is still what was fetched, and there is no other."""
+    folder = place / commit
+    try:
+        record = read_json(place / f"{commit}.json")
+        files = record["files"]
+        problems = file_problems(folder, files)
+        told = Fetched(
+            folder,
+            str(record["repository"]),
+            str(record["endpoint"]),
+            str(record["key"]),
+            str(record["commit"]),
+            str(record["fetched"]),
+            files,
+            record["card"],
+            note,
+        )
+    except (FolderError, KeyError, TypeError, AttributeError) as error:
+        raise HubError(f"{folder}: its record cannot be read ({error}); delete {place}") from None
+    if problems or told.commit != commit:
+        raise HubError(
+            f"{folder}: was altered since it was fetched:{found(problems)}\nDelete {place} and fetch it again."
+        )
+    return told
+
+
+def file_problems(
+    folder: Path,
+    files: Mapping[str, Mapping[str, Any]],
+    *,
+    links: bool = False,
+    besides: Collection[str] = (),
+) -> list[str]:
+    """How ``folder`` differs from a record of its files: missing, altered, a link, or too many.
+
+    Args:
+        folder: Where they should be.
+        files: Size and sha256 by path.
+        links: Whether files may be links, as in huggingface_hub's cache.
+        besides: Paths that may be there as well.
+    """
+    problems = []
+    for name, facts in files.items():
+        path = folder / name
+        if not path.is_file() or (path.is_symlink() and not links):
+            problems.append(f"{name}: {'a link' if path.is_symlink() else 'missing'}")
+        elif path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
+            problems.append(f"{name}: altered (its sha256 differs)")
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    more = sorted(there - set(files) - set(besides))
+    return problems + [f"{name}: does not belong to it" for name in more]
+
+
+def _revisions(place: Path) -> dict[str, Any]:
+    path = place / "revisions.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _remember(place: Path, revision: str | None, commit: str) -> None:
+    known = _revisions(place)
+    if known.get(revision or "") != commit:
+        write_json(place / "revisions.json", {**known, revision or "": commit})
+
+
+def _from_cache(
+    repository: str, place: Path, revision: str | None, why: web.Unreachable
+) -> Fetched:
+    commit = _revisions(place).get(revision or "")
+    if not isinstance(commit, str) or not is_commit(commit) or not (place / commit).is_dir():
+        at = f" at {revision!r}" if revision else ""
+        kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
+        other = f"; the cache has only {', '.join(kept)}" if kept else ""
+        raise HubError(
+            f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
+            f"where there is a network: adapterkit pull {repository} --out FOLDER"
+        ) from None
+    told = _verified(place, commit, "")
+    note = f"{repository}: taken from the cache as fetched {told.fetched} ({commit[:12]}); {why}"
+    return Fetched(**{**_fields(told), "note": note})
+
+
+def _fields(told: Fetched) -> dict[str, Any]:
+    return {key: getattr(told, key) for key in asdict(told)}
+
+
+def _copy_hint(place: Path, revision: str | None) -> str:
+    commit = _revisions(place).get(revision or "")
+    if not commit:
+        return ""
+    return f". An older copy is in the cache: revision={commit} still loads it, if that is what you want"
+
+
+def _check_same(place: Path, listing: Listing) -> None:
+    """A name that now belongs to another repository is not the one that was used before."""
+    for path in place.glob("*.json"):
+        if not is_commit(path.stem):
+            continue
+        known = read_json(path).get("key")
+        if known != listing.key:
+            raise HubError(
+                f"{listing.repository}: is now another repository than the one fetched before (the Hub's id was "
+                f"{known!r:.60}, is {listing.key!r:.60}); if that is right, delete {place}"
+            )
+
+
+def _renamed(repository: str, listing: Listing) -> str:
+    if repository == listing.repository:
+        return ""
+    return f"{repository} is now called {listing.repository}"
