@@ -13,7 +13,7 @@ from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, sha256_of
 from adapterkit.formats.adapterhub import read_folder
 from adapterkit.formats.guard import CONFIG, READ
-from adapterkit.formats.pins import Pin, StackPins, read_pins, write_pins
+from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, write_pins
 from adapterkit.formats.places import PUBLISHED, STARTER, folder_of
 from adapterkit.hub import is_folder
 from adapterkit.hub_upload import look
@@ -54,6 +54,19 @@ def load_stack(
             f"  weights: pinned sha256 {pins.backbone_digest[:12]}, there {backbone.facts.digest[:12]}"
         )
     return AdaptedModel(backbone, Stack(*parts))
+
+
+def load_parts(reference: str | Path) -> list[Adapter]:
+    """The adapters that ``reference`` means: one, or those that a published stack pins.
+
+    Raises:
+        FolderError: As `load_adapter` and `load_stack`.
+        HubError: As these.
+    """
+    folder = folder_of(reference)
+    if is_stack(folder):
+        return [_load(pin) for pin in read_pins(folder).parts]
+    return [read_folder(folder)]
 
 
 def _load(pin: Pin) -> Adapter:

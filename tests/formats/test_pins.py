@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapterkit.errors import FolderError
+from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.pins import STACK_FILE, Pin, StackPins, read_pins, write_pins
 
@@ -74,3 +75,9 @@ def test_what_could_not_be_loaded_exactly_is_refused(
 def test_a_folder_without_pins_is_no_stack(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="is no stack's folder"):
         read_pins(tmp_path)
+
+
+def test_a_stack_is_no_adapter_and_the_error_says_what_it_is(tmp_path: Path) -> None:
+    write_pins(tmp_path, PINS)
+    with pytest.raises(FolderError, match=r"ak\.load_stack"):
+        load_adapter(tmp_path)

@@ -105,6 +105,7 @@ def test_old_adapterhub_tags_are_understood(shelf: Shelf) -> None:
     row = row_of(OLD_LANGUAGE)
     assert (row.kind, row.languages, row.method) == ("language", ("swa",), "pfeiffer")
     assert (row.backbone, row.licence) == ("FacebookAI/xlm-roberta-base", "apache-2.0")
+    assert row_of(replace(OLD_LANGUAGE, card={})).languages == ("swa",)  # its tag says it too
     row = row_of(OLD_TASK)
     assert (row.kind, row.tasks, row.languages) == ("task", ("ner", "wikiann"), ("eng",))
     assert row_of(LORA).backbone == "FacebookAI/xlm-roberta-base"
