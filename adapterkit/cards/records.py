@@ -10,6 +10,8 @@ from adapterkit.languages import hub_code, language_name
 
 PIPELINES = {"tagging": "token-classification", "classification": "text-classification"}
 PIPELINES |= {"multilabel_classification": "text-classification"}
+_TYPES = dict.fromkeys(("upos", "xpos", "pos", "ner", "tags"), "token-classification")
+_TYPES |= {"label": "text-classification", "classification": "text-classification"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def model_index(
     """The scores as the Hub shows them; the interval and the baselines stand in each metric's args."""
     results = [
         {
-            "task": {"type": pipeline, "name": one.task},
+            "task": {"type": _TYPES.get(one.task, pipeline), "name": one.task},
             "dataset": {
                 "type": one.dataset,
                 "name": one.dataset,

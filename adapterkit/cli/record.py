@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from adapterkit.evaluation import Evaluation
 
 
+def check_measured(folder: Path, stack: "Stack") -> None:
+    """Refuse a folder whose adapter (or stack) is not what will be measured; before anything is.
+
+    Raises:
+        ConfigError: If the folder's adapter is not in the stack, or the folder's stack is another one.
+    """
+    measured = {adapter.digest() for adapter in stack.adapters}
+    mine = read_pins(folder).digests if is_stack(folder) else {read_own(folder).get("digest")}
+    if not mine <= measured or (is_stack(folder) and mine != measured):
+        names = ", ".join(adapter.name for adapter in stack.adapters) or "no adapter at all"
+        raise ConfigError(f"--record {folder}: what is in it is not what is measured ({names})")
+
+
 def record_scores(
     folder: Path,
     found: "Mapping[str, Evaluation]",
@@ -26,19 +39,8 @@ def record_scores(
     test: Sequence[Path],
     seed: int,
 ) -> None:
-    """Write what was measured into the folder's `scores.json`.
-
-    Raises:
-        ConfigError: If the folder's adapter is not in the stack, or the folder's stack is another one.
-    """
+    """Write what was measured into the folder's `scores.json`."""
     parts = tuple((adapter.name, adapter.digest()) for adapter in stack.adapters)
-    measured = {digest for _, digest in parts}
-    mine = read_pins(folder).digests if is_stack(folder) else {read_own(folder).get("digest")}
-    if not mine <= measured or (is_stack(folder) and mine != measured):
-        raise ConfigError(
-            f"--record {folder}: what is in it is not what was measured "
-            f"({', '.join(name for name, _ in parts) or 'no adapter at all'})"
-        )
     own = found["own"].scores
     languages = [adapter.language for adapter in stack.adapters if adapter.kind != "task"]
     record = ScoreRecord(

@@ -248,6 +248,7 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
+    from adapterkit.cli.record import check_measured, record_scores
     from adapterkit.evaluation import compare, evaluation, find_source
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.formats.places import folder_of
@@ -255,6 +256,8 @@ def evaluate(
 
     examples = make_task(task, test=test, column=column, language=language)
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
+    if record:
+        check_measured(record, adapters)
     if baselines:
         beside = [folder_of(name) for name in split_names(stack)]
         kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
@@ -266,8 +269,6 @@ def evaluate(
     if predictions:
         found["own"].write(predictions)
     if record:
-        from adapterkit.cli.record import record_scores
-
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         code = examples.examples("test")[0].language or language
         # In the source language itself, the source adapter kept is no rival.

@@ -28,7 +28,8 @@ from adapterkit.formats.guard import (
     check_folder,
 )
 from adapterkit.formats.heads import head_record
-from adapterkit.formats.hub_lora import is_hub_lora, read_hub_lora
+from adapterkit.formats.hub_lora import read_hub_lora
+from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
 from adapterkit.formats.pins import is_stack

@@ -15,7 +15,8 @@ from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.guard import CONFIG
-from adapterkit.formats.hub_lora import is_hub_lora, write_hub_lora
+from adapterkit.formats.hub_lora import write_hub_lora
+from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.peft_folders import is_peft
 from adapterkit.formats.places import folder_of
 from adapterkit.formats.values import check_name

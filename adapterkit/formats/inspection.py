@@ -13,6 +13,7 @@ from adapterkit.formats import peft_description
 from adapterkit.formats.description import Weights, describe, digest
 from adapterkit.formats.fusions import Member, describe_fusion
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP, check_folder
+from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.peft_description import describe_peft
 from adapterkit.formats.pins import is_stack, read_pins
 from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
@@ -53,7 +54,7 @@ def _adapter(folder: Path) -> dict[str, Any]:
         raise FolderError(f"{folder}: is no adapter folder, it has no {CONFIG}")
     if "peft_type" in read_json(folder / CONFIG):
         return _peft(folder)
-    if _is_hub_lora(folder):
+    if is_hub_lora(folder):
         return _hub_lora(folder)
     told = describe(folder, _facts)
     config, head = told.envelope.config, told.head
@@ -123,11 +124,6 @@ def _hub_lora(folder: Path) -> dict[str, Any]:
         "digest": adapter.digest(),
         "provenance": adapter.provenance,
     }
-
-
-def _is_hub_lora(folder: Path) -> bool:
-    config = read_json(folder / CONFIG).get("config")
-    return isinstance(config, dict) and config.get("architecture") == "lora"
 
 
 def _backbone(facts: BackboneFacts) -> dict[str, Any]:
