@@ -139,15 +139,14 @@ def cached_backbone(repository: str, commit: str) -> Path:
 
 
 def _check_new(told: listing.Listing, folder: Path, new: set[str]) -> None:
-    problems = [
-        f"{name}: its bytes are not the ones that the Hub lists"
-        for name in sorted(new)
-        if not listing.is_same(folder / name, told.files[name])
-    ]
-    if problems:
-        for name in new:
-            (folder / name).unlink(missing_ok=True)
-        raise HubError(f"{told.repository}: refused:{found(problems)}\nFetch it again.")
+    wrong = [n for n in sorted(new) if not listing.is_same(folder / n, told.files[n])]
+    if not wrong:
+        return
+    for name in new:  # what the name leads to as well, or it would be taken again
+        for path in ((folder / name).resolve(), folder / name):
+            path.unlink(missing_ok=True)
+    problems = [f"{name}: its bytes are not the ones that the Hub lists" for name in wrong]
+    raise HubError(f"{told.repository}: refused:{found(problems)}\nFetch it again.")
 
 
 def _snapshot(repository: str, revision: str | None, allow: list[str] | None, why: str) -> Path:
@@ -157,7 +156,10 @@ def _snapshot(repository: str, revision: str | None, allow: list[str] | None, wh
     try:
         return Path(
             snapshot_download(
-                repository, revision=revision, allow_patterns=allow, local_files_only=allow is None
+                repository,
+                revision=revision,
+                allow_patterns=allow,
+                local_files_only=allow is None,
             )
         )
     except HFValidationError as error:

@@ -8,20 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
 from adapterkit.fetching import web
 from adapterkit.fetching.store import Fetched, file_problems
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
-from adapterkit.formats.guard import SETUP
 from adapterkit.hub import fetch, fetch_backbone
 from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
-from adapterkit.pulling.pull import ORIGIN, install
-
-if TYPE_CHECKING:
-    from adapterkit.composition.adapter import Adapter
+from adapterkit.pulling.pull import ORIGIN, install, loaded
 
 FOLDER = "adapters"
 
@@ -94,8 +89,7 @@ def _same_but_time(was: Pin | None, now: Pin) -> Pin:
 
 def _adapter_pin(reference: str, revision: str | None) -> Pin:
     fetched = fetch(reference, revision=revision)
-    pulled = install(fetched, None)
-    adapter = _adapter_of(fetched.folder)
+    adapter = loaded(fetched, fetched.folder)
     licence = fetched.card.get("license")
     return Pin(
         kind="adapter",
@@ -106,16 +100,12 @@ def _adapter_pin(reference: str, revision: str | None) -> Pin:
         revision=revision or "",
         commit=fetched.commit,
         files=fetched.files,
-        digest=pulled.digest,
+        digest=adapter.digest() if adapter else "",
         backbone=adapter.backbone.name if adapter else "",
         backbone_digest=adapter.backbone.digest if adapter else "",
         license=licence if isinstance(licence, str) else "",
         locked=_now(),
     )
-
-
-def _adapter_of(folder: Path) -> "Adapter | None":
-    return None if (folder / SETUP).is_file() else read_folder(folder, with_head=False)
 
 
 def _backbone_pin(repository: str, revision: str | None) -> Pin:

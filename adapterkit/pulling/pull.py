@@ -104,14 +104,14 @@ def install(fetched: Fetched, out: Path | None) -> Pulled:
         FolderError: If it is no adapter that can be loaded.
     """
     if out is None:
-        adapter = _loaded(fetched, fetched.folder)
+        adapter = loaded(fetched, fetched.folder)
         return _told(fetched, fetched.folder, adapter, fetched.files, ())
     old = sorted(name for name in fetched.files if name.endswith(".bin"))
     with folder_in_one_step(out, owned=(*OWNED, ORIGIN)) as new:
         for name in fetched.files:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(fetched.folder / name, new / name)
-        adapter = _loaded(fetched, new)
+        adapter = loaded(fetched, new)
         converted = _convert(fetched, adapter, new, old) if old and adapter is not None else ()
         files = {
             path.relative_to(new).as_posix(): {
@@ -147,8 +147,13 @@ def _told(
     )
 
 
-def _loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
-    """The adapter in ``folder``; None if it is a composition, which has been loaded too."""
+def loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
+    """The adapter in ``folder``; None if it is a composition, which has been loaded too.
+
+    Raises:
+        HubError: If there is neither.
+        FolderError: If it cannot be loaded; the message names the repository.
+    """
     try:
         if (folder / SETUP).is_file():
             load_composition(folder)

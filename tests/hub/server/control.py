@@ -4,6 +4,7 @@ import base64
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.hub.server import api, downloads, uploads, xet
 from tests.hub.server.faults import Faults, Rule
@@ -63,7 +64,7 @@ class Hub:
         asked = f"{owner}/{name}"
         new = self.storage.moved.get(asked)
         if new is not None:
-            path = request.path.replace(asked, new, 1)
+            path = f"{request.path.replace(asked, new, 1)}?{urlencode(request.query, doseq=True)}"
             raise Refusal(307, "", "moved", {"Location": path})
         missing = Refusal(
             401 if request.user in ("", "?") else 404, "RepoNotFound", "Repository not found"
