@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.errors import HubError
+from adapterkit.fetching.web import endpoint
 from adapterkit.files import sha256_of
 
 if TYPE_CHECKING:
@@ -221,9 +222,14 @@ def check_repository(repository: str) -> None:
 
 
 def api() -> "HfApi":
-    """The client."""
+    """The client, for a Hub that may be sent a token.
+
+    Raises:
+        HubError: If the Hub is reached without encryption and is not this machine.
+    """
     from huggingface_hub import HfApi
 
+    endpoint()
     return HfApi(library_name="adapterkit")
 
 

@@ -38,6 +38,7 @@ STEPS = {
     ("licences", "errors"),  # unknown licences are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
+    ("hub_upload", "fetching"),  # whom a token may be sent to
     ("hub_listing", "hub_upload"),  # one way to ask the Hub, one way to say what went wrong
     ("hub", "fetching"),  # the door, and how things come through it
     ("tensorfile", "files"),

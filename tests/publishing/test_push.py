@@ -360,3 +360,12 @@ def test_a_lora_is_published_in_pefts_layout(
     assert set(told.files) >= {"adapter_model.safetensors", "adapter_config.json"}
     assert "library_name: peft" in told.texts["README.md"]
     assert json.loads(told.texts["adapter_config.json"])["base_model_name_or_path"] == "me/tiny"
+
+
+def test_no_token_is_sent_over_a_plain_connection(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://hub.example.org")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
+    with pytest.raises(HubError, match="only https:// is used"):
+        publish(folder)
