@@ -1,11 +1,17 @@
-"""Listing repositories through huggingface_hub: plain values out, whatever strangers wrote into their cards."""
+"""Listing repositories of the Hub: plain values out, whatever strangers wrote into their cards.
+
+One careful GET a question (`fetching.web`): one page, from the Hub's own origin, bounded in bytes and in time.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from adapterkit.hub_upload import api, as_hub_error
+from adapterkit.errors import HubError
+from adapterkit.fetching import web
+from adapterkit.fetching.names import is_commit, is_id
 
 MOST = 500
 """Repositories of one question that are looked at."""
@@ -17,12 +23,11 @@ class Listing:
 
     Attributes:
         repository: Its id.
-        commit: Of its main branch.
+        commit: Of its main branch, 40 hex digits.
         tags: As the Hub has them.
         card: Metadata of its card.
         modified: Day of its last commit, ``2026-01-31``.
         downloads: In the last month, as the Hub counts them.
-        files: Paths.
     """
 
     repository: str
@@ -31,57 +36,56 @@ class Listing:
     card: Mapping[str, Any]
     modified: str
     downloads: int
-    files: tuple[str, ...]
 
 
 def list_repositories(tags: Sequence[str], name: str = "") -> list[Listing]:
     """Repositories of models that have every tag of ``tags``, and ``name`` in their id; most downloaded first.
 
     Raises:
-        HubError: If the Hub cannot be asked.
+        HubError: If the Hub cannot be asked, or answers with something else than a list.
     """
-    with as_hub_error("the Hub could not be searched"):
-        found = api().list_models(
-            filter=list(tags),
-            search=name or None,
-            full=True,
-            cardData=True,
-            sort="downloads",
-            limit=MOST,
-        )
-        return [_listing(info) for info in found]
+    query = [("filter", tag) for tag in tags] + ([("search", name)] if name else [])
+    query += [("sort", "downloads"), ("limit", str(MOST)), ("full", "true"), ("cardData", "true")]
+    found = web.get_json(f"/api/models?{urlencode(query)}")
+    if not isinstance(found, list):
+        raise HubError("the Hub's answer to a search is no list")
+    return [one for entry in found[:MOST] if (one := listing_of(entry)) is not None]
 
 
-def _listing(info: Any) -> Listing:
-    day = info.last_modified.date().isoformat() if info.last_modified is not None else ""
+def listing_of(entry: Any) -> Listing | None:
+    """One entry of the Hub's answer; None if it could not be loaded anyway."""
+    if not isinstance(entry, dict):
+        return None
+    repository, commit, card = entry.get("id"), entry.get("sha"), entry.get("cardData")
+    tags, day, downloads = entry.get("tags"), entry.get("lastModified"), entry.get("downloads")
+    if not isinstance(repository, str) or not is_id(repository):
+        return None
+    if not isinstance(commit, str) or not is_commit(commit):
+        return None
     return Listing(
-        repository=str(info.id),
-        commit=str(info.sha or ""),
-        tags=tuple(str(tag) for tag in info.tags or ()),
-        card=info.card_data.to_dict() if info.card_data is not None else {},
-        modified=day,
-        downloads=int(info.downloads or 0),
-        files=tuple(one.rfilename for one in info.siblings or ()),
+        repository=repository,
+        commit=commit,
+        tags=tuple(t for t in tags if isinstance(t, str)) if isinstance(tags, list) else (),
+        card=card if isinstance(card, dict) else {},
+        modified=day[:10] if isinstance(day, str) else "",
+        downloads=downloads if isinstance(downloads, int) else 0,
     )
 
 
 def size_of(repository: str, commit: str) -> int | None:
-    """Bytes of a repository's weights and settings at ``commit``; None where the Hub does not say.
+    """Bytes of all files of a repository at ``commit``; None where the Hub does not say.
 
     Raises:
         HubError: If the Hub cannot be asked.
     """
-    with as_hub_error(f"{repository!r} could not be looked at"):
-        info = api().model_info(repository, revision=commit or None, files_metadata=True)
-    sizes = [one.size for one in info.siblings or () if one.size is not None]
+    record = web.get_json(f"/api/models/{repository}/revision/{commit}?blobs=true")
+    files = record.get("siblings") if isinstance(record, dict) else None
+    sizes = [
+        one["size"]
+        for one in (files if isinstance(files, list) else ())
+        if isinstance(one, dict) and type(one.get("size")) is int
+    ]
     return sum(sizes) if sizes else None
-
-
-def endpoint() -> str:
-    """The Hub that is asked."""
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
 
 
 def own_cache() -> Path:

@@ -39,7 +39,7 @@ STEPS = {
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
     ("hub_upload", "fetching"),  # whom a token may be sent to
-    ("hub_listing", "hub_upload"),  # one way to ask the Hub, one way to say what went wrong
+    ("hub_listing", "fetching"),  # one careful way to ask the Hub
     ("hub", "fetching"),  # the door, and how things come through it
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first

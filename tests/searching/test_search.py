@@ -10,7 +10,7 @@ import yaml
 
 from adapterkit.cards.rendering import render_card
 from adapterkit.errors import ConfigError, HubError
-from adapterkit.hub_listing import Listing
+from adapterkit.hub_listing import Listing, list_repositories, listing_of
 from adapterkit.searching import search as searching
 from adapterkit.searching.index import index_file
 from adapterkit.searching.rows import row_of
@@ -21,7 +21,7 @@ COMMIT = "0123456789" * 4
 
 
 def listing(repository: str, *tags: str, downloads: int = 1, **card: Any) -> Listing:
-    return Listing(repository, COMMIT, tags, card, "2026-01-31", downloads, ("a.safetensors",))
+    return Listing(repository, COMMIT, tags, card, "2026-01-31", downloads)
 
 
 def ours(name: str, language: str, *, downloads: int = 5) -> Listing:
@@ -193,3 +193,44 @@ def test_no_card_of_a_stranger_breaks_a_search(junk: Any) -> None:
         ("kind", "language", "task", "backbone", "method", "bytes"), junk
     )
     assert row_of(listing("you/x", **card)).bytes in (0, 3)
+
+
+def entry(**values: Any) -> dict[str, Any]:
+    usual = {
+        "id": "you/x",
+        "sha": COMMIT,
+        "tags": ["a", 3],
+        "lastModified": "2026-01-31T10:00:00.000Z",
+    }
+    return {**usual, "cardData": {"language": "sw"}, "downloads": 4, **values}
+
+
+def test_the_hubs_answer_is_read() -> None:
+    assert listing_of(entry()) == replace(listing("you/x", "a", language="sw"), downloads=4)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        3,
+        {"id": 'you/x"); import os; ("'},
+        {"id": "../x/y"},
+        {"sha": 'main"); import os; ("'},
+        {"sha": None},
+    ],
+)
+def test_what_could_not_be_loaded_is_not_shown(broken: Any) -> None:
+    assert listing_of(broken if broken == 3 else entry(**broken)) is None
+
+
+def test_odd_values_of_an_entry_are_none() -> None:
+    row = listing_of(entry(tags="x", cardData=[1], lastModified=3, downloads="many"))
+    assert row == Listing("you/x", COMMIT, (), {}, "", 0)
+
+
+def test_an_answer_that_is_no_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("adapterkit.fetching.web.get_json", lambda path: asked.append(path))
+    with pytest.raises(HubError, match="no list"):
+        list_repositories(("adapterkit", "a&b"), "x y")
+    assert asked[0].startswith("/api/models?filter=adapterkit&filter=a%26b&search=x+y&")
