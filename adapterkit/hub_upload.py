@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 """How long the Hub may be silent about a repository."""
+PATIENCE = 120.0
+"""How long it may be silent about anything else: a commit of many files takes its time."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])", re.ASCII)
 logger = logging.getLogger("adapterkit")
 
@@ -235,14 +237,33 @@ def api() -> "HfApi":
 
 @contextlib.contextmanager
 def as_hub_error(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a `HubError` that begins with ``what``."""
+    """Turn whatever goes wrong inside into a `HubError` that begins with ``what``; nothing waits for ever."""
     try:
-        yield
+        with _bounded():
+            yield
     except HubError:
         raise
     # The client lets through errors of httpx, of requests, of Xet's Rust and builtin ones.
     except Exception as error:
         raise HubError(f"{what}: {explain(error)}") from error
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Give requests that would wait for ever (huggingface_hub's own default) `PATIENCE`."""
+    from huggingface_hub import get_session
+
+    session: Any = get_session()
+    if not hasattr(
+        session, "build_request"
+    ):  # requests, before huggingface_hub 1, has no such setting
+        yield
+        return
+    before, session.timeout = session.timeout, PATIENCE
+    try:
+        yield
+    finally:
+        session.timeout = before
 
 
 def explain(error: Exception) -> str:

@@ -303,3 +303,36 @@ def test_what_is_published_is_found_by_its_language_and_loaded_by_its_line(
     done = run_client(command, offline, folder=tmp_path)
     assert "3 found for Welsh (cym)" in done.stdout
     assert "HF_HUB_OFFLINE" in done.stderr
+
+
+SILENT = """
+import json, sys, time
+import adapterkit.hub_upload as upload
+from adapterkit.errors import HubError
+from adapterkit.publishing.push import push
+upload.PATIENCE = 0.5
+started, told = time.monotonic(), ""
+try:
+    push(sys.argv[2], "alice/silent", license="mit", base_model="alice/tiny")
+except HubError as error:
+    told = str(error)
+waited = time.monotonic() - started
+time.sleep(3)  # the Hub makes the commit after all
+made = push(sys.argv[2], "alice/silent", license="mit", base_model="alice/tiny")
+print(json.dumps([told, waited, made.commit]))
+"""
+
+
+def test_a_silent_hub_is_not_waited_for_for_ever(
+    hub: LocalHub, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    hub.fault("/commit/", {"wait": 3}, times=1)
+    environment = hub.environment(tmp_path / "home", xet=False)
+    done = run_client(client(SILENT, str(folders["cym"])), environment, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told, waited, commit = json.loads(done.stdout)
+    assert "could not be written to" in told
+    assert waited < 3
+    there = hub.show("alice/silent")
+    assert there["tags"] == {"v1": commit}
+    assert there["branches"]["main"] == commit
