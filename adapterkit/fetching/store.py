@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -64,17 +64,52 @@ def fetch(
         HubError: If the Hub says no (even if there is a copy), gives what cannot be right, or cannot be
             reached and there is no copy; or if the copy was altered.
     """
+    known = pinned(repository, revision)
+    if known is not None:
+        return known
+    try:
+        return keep(repository, revision, inquire(repository, revision, wanted))
+    except web.Unreachable as error:
+        return from_cache(repository, revision, error)
+
+
+def pinned(repository: str, revision: str | None) -> Fetched | None:
+    """What the cache has of a full commit.
+
+    Raises:
+        HubError: If it was altered.
+    """
     place = _place(repository)
-    known = revision if revision is not None and is_commit(revision) else None
-    if known is not None and (place / f"{known}.json").is_file():
-        return _verified(place, known, "")
+    if revision is None or not is_commit(revision) or not (place / f"{revision}.json").is_file():
+        return None
+    return _verified(place, revision, "")
+
+
+def inquire(
+    repository: str, revision: str | None, wanted: Callable[[list[str]], list[str]]
+) -> Listing:
+    """What the Hub has of a repository, which must be the one that was known under this name.
+
+    Raises:
+        Unreachable: If it cannot be asked.
+        HubError: If it says no, or something that cannot be right.
+    """
+    place = _place(repository)
     try:
         listing = ask(repository, revision, wanted)
     except web.Denied as error:
         raise HubError(f"{repository}: {error}{_copy_hint(place, revision)}") from None
-    except web.Unreachable as error:
-        return _from_cache(repository, place, revision, error)
     _check_same(place, listing)
+    return listing
+
+
+def keep(repository: str, revision: str | None, listing: Listing) -> Fetched:
+    """Fetch what was listed, if the cache has it not.
+
+    Raises:
+        HubError: If it does not come, or not as it was listed.
+    """
+    place = _place(repository)
     if not (place / f"{listing.commit}.json").is_file():
         _bring(listing, place)
     _remember(place, revision, listing.commit)
@@ -167,7 +202,8 @@ def file_problems(
     Args:
         folder: Where they should be.
         files: Size and sha256 by path.
-        links: Whether files may be links, as in huggingface_hub's cache.
+        links: Whether the folder may be one of huggingface_hub's cache, where files are links and others
+            may be as well.
         besides: Paths that may be there as well.
     """
     problems = []
@@ -178,7 +214,7 @@ def file_problems(
         elif path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
             problems.append(f"{name}: altered (its sha256 differs)")
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    more = sorted(there - set(files) - set(besides))
+    more = [] if links else sorted(there - set(files) - set(besides))
     return problems + [f"{name}: does not belong to it" for name in more]
 
 
@@ -193,25 +229,25 @@ def _remember(place: Path, revision: str | None, commit: str) -> None:
         write_json(place / "revisions.json", {**known, revision or "": commit})
 
 
-def _from_cache(
-    repository: str, place: Path, revision: str | None, why: web.Unreachable
-) -> Fetched:
+def from_cache(repository: str, revision: str | None, why: web.Unreachable) -> Fetched:
+    """What a revision meant when it was last asked for, where the Hub cannot be asked.
+
+    Raises:
+        HubError: If the cache does not have it; it names what is missing.
+    """
+    place = _place(repository)
     commit = _revisions(place).get(revision or "")
-    if not isinstance(commit, str) or not is_commit(commit) or not (place / commit).is_dir():
+    if not isinstance(commit, str) or not (place / f"{commit}.json").is_file():
         at = f" at {revision!r}" if revision else ""
         kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
         other = f"; the cache has only {', '.join(kept)}" if kept else ""
         raise HubError(
             f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
-            f"where there is a network: adapterkit pull {repository} --out FOLDER"
+            f"where there is a network: adapterkit pull {repository}"
         ) from None
     told = _verified(place, commit, "")
     note = f"{repository}: taken from the cache as fetched {told.fetched} ({commit[:12]}); {why}"
-    return Fetched(**{**_fields(told), "note": note})
-
-
-def _fields(told: Fetched) -> dict[str, Any]:
-    return {key: getattr(told, key) for key in asdict(told)}
+    return replace(told, note=note)
 
 
 def _copy_hint(place: Path, revision: str | None) -> str:

@@ -28,6 +28,7 @@ from tests.hub.makers import (
     path_of,
     refused,
     small_adapter,
+    text,
 )
 
 
@@ -342,17 +343,56 @@ def test_a_fetch_that_was_killed_is_done_again(one: LocalHub, tmp_path: Path) ->
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
 
 
+BACKBONE = {"config.json": b"{}", "model.safetensors": bytes(range(250)) * 20_000}
+
+
 def test_a_backbone_is_compared_with_what_the_hub_lists(local: LocalHub, tmp_path: Path) -> None:
-    files = {"config.json": b"{}", "model.safetensors": bytes(100), "evil.py": b""}
-    commit = local.plant("lab/base", files)
-    local.configure({"redirect": False})
-    local.fault("model.safetensors", {"flip": 7}, method="GET", times=1)
-    with pytest.raises(HubError, match=r"model\.safetensors: its bytes are not the ones"):
+    local.plant("lab/base", {**BACKBONE, "evil.py": b"", "pytorch_model.bin": b""})
+    local.fault("/cdn/", {"flip": 7}, times=1)
+    with refused(local, tmp_path, "model.safetensors: its bytes are not the ones") as hits:
         fetch_backbone("lab/base")
-    folder = fetch_backbone("lab/base")
-    assert folder.name == commit
-    assert (folder / "model.safetensors").read_bytes() == bytes(100)
-    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
+    assert hits()
+    assert everything(fetch_backbone("lab/base")) == BACKBONE
+
+
+def test_a_long_file_goes_on_where_the_line_broke(
+    local: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "WORTHWHILE", 10_000)
+    commit = local.plant("lab/base", BACKBONE)
+    for number in range(5):  # more often than there are tries
+        local.fault("/cdn/", {"cut": 800_000}, after=number, times=1)
+    assert everything(fetch_backbone("lab/base", revision=commit)) == BACKBONE
+    starts = [entry["range"] for entry in local.log() if "/cdn/" in entry["path"]]
+    assert starts == ["", *(f"bytes={n * 800_000}-" for n in range(1, 6))]
+
+
+def test_a_hub_that_does_not_go_on_is_read_from_the_start(local: LocalHub) -> None:
+    local.plant("lab/base", BACKBONE)
+    local.fault("/cdn/", {"cut": 800_000}, times=1)
+    local.fault("/cdn/", {"body": text(BACKBONE["model.safetensors"]), "status_to": 200}, after=1)
+    assert everything(fetch_backbone("lab/base")) == BACKBONE
+
+
+def test_a_backbone_in_huggingface_hubs_cache_is_taken_from_there_if_it_is_the_listed_one(
+    local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    local.plant("lab/base", BACKBONE)
+    theirs = Path(snapshot_download("lab/base"))
+    local.empty_log()
+    assert fetch_backbone("lab/base") == theirs
+    assert len(local.log()) == 1
+    with monkeypatch.context() as offline:
+        offline.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert fetch_backbone("lab/base") == theirs
+        with pytest.raises(HubError, match="lab/none: is not in the cache"):
+            fetch_backbone("lab/none")
+    (theirs / "config.json").resolve().write_text("[]")
+    ours = fetch_backbone("lab/base")
+    assert ours != theirs
+    assert everything(ours) == BACKBONE
 
 
 def test_the_command_line_pulls(one: LocalHub, tmp_path: Path) -> None:
@@ -366,6 +406,6 @@ def test_the_command_line_pulls(one: LocalHub, tmp_path: Path) -> None:
     assert told["commit"] in run.stdout
 
 
-@pytest.mark.parametrize("text", ["me/name", "hub:me/name"])
-def test_a_plain_id_names_no_revision(text: str) -> None:
-    assert parse(text).revision is None
+@pytest.mark.parametrize("name", ["me/name", "hub:me/name"])
+def test_a_plain_id_names_no_revision(name: str) -> None:
+    assert parse(name).revision is None
