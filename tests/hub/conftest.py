@@ -33,6 +33,7 @@ def new_hub(tmp_path: Path) -> Iterator[LocalHub]:
 @pytest.fixture
 def local(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHub:
     """The Hub, and this very process uses it: as alice, with a new HF_HOME, and hardly waiting."""
+    import huggingface_hub
     from huggingface_hub import constants
 
     from adapterkit.fetching import web
@@ -47,4 +48,7 @@ def local(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loc
     monkeypatch.setenv("HF_TOKEN", "hf_alice")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(web, "PAUSE", 0.005)
+    forget = getattr(huggingface_hub, "configure_http_backend", None)
+    if forget is not None:  # before 1.0 a session remembers that it was made offline
+        forget()
     return hub
