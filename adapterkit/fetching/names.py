@@ -94,8 +94,8 @@ def _from_old(text: str, backbone: str | None) -> str:
         )
     if backbone is None:
         raise HubError(
-            f"{text!r}: an old AdapterHub id, one for each backbone; say which (--backbone xlm-roberta-base, "
-            "xlm-roberta-large or bert-base-multilingual-cased)"
+            f"{text!r}: an old AdapterHub id, one for each backbone; say which to pull: --backbone (backbone=) "
+            "xlm-roberta-base, xlm-roberta-large or bert-base-multilingual-cased"
         )
     return f"AdapterHub/{backbone.rsplit('/', 1)[-1]}-{language[1]}-wiki_pfeiffer"
 

@@ -237,7 +237,8 @@ def from_cache(repository: str, revision: str | None, why: web.Unreachable) -> F
     """
     place = _place(repository)
     commit = _revisions(place).get(revision or "")
-    if not isinstance(commit, str) or not (place / f"{commit}.json").is_file():
+    known = isinstance(commit, str) and is_commit(commit)
+    if not known or not (place / f"{commit}.json").is_file():
         at = f" at {revision!r}" if revision else ""
         kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
         other = f"; the cache has only {', '.join(kept)}" if kept else ""
@@ -245,8 +246,10 @@ def from_cache(repository: str, revision: str | None, why: web.Unreachable) -> F
             f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
             f"where there is a network: adapterkit pull {repository}"
         ) from None
-    told = _verified(place, commit, "")
-    note = f"{repository}: taken from the cache as fetched {told.fetched} ({commit[:12]}); {why}"
+    told = _verified(place, str(commit), "")
+    note = (
+        f"{repository}: taken from the cache as fetched {told.fetched} ({told.commit[:12]}); {why}"
+    )
     return replace(told, note=note)
 
 

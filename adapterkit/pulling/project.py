@@ -44,9 +44,10 @@ def lock(
 
     Raises:
         HubError: If the Hub does not give one, or a revision has moved and ``update`` is off.
+        FolderError: If the lockfile cannot be read, or nothing is named and there is none.
     """
     path = Path(path)
-    known = read_lock(path) if path.is_file() else []
+    known = read_lock(path) if path.is_file() or not (adapters or backbones) else []
     new = [_adapter_pin(reference, revision) for reference in adapters]
     new += [_backbone_pin(name, None) for name in backbones]
     if not new:
@@ -65,8 +66,7 @@ def lock(
         name = pin.repository.replace("/", "--") if pin.name in taken else pin.name
         pin = replace(pin, name=was.name if was is not None else name)
         pins[(pin.kind, pin.repository)] = _same_but_time(was, pin)
-    if pins:
-        write_lock(path, list(pins.values()))
+    write_lock(path, list(pins.values()))
     return list(pins.values())
 
 

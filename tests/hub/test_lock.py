@@ -116,6 +116,11 @@ def test_a_backbone_without_a_hub_id_is_not_locked(local: LocalHub, tmp_path: Pa
     assert not (tmp_path / "adapterkit.lock").exists()
 
 
+def test_nothing_to_lock_is_an_error(local: LocalHub, tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="there is no lockfile"):
+        ak.lock(path=tmp_path / "adapterkit.lock")
+
+
 def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
     facts: dict[str, Any] = {"size": 3, "sha256": "ab" * 32}
     files = {"caf\u00e9 \u4e2d.json": facts, "d/x.json": facts}
