@@ -37,18 +37,16 @@ def local(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loc
     from huggingface_hub import constants
 
     from adapterkit.fetching import web
+    from tests.hub.makers import forget_sessions
 
     home = tmp_path / "home"
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.split("/{", 1)[1]
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.url}/{{{template}")
     monkeypatch.setattr(constants, "HF_HOME", str(home))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", "hf_alice")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(web, "PAUSE", 0.005)
-    forget = getattr(huggingface_hub, "configure_http_backend", None)
-    if forget is not None:  # before 1.0 a session remembers that it was made offline
-        forget()
+    if not hasattr(huggingface_hub, "close_session"):
+        forget_sessions()  # before 1.0 a session remembers that it was made offline
     return hub

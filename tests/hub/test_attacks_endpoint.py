@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import close_session, constants
+from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
@@ -16,6 +16,7 @@ from tests.hub.makers import (
     CONFIG,
     NAME,
     WEIGHTS,
+    forget_sessions,
     old_adapter,
     path_of,
     refused,
@@ -277,8 +278,8 @@ def test_25_a_token_is_not_sent_without_encryption(
     monkeypatch.setattr(constants, "ENDPOINT", one.url.replace("127.0.0.1", "hub.invalid"))
     monkeypatch.setenv("HTTP_PROXY", one.url)  # were it asked, the test's Hub would see it
     monkeypatch.setenv("http_proxy", one.url)
-    close_session()  # the next one looks at the proxy
+    forget_sessions()  # the next one looks at the proxy
     with refused(one, tmp_path, "only https:// is used"):
         ak.pull(NAME, tmp_path / "out")
-    close_session()
+    forget_sessions()
     assert one.log() == []

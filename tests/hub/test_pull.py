@@ -377,11 +377,14 @@ def test_a_hub_that_does_not_go_on_is_read_from_the_start(local: LocalHub) -> No
 def test_a_backbone_in_huggingface_hubs_cache_is_taken_from_there_if_it_is_the_listed_one(
     local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub import snapshot_download
-
-    local.plant("lab/base", BACKBONE)
-    theirs = Path(snapshot_download("lab/base"))
-    local.empty_log()
+    commit = local.plant("lab/base", BACKBONE)
+    cache = tmp_path / "home/hub/models--lab--base"
+    theirs = cache / "snapshots" / commit
+    for name, data in BACKBONE.items():
+        (theirs / name).parent.mkdir(parents=True, exist_ok=True)
+        (theirs / name).write_bytes(data)
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text(commit)
     assert fetch_backbone("lab/base") == theirs
     assert len(local.log()) == 1
     with monkeypatch.context() as offline:
@@ -389,7 +392,7 @@ def test_a_backbone_in_huggingface_hubs_cache_is_taken_from_there_if_it_is_the_l
         assert fetch_backbone("lab/base") == theirs
         with pytest.raises(HubError, match="lab/none: is not in the cache"):
             fetch_backbone("lab/none")
-    (theirs / "config.json").resolve().write_text("[]")
+    (theirs / "config.json").write_text("[]")
     ours = fetch_backbone("lab/base")
     assert ours != theirs
     assert everything(ours) == BACKBONE
