@@ -8,6 +8,7 @@ never finished. Hubs have folders of their own, so that what one gave is never t
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from adapterkit.fetching.names import is_commit
 from adapterkit.files import read_json, sha256_of, write_json
 
 _FORMAT = 1
+_STALE_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def _bring(listing: Listing, place: Path) -> None:
     """Fetch all files beside their place, then put them there; the record comes last."""
     try:
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         temporary = Path(tempfile.mkdtemp(dir=place, prefix=f".{listing.commit}."))
     except OSError as error:
         raise HubError(f"{place}: cannot be written ({error.strerror}); set HF_HOME") from None
@@ -151,6 +154,13 @@ def _bring(listing: Listing, place: Path) -> None:
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Throw away what a fetch left that was killed."""
+    for left in place.glob(".*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _settle(temporary: Path, place: Path, commit: str, record: Mapping[str, Any]) -> None:

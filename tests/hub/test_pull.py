@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -339,8 +340,14 @@ def test_a_fetch_that_was_killed_is_done_again(one: LocalHub, tmp_path: Path) ->
     folder = ak.pull(NAME).out
     folder.with_name(f"{folder.name}.json").unlink()  # killed between the folder and its record
     (folder / WEIGHTS).write_bytes(b"half")
+    left, young = folder.with_name(".left"), folder.with_name(".young")
+    for place in (left, young):
+        place.mkdir()
+    os.utime(left, (0, 0))
     ak.pull(NAME, tmp_path / "out")
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
+    assert not left.exists()
+    assert young.exists()
 
 
 BACKBONE = {"config.json": b"{}", "model.safetensors": bytes(range(250)) * 20_000}
