@@ -28,6 +28,8 @@ OLD_WEIGHTS = {
     "adapter_model.bin": "adapter_model.safetensors",
 }
 """Old files, each with the one that stands in for it wherever a repository lists that."""
+BACKBONES = "backbones"
+"""The folder of the cache where they are; of one repository adapters and backbones want other files."""
 logger = logging.getLogger("adapterkit")
 
 
@@ -114,26 +116,28 @@ def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
     """
     if not names.is_id(repository) and not names.is_old_id(repository):
         raise HubError(f"{repository!r:.200} is neither a folder here nor a Hub repository id")
-    known = store.pinned(repository, revision)
+    known = store.pinned(repository, revision, under=BACKBONES)
     if known is not None:
         return known.folder
     try:
-        told = store.inquire(repository, revision, backbone_files)
+        told = store.inquire(repository, revision, backbone_files, under=BACKBONES)
     except web.Unreachable as error:
         shared = _cached_elsewhere(repository, revision)
-        if shared is None:
-            return store.from_cache(repository, revision, error).folder
-        logger.warning("%s: taken from huggingface_hub's cache; %s", repository, error)
-        return shared
+        if shared is not None:
+            logger.warning("%s: taken from huggingface_hub's cache; %s", repository, error)
+            return shared
+        kept = store.from_cache(repository, revision, error, under=BACKBONES)
+        logger.warning("%s", kept.note)
+        return kept.folder
     shared = _cached_elsewhere(repository, told.commit)
     if shared and all(listing.is_same(shared / name, facts) for name, facts in told.files.items()):
         return shared
-    return store.keep(repository, revision, told).folder
+    return store.keep(repository, revision, told, under=BACKBONES).folder
 
 
 def cached_backbone(repository: str, commit: str) -> Path | None:
     """Where a commit of a backbone is on this machine, if it is; the Hub is not asked."""
-    known = store.pinned(repository, commit)
+    known = store.pinned(repository, commit, under=BACKBONES)
     return known.folder if known is not None else _cached_elsewhere(repository, commit)
 
 

@@ -75,20 +75,24 @@ def fetch(
         return from_cache(repository, revision, error)
 
 
-def pinned(repository: str, revision: str | None) -> Fetched | None:
+def pinned(repository: str, revision: str | None, *, under: str = "") -> Fetched | None:
     """What the cache has of a full commit.
 
     Raises:
         HubError: If it was altered.
     """
-    place = _place(repository)
+    place = _place(repository, under)
     if revision is None or not is_commit(revision) or not (place / f"{revision}.json").is_file():
         return None
     return _verified(place, revision, "")
 
 
 def inquire(
-    repository: str, revision: str | None, wanted: Callable[[list[str]], list[str]]
+    repository: str,
+    revision: str | None,
+    wanted: Callable[[list[str]], list[str]],
+    *,
+    under: str = "",
 ) -> Listing:
     """What the Hub has of a repository, which must be the one that was known under this name.
 
@@ -96,7 +100,7 @@ def inquire(
         Unreachable: If it cannot be asked.
         HubError: If it says no, or something that cannot be right.
     """
-    place = _place(repository)
+    place = _place(repository, under)
     try:
         listing = ask(repository, revision, wanted)
     except web.Denied as error:
@@ -105,26 +109,27 @@ def inquire(
     return listing
 
 
-def keep(repository: str, revision: str | None, listing: Listing) -> Fetched:
+def keep(repository: str, revision: str | None, listing: Listing, *, under: str = "") -> Fetched:
     """Fetch what was listed, if the cache has it not.
 
     Raises:
         HubError: If it does not come, or not as it was listed.
     """
-    place = _place(repository)
+    place = _place(repository, under)
     if not (place / f"{listing.commit}.json").is_file():
         _bring(listing, place)
     _remember(place, revision, listing.commit)
     return _verified(place, listing.commit, _renamed(repository, listing))
 
 
-def _place(repository: str) -> Path:
+def _place(repository: str, under: str = "") -> Path:
+    """Its folder; of other kinds of repositories, of which other files are wanted, ``under`` a folder of theirs."""
     from huggingface_hub import constants
 
     home = web.endpoint()
     host = urlsplit(home).netloc.replace(":", "_")
     hub = f"{host}-{sha256(home.encode()).hexdigest()[:8]}"
-    return Path(constants.HF_HOME) / "adapterkit" / hub / repository.replace("/", "--")
+    return Path(constants.HF_HOME) / "adapterkit" / hub / under / repository.replace("/", "--")
 
 
 def _bring(listing: Listing, place: Path) -> None:
@@ -239,13 +244,15 @@ def _remember(place: Path, revision: str | None, commit: str) -> None:
         write_json(place / "revisions.json", {**known, revision or "": commit})
 
 
-def from_cache(repository: str, revision: str | None, why: web.Unreachable) -> Fetched:
+def from_cache(
+    repository: str, revision: str | None, why: web.Unreachable, *, under: str = ""
+) -> Fetched:
     """What a revision meant when it was last asked for, where the Hub cannot be asked.
 
     Raises:
         HubError: If the cache does not have it; it names what is missing.
     """
-    place = _place(repository)
+    place = _place(repository, under)
     commit = _revisions(place).get(revision or "")
     known = isinstance(commit, str) and is_commit(commit)
     if not known or not (place / f"{commit}.json").is_file():

@@ -55,7 +55,7 @@ CASES: list[tuple[int, str, str, list[str]]] = [
         "sha256 (LFS) or git's id (small files) of every file against the listing",
         [
             *_in(ENDPOINT, "test_08_a_flipped_bit"),
-            "hub/test_pull.py::test_a_backbone_is_compared_with_what_the_hub_lists",
+            "hub/test_backbones.py::test_a_backbone_is_compared_with_what_the_hub_lists",
         ],
     ),
     (
