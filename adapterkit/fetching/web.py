@@ -6,6 +6,7 @@ network or a library raises becomes a `HubError`.
 """
 
 import logging
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ LEAST_TIME, SLOWEST = 30.0, 20_000.0
 """A body may take this many seconds, and one more for each so many bytes."""
 _HOPS = 5
 _PIECE = 2**16
+_RESET = re.compile(r";t=(\d{1,11})(?:;|$)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 logger = logging.getLogger("adapterkit")
 T = TypeVar("T")
@@ -266,7 +268,10 @@ def check_status(answer: Answer, start: int = 0) -> None:
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, as ``Retry-After`` or the Hub's own ``RateLimit: "api";r=0;t=55`` has it."""
     told = headers.get("retry-after", "")
+    limit = _RESET.search(headers.get("ratelimit", ""))
+    told = limit[1] if limit is not None else told
     return float(told) if told.isascii() and told.isdigit() and len(told) < 12 else None
 
 
