@@ -1,15 +1,14 @@
 """The one door to the Hugging Face Hub for what is fetched. It moves folders: it knows no adapters and no torch.
 
-Adapters come file by file through `fetching`, which believes nothing it can check. Backbones, which are large and
-which other programs want as well, come through huggingface_hub into its cache, at a commit that is resolved and
-listed first, and what is new is compared with the list.
+Everything comes through `fetching`, which believes nothing that it can check. A backbone that other programs have
+in huggingface_hub's cache already is taken from there, where it is what the Hub lists.
 """
 
 import logging
 from fnmatch import fnmatch
 from pathlib import Path
 
-from adapterkit.errors import FolderError, HubError, found
+from adapterkit.errors import FolderError, HubError
 from adapterkit.fetching import listing, names, store, web
 
 BACKBONE_FILES = (
@@ -29,6 +28,8 @@ OLD_WEIGHTS = {
     "adapter_model.bin": "adapter_model.safetensors",
 }
 """Old files, each with the one that stands in for it wherever a repository lists that."""
+BACKBONES = "backbones"
+"""The folder of the cache where they are; of one repository adapters and backbones want other files."""
 logger = logging.getLogger("adapterkit")
 
 
@@ -108,71 +109,43 @@ def backbone_files(paths: list[str]) -> list[str]:
 
 
 def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
-    """Download a backbone (or find it in huggingface_hub's cache) and return its folder.
+    """Fetch a backbone, or find it in the cache, or in huggingface_hub's cache, and return its folder.
 
     Raises:
-        HubError: If the Hub does not give it, or a file that came is not the one that was listed.
+        HubError: As `store.fetch`.
     """
-    if "/" in repository and not names.is_id(repository):
-        raise HubError(f"{repository!r} is neither a folder here nor a Hub repository id")
+    if not names.is_id(repository) and not names.is_old_id(repository):
+        raise HubError(f"{repository!r:.200} is neither a folder here nor a Hub repository id")
+    known = store.pinned(repository, revision, under=BACKBONES)
+    if known is not None:
+        return known.folder
     try:
-        told = listing.ask(repository, revision, backbone_files)
+        told = store.inquire(repository, revision, backbone_files, under=BACKBONES)
     except web.Unreachable as error:
-        folder = _snapshot(repository, revision, None, str(error))
-        logger.warning("%s: taken from the cache; %s", repository, error)
-        return folder
-    except web.Denied as error:
-        raise HubError(f"{repository}: {error}") from None
-    there = cached_backbone(repository, told.commit)
-    before = {path.name for path in there.iterdir()} if there.is_dir() else set()
-    folder = _snapshot(repository, told.commit, list(told.files), "")
-    _check_new(told, folder, set(told.files) - before)  # the others were checked when they came
-    return folder
+        shared = _cached_elsewhere(repository, revision)
+        if shared is not None:
+            logger.warning("%s: taken from huggingface_hub's cache; %s", repository, error)
+            return shared
+        kept = store.from_cache(repository, revision, error, under=BACKBONES)
+        logger.warning("%s", kept.note)
+        return kept.folder
+    shared = _cached_elsewhere(repository, told.commit)
+    if shared and all(listing.is_same(shared / name, facts) for name, facts in told.files.items()):
+        return shared
+    return store.keep(repository, revision, told, under=BACKBONES).folder
 
 
-def cached_backbone(repository: str, commit: str) -> Path:
-    """Where huggingface_hub's cache has a commit of a repository, if it has it."""
-    from huggingface_hub import constants
-
-    home = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    return home / "snapshots" / commit
+def cached_backbone(repository: str, commit: str) -> Path | None:
+    """Where a commit of a backbone is on this machine, if it is; the Hub is not asked."""
+    known = store.pinned(repository, commit, under=BACKBONES)
+    return known.folder if known is not None else _cached_elsewhere(repository, commit)
 
 
-def _check_new(told: listing.Listing, folder: Path, new: set[str]) -> None:
-    wrong = [n for n in sorted(new) if not listing.is_same(folder / n, told.files[n])]
-    if not wrong:
-        return
-    for name in new:  # what the name leads to as well, or it would be taken again
-        for path in ((folder / name).resolve(), folder / name):
-            path.unlink(missing_ok=True)
-    problems = [f"{name}: its bytes are not the ones that the Hub lists" for name in wrong]
-    raise HubError(f"{told.repository}: refused:{found(problems)}\nFetch it again.")
-
-
-def _snapshot(repository: str, revision: str | None, allow: list[str] | None, why: str) -> Path:
+def _cached_elsewhere(repository: str, revision: str | None) -> Path | None:
+    """What other programs have of it in huggingface_hub's cache; nothing is asked or written."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(
-                repository,
-                revision=revision,
-                allow_patterns=allow,
-                local_files_only=allow is None,
-            )
-        )
-    except HFValidationError as error:
-        raise HubError(
-            f"{repository!r} is neither a folder here nor a Hub repository id ({error})"
-        ) from None
-    except LocalEntryNotFoundError as error:
-        reason = why or str(error).splitlines()[0]
-        raise HubError(
-            f"{repository!r} is no folder here and not (wholly) in the Hub's cache, and the Hub cannot be "
-            f"asked ({reason}); check the spelling or the network"
-        ) from None
-    # Xet's errors are builtins, httpx's and requests' are their own: whatever it is, the fetch failed.
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise HubError(f"{repository!r} could not be fetched from the Hub: {first}") from None
+        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+    except OSError:  # there is none, or not the whole of it
+        return None

@@ -154,25 +154,53 @@ def _download(listing: Listing, name: str, target: Path) -> str:
     url = f"{web.endpoint()}/{listing.repository}/resolve/{listing.commit}/{quote(name)}"
     target.parent.mkdir(parents=True, exist_ok=True)
 
-    def fetch() -> str:
-        with web.opened(url) as answer, target.open("wb") as file:
-            _check_headers(what, answer.seen, facts, listing.commit)
-            sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % facts.size)
-            for piece in web.body(answer, facts.size, what):
-                sha256.update(piece)
-                git.update(piece)
-                file.write(piece)
-            short = facts.size - file.tell()
-        if short:
-            raise web.Unreachable(f"{what}: {short} of {facts.size} bytes are missing")
-        if facts.digest != (sha256 if facts.is_lfs else git).hexdigest():
-            raise HubError(f"{what}: its bytes are not the ones that the Hub lists; refused")
-        return sha256.hexdigest()
+    with target.open("wb") as file:
+        sums = _Sums(facts)
 
-    try:
-        return web.patiently(fetch)
-    except web.Denied as error:
-        raise HubError(f"{what}: {error}") from None
+        def fetch() -> None:
+            start = file.tell()
+            with web.opened(url, start=start) as answer:
+                _check_headers(what, answer.seen, facts, listing.commit)
+                if answer.status == 200 and start:  # all of it again
+                    start = file.seek(0)
+                    file.truncate()
+                    sums.begin()
+                for piece in web.body(answer, facts.size - start, what):
+                    sums.add(piece)
+                    file.write(piece)
+            if file.tell() < facts.size:
+                missing = facts.size - file.tell()
+                raise web.Unreachable(f"{what}: {missing} of {facts.size} bytes are missing")
+
+        try:
+            web.patiently(fetch, progress=file.tell)
+        except web.Denied as error:
+            raise HubError(f"{what}: {error}") from None
+    if sums.digest() != facts.digest:
+        raise HubError(f"{what}: its bytes are not the ones that the Hub lists; refused")
+    return sums.sha256.hexdigest()
+
+
+class _Sums:
+    """Both digests of a file that comes piece by piece."""
+
+    def __init__(self, facts: FileFacts) -> None:
+        self.facts = facts
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing has come."""
+        self.sha256 = hashlib.sha256()
+        self.git = hashlib.sha1(b"blob %d\0" % self.facts.size)
+
+    def add(self, piece: bytes) -> None:
+        """The next bytes."""
+        self.sha256.update(piece)
+        self.git.update(piece)
+
+    def digest(self) -> str:
+        """Of the kind that was listed."""
+        return (self.sha256 if self.facts.is_lfs else self.git).hexdigest()
 
 
 def _check_headers(what: str, seen: Mapping[str, str], facts: FileFacts, commit: str) -> None:

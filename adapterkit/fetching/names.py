@@ -59,6 +59,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and ".." not in text and "--" not in text
 
 
+def is_old_id(text: str) -> bool:
+    """Whether ``text`` can be a repository from when those had no owner: ``gpt2``, and the Hub leads on."""
+    return "/" not in text and is_id(f"owner/{text}")
+
+
 def is_commit(text: str) -> bool:
     """Whether ``text`` is a full commit id, which never comes to mean anything else."""
     return _COMMIT.fullmatch(text) is not None
@@ -89,8 +94,8 @@ def _from_old(text: str, backbone: str | None) -> str:
         )
     if backbone is None:
         raise HubError(
-            f"{text!r}: an old AdapterHub id, one for each backbone; say which (--backbone xlm-roberta-base, "
-            "xlm-roberta-large or bert-base-multilingual-cased)"
+            f"{text!r}: an old AdapterHub id, one for each backbone; say which to pull: --backbone (backbone=) "
+            "xlm-roberta-base, xlm-roberta-large or bert-base-multilingual-cased"
         )
     return f"AdapterHub/{backbone.rsplit('/', 1)[-1]}-{language[1]}-wiki_pfeiffer"
 

@@ -8,8 +8,9 @@ never finished. Hubs have folders of their own, so that what one gave is never t
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,7 @@ from adapterkit.fetching.names import is_commit
 from adapterkit.files import read_json, sha256_of, write_json
 
 _FORMAT = 1
+_STALE_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -64,30 +66,70 @@ def fetch(
         HubError: If the Hub says no (even if there is a copy), gives what cannot be right, or cannot be
             reached and there is no copy; or if the copy was altered.
     """
-    place = _place(repository)
-    known = revision if revision is not None and is_commit(revision) else None
-    if known is not None and (place / f"{known}.json").is_file():
-        return _verified(place, known, "")
+    known = pinned(repository, revision)
+    if known is not None:
+        return known
+    try:
+        return keep(repository, revision, inquire(repository, revision, wanted))
+    except web.Unreachable as error:
+        return from_cache(repository, revision, error)
+
+
+def pinned(repository: str, revision: str | None, *, under: str = "") -> Fetched | None:
+    """What the cache has of a full commit.
+
+    Raises:
+        HubError: If it was altered.
+    """
+    place = _place(repository, under)
+    if revision is None or not is_commit(revision) or not (place / f"{revision}.json").is_file():
+        return None
+    return _verified(place, revision, "")
+
+
+def inquire(
+    repository: str,
+    revision: str | None,
+    wanted: Callable[[list[str]], list[str]],
+    *,
+    under: str = "",
+) -> Listing:
+    """What the Hub has of a repository, which must be the one that was known under this name.
+
+    Raises:
+        Unreachable: If it cannot be asked.
+        HubError: If it says no, or something that cannot be right.
+    """
+    place = _place(repository, under)
     try:
         listing = ask(repository, revision, wanted)
     except web.Denied as error:
         raise HubError(f"{repository}: {error}{_copy_hint(place, revision)}") from None
-    except web.Unreachable as error:
-        return _from_cache(repository, place, revision, error)
     _check_same(place, listing)
+    return listing
+
+
+def keep(repository: str, revision: str | None, listing: Listing, *, under: str = "") -> Fetched:
+    """Fetch what was listed, if the cache has it not.
+
+    Raises:
+        HubError: If it does not come, or not as it was listed.
+    """
+    place = _place(repository, under)
     if not (place / f"{listing.commit}.json").is_file():
         _bring(listing, place)
     _remember(place, revision, listing.commit)
     return _verified(place, listing.commit, _renamed(repository, listing))
 
 
-def _place(repository: str) -> Path:
+def _place(repository: str, under: str = "") -> Path:
+    """Its folder; of other kinds of repositories, of which other files are wanted, ``under`` a folder of theirs."""
     from huggingface_hub import constants
 
     home = web.endpoint()
     host = urlsplit(home).netloc.replace(":", "_")
     hub = f"{host}-{sha256(home.encode()).hexdigest()[:8]}"
-    return Path(constants.HF_HOME) / "adapterkit" / hub / repository.replace("/", "--")
+    return Path(constants.HF_HOME) / "adapterkit" / hub / under / repository.replace("/", "--")
 
 
 def kept() -> Iterator[tuple[str, str, Path]]:
@@ -101,6 +143,7 @@ def _bring(listing: Listing, place: Path) -> None:
     """Fetch all files beside their place, then put them there; the record comes last."""
     try:
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         temporary = Path(tempfile.mkdtemp(dir=place, prefix=f".{listing.commit}."))
     except OSError as error:
         raise HubError(f"{place}: cannot be written ({error.strerror}); set HF_HOME") from None
@@ -123,6 +166,13 @@ def _bring(listing: Listing, place: Path) -> None:
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Throw away what a fetch left that was killed."""
+    for left in place.glob(".*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _settle(temporary: Path, place: Path, commit: str, record: Mapping[str, Any]) -> None:
@@ -174,7 +224,8 @@ def file_problems(
     Args:
         folder: Where they should be.
         files: Size and sha256 by path.
-        links: Whether files may be links, as in huggingface_hub's cache.
+        links: Whether the folder may be one of huggingface_hub's cache, where files are links and others
+            may be as well.
         besides: Paths that may be there as well.
     """
     problems = []
@@ -185,7 +236,7 @@ def file_problems(
         elif path.stat().st_size != facts["size"] or sha256_of(path) != facts["sha256"]:
             problems.append(f"{name}: altered (its sha256 differs)")
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    more = sorted(there - set(files) - set(besides))
+    more = [] if links else sorted(there - set(files) - set(besides))
     return problems + [f"{name}: does not belong to it" for name in more]
 
 
@@ -200,25 +251,30 @@ def _remember(place: Path, revision: str | None, commit: str) -> None:
         write_json(place / "revisions.json", {**known, revision or "": commit})
 
 
-def _from_cache(
-    repository: str, place: Path, revision: str | None, why: web.Unreachable
+def from_cache(
+    repository: str, revision: str | None, why: web.Unreachable, *, under: str = ""
 ) -> Fetched:
+    """What a revision meant when it was last asked for, where the Hub cannot be asked.
+
+    Raises:
+        HubError: If the cache does not have it; it names what is missing.
+    """
+    place = _place(repository, under)
     commit = _revisions(place).get(revision or "")
-    if not isinstance(commit, str) or not is_commit(commit) or not (place / commit).is_dir():
+    known = isinstance(commit, str) and is_commit(commit)
+    if not known or not (place / f"{commit}.json").is_file():
         at = f" at {revision!r}" if revision else ""
         kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
         other = f"; the cache has only {', '.join(kept)}" if kept else ""
         raise HubError(
             f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
-            f"where there is a network: adapterkit pull {repository} --out FOLDER"
+            f"where there is a network: adapterkit pull {repository}"
         ) from None
-    told = _verified(place, commit, "")
-    note = f"{repository}: taken from the cache as fetched {told.fetched} ({commit[:12]}); {why}"
-    return Fetched(**{**_fields(told), "note": note})
-
-
-def _fields(told: Fetched) -> dict[str, Any]:
-    return {key: getattr(told, key) for key in asdict(told)}
+    told = _verified(place, str(commit), "")
+    note = (
+        f"{repository}: taken from the cache as fetched {told.fetched} ({told.commit[:12]}); {why}"
+    )
+    return replace(told, note=note)
 
 
 def _copy_hint(place: Path, revision: str | None) -> str:

@@ -6,6 +6,7 @@ network or a library raises becomes a `HubError`.
 """
 
 import logging
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +24,14 @@ PAUSE = 1.0
 """Seconds before the second try; doubled for each further one."""
 LONGEST_PAUSE = 60.0
 """What a Hub that is busy may ask for; if it asks for more we leave, and say so."""
+WORTHWHILE = 2**20
 TIMEOUT = 20.0
 """Seconds without a single byte."""
 LEAST_TIME, SLOWEST = 30.0, 20_000.0
 """A body may take this many seconds, and one more for each so many bytes."""
 _HOPS = 5
 _PIECE = 2**16
+_RESET = re.compile(r";t=(\d{1,11})(?:;|$)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 logger = logging.getLogger("adapterkit")
 T = TypeVar("T")
@@ -105,18 +108,27 @@ def get_json(path: str) -> Any:
     return patiently(ask)
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
     """What ``ask`` returns; where it finds the Hub unreachable, after some more tries.
+
+    Args:
+        ask: What to try.
+        progress: How many bytes have come so far. While megabytes come between two failures, the tries
+            are not counted: a long file comes over a bad line too.
 
     Raises:
         HubError: What the last try raised.
     """
-    for number in range(TRIES):
+    number, before = 0, 0
+    while True:
         try:
             return ask()
         except Unreachable as error:
+            if progress() - before >= WORTHWHILE:
+                number, before = 0, progress()
             wait = PAUSE * 2**number if error.wait is None else error.wait
-            if number == TRIES - 1 or is_offline():
+            number += 1
+            if number >= TRIES or is_offline():
                 raise
             if wait > LONGEST_PAUSE:
                 raise HubError(
@@ -124,12 +136,15 @@ def patiently(ask: Callable[[], T]) -> T:
                 ) from None
             logger.info("the Hub: %s; again in %.1f s", error, wait)
             time.sleep(wait)
-    raise AssertionError("unreachable")
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Answer]:
+def opened(url: str, *, start: int = 0) -> Iterator[Answer]:
     """GET ``url``, following redirects; the body is still to be read.
+
+    Args:
+        url: What to get.
+        start: The byte from which on it is wanted; the Hub may give (status 200) the whole all the same.
 
     Raises:
         Unreachable: If there is no answer, or one that means "not now".
@@ -147,13 +162,15 @@ def opened(url: str) -> Iterator[Answer]:
         try:
             for _ in range(_HOPS):
                 headers = {"Accept-Encoding": "identity", "User-Agent": f"adapterkit/{__version__}"}
+                if start:
+                    headers["Range"] = f"bytes={start}-"
                 if token and _origin(url) == _origin(home):
                     headers["Authorization"] = f"Bearer {token}"
                 answer = stack.enter_context(_sent(get_session(), url, headers, seen))
                 if _origin(url) == _origin(home):
                     seen = {**answer.headers, **seen}
                 if answer.status not in (301, 302, 303, 307, 308):
-                    check_status(answer)
+                    check_status(answer, start)
                     yield Answer(url, answer.status, answer.headers, seen, answer.pieces)
                     return
                 url = _next_hop(url, answer.headers.get("location", ""), home)
@@ -222,7 +239,7 @@ def _unpacked(unpacker: Any, piece: bytes, most: int, what: str) -> bytes:
         raise HubError(f"{what}: cannot be unpacked ({error})") from None
 
 
-def check_status(answer: Answer) -> None:
+def check_status(answer: Answer, start: int = 0) -> None:
     """Refuse an answer that is no good one.
 
     Raises:
@@ -230,7 +247,8 @@ def check_status(answer: Answer) -> None:
         Denied: If it will not.
     """
     status = answer.status
-    if status == 200:
+    at = answer.headers.get("content-range", "").replace("=", " ")
+    if status == 200 or (status == 206 and start and at.startswith(f"bytes {start}-")):
         return
     code = answer.headers.get("x-error-code", "")
     said = visible(answer.headers.get("x-error-message", ""))[:200]
@@ -250,7 +268,10 @@ def check_status(answer: Answer) -> None:
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, as ``Retry-After`` or the Hub's own ``RateLimit: "api";r=0;t=55`` has it."""
     told = headers.get("retry-after", "")
+    limit = _RESET.search(headers.get("ratelimit", ""))
+    told = limit[1] if limit is not None else told
     return float(told) if told.isascii() and told.isdigit() and len(told) < 12 else None
 
 

@@ -14,7 +14,7 @@ from adapterkit.fetching import web
 from adapterkit.fetching.store import Fetched, file_problems
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
-from adapterkit.hub import fetch, fetch_backbone
+from adapterkit.hub import backbone_files, cached_backbone, fetch, fetch_backbone
 from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
 from adapterkit.pulling.pull import ORIGIN, install, loaded
 
@@ -44,9 +44,10 @@ def lock(
 
     Raises:
         HubError: If the Hub does not give one, or a revision has moved and ``update`` is off.
+        FolderError: If the lockfile cannot be read, or nothing is named and there is none.
     """
     path = Path(path)
-    known = read_lock(path) if path.is_file() else []
+    known = read_lock(path) if path.is_file() or not (adapters or backbones) else []
     new = [_adapter_pin(reference, revision) for reference in adapters]
     new += [_backbone_pin(name, None) for name in backbones]
     if not new:
@@ -65,8 +66,7 @@ def lock(
         name = pin.repository.replace("/", "--") if pin.name in taken else pin.name
         pin = replace(pin, name=was.name if was is not None else name)
         pins[(pin.kind, pin.repository)] = _same_but_time(was, pin)
-    if pins:
-        write_lock(path, list(pins.values()))
+    write_lock(path, list(pins.values()))
     return list(pins.values())
 
 
@@ -114,14 +114,9 @@ def _backbone_pin(repository: str, revision: str | None) -> Pin:
             f"--backbone {repository}: a Hub id (owner/name) is needed; what ships with adapterkit needs no pin"
         )
     folder = fetch_backbone(repository, revision=revision)
-    files = {
-        path.relative_to(folder).as_posix(): {
-            "size": path.stat().st_size,
-            "sha256": sha256_of(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    wanted = backbone_files([path.name for path in sorted(folder.iterdir()) if path.is_file()])
+    paths = [folder / name for name in wanted]
+    files = {p.name: {"size": p.stat().st_size, "sha256": sha256_of(p)} for p in paths}
     return Pin(
         kind="backbone",
         name=repository.rsplit("/", 1)[-1],
@@ -233,9 +228,10 @@ def verify(path: str | Path = LOCK, *, out: str | Path = FOLDER) -> list[str]:
 
 
 def _cached_problems(pin: Pin) -> list[str]:
-    from adapterkit.hub import cached_backbone
-
-    folder = cached_backbone(pin.repository, pin.commit)
-    if not folder.is_dir():
+    try:
+        folder = cached_backbone(pin.repository, pin.commit)
+    except HubError as error:
+        return [str(error)]
+    if folder is None:
         return ["is not in the cache (adapterkit sync brings it)"]
     return file_problems(folder, pin.files, links=True)

@@ -80,3 +80,56 @@ for name in ("alice/gated", "alice/private"):
     except Exception as error:
         print(type(error).__name__)
 """
+
+ADAPTERS = """
+import torch
+from adapters import AutoAdapterModel
+
+model = AutoAdapterModel.from_pretrained("lab/base")
+torch.manual_seed(1)
+model.add_adapter("cym", config="seq_bn_inv")
+model.add_tagging_head("cym", num_labels=3)
+ids = torch.tensor([[0, 11, 12, 30, 2]])
+
+def output(model):
+    model.active_adapters = "cym"
+    with torch.no_grad():
+        return model.eval()(input_ids=ids)[0]
+
+model.push_adapter_to_hub("cym", "cym", datasets_tag="lab/text")
+again = AutoAdapterModel.from_pretrained("lab/base")
+assert again.load_adapter("alice/cym") == "cym"
+assert torch.equal(output(model), output(again))
+print("the same output")
+"""
+"""What `adapters` does: publishes (a pickle) and loads again."""
+
+PEFT = """
+import torch
+from peft import AutoPeftModelForTokenClassification, LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+def base():
+    torch.manual_seed(0)
+    return AutoModelForTokenClassification.from_pretrained("lab/base", num_labels=3)
+
+config = LoraConfig(task_type="TOKEN_CLS", target_modules=["query", "value"], init_lora_weights=False)
+model = get_peft_model(base(), config).eval()
+ids = torch.tensor([[0, 11, 12, 30, 2]])
+with torch.no_grad():
+    before = model(input_ids=ids).logits
+model.push_to_hub("alice/lora")
+tokenizer = AutoTokenizer.from_pretrained("lab/base")
+tokenizer.push_to_hub("alice/words")
+assert AutoTokenizer.from_pretrained("alice/words")("ab")["input_ids"] == tokenizer("ab")["input_ids"]
+with torch.no_grad():
+    again = PeftModel.from_pretrained(base(), "alice/lora").eval()(input_ids=ids).logits
+    found = AutoPeftModelForTokenClassification.from_pretrained("alice/lora", num_labels=3)
+    through = found.eval()(input_ids=ids).logits
+assert torch.equal(before, again) and torch.equal(before, through)
+base().push_to_hub("alice/whole")
+whole = AutoModelForTokenClassification.from_pretrained("alice/whole").state_dict()
+assert all(torch.equal(value, whole[key]) for key, value in base().state_dict().items())
+print("the same output")
+"""
+"""What peft and transformers do: publish an adapter, a tokenizer and a model, and load them again."""

@@ -33,18 +33,20 @@ def new_hub(tmp_path: Path) -> Iterator[LocalHub]:
 @pytest.fixture
 def local(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHub:
     """The Hub, and this very process uses it: as alice, with a new HF_HOME, and hardly waiting."""
+    import huggingface_hub
     from huggingface_hub import constants
 
     from adapterkit.fetching import web
+    from tests.hub.makers import forget_sessions
 
     home = tmp_path / "home"
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.split("/{", 1)[1]
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.url}/{{{template}")
     monkeypatch.setattr(constants, "HF_HOME", str(home))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", "hf_alice")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(web, "PAUSE", 0.005)
+    if not hasattr(huggingface_hub, "close_session"):
+        forget_sessions()  # before 1.0 a session remembers that it was made offline
     return hub

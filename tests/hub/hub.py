@@ -104,7 +104,7 @@ class LocalHub:
         self, home: Path, *, token: str = "hf_alice", xet: bool = True
     ) -> dict[str, str]:
         """What an unmodified client must find in its environment to use this Hub, and no other."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
         told = {
             "HF_ENDPOINT": self.url,
             "HF_HOME": str(home),

@@ -106,3 +106,11 @@ def refused(
     cache = "home/adapterkit/"
     assert not [name for name in new if not f"{name}/".startswith(cache) and name != "home"], new
     assert kept or not [name for name in new if after[name] is not None], new
+
+
+def forget_sessions() -> None:
+    """Close huggingface_hub's session, as 2.x or as 0.36 has it: the next one looks at the settings again."""
+    import huggingface_hub
+
+    names = ("close_session", "configure_http_backend")
+    next(getattr(huggingface_hub, name) for name in names if hasattr(huggingface_hub, name))()

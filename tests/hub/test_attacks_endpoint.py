@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import close_session, constants
+from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
@@ -16,6 +16,7 @@ from tests.hub.makers import (
     CONFIG,
     NAME,
     WEIGHTS,
+    forget_sessions,
     old_adapter,
     path_of,
     refused,
@@ -139,17 +140,35 @@ def test_13_a_slow_drip(one: LocalHub, tmp_path: Path, monkeypatch: pytest.Monke
     assert time.monotonic() - start < 3
 
 
-def test_14_a_wait_of_hours(one: LocalHub, tmp_path: Path) -> None:
+LIMIT = '"resolvers";r=0;t={}'
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "7200"}, {"RateLimit": LIMIT.format(7200)}])
+def test_14_a_wait_of_hours(one: LocalHub, tmp_path: Path, headers: Any) -> None:
     start = time.monotonic()
-    do = {"status": 429, "headers": {"Retry-After": "7200"}}
+    do = {"status": 429, "headers": headers}
     attack(one, tmp_path, path_of(CONFIG), do, "asks to wait 7200 seconds")
     assert time.monotonic() - start < 3
 
 
-def test_14_a_short_wait_is_waited(one: LocalHub, tmp_path: Path) -> None:
-    one.fault(path_of(CONFIG), {"status": 429, "headers": {"Retry-After": "0"}}, times=1)
+@pytest.mark.parametrize(
+    ("headers", "least"),
+    [
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "1"}, 1),
+        ({"RateLimit": LIMIT.format(1)}, 1),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+    ],
+)
+def test_14_a_short_wait_is_waited(
+    one: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: Any, least: int
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    one.fault(path_of(CONFIG), {"status": 429, "headers": headers}, times=1)
     ak.pull(NAME, tmp_path / "out")
     assert (tmp_path / "out" / CONFIG).is_file()
+    assert waits == [least or pytest.approx(least, abs=0.1)]
 
 
 def test_15_a_next_page_at_another_origin(one: LocalHub, tmp_path: Path) -> None:
@@ -277,8 +296,8 @@ def test_25_a_token_is_not_sent_without_encryption(
     monkeypatch.setattr(constants, "ENDPOINT", one.url.replace("127.0.0.1", "hub.invalid"))
     monkeypatch.setenv("HTTP_PROXY", one.url)  # were it asked, the test's Hub would see it
     monkeypatch.setenv("http_proxy", one.url)
-    close_session()  # the next one looks at the proxy
+    forget_sessions()  # the next one looks at the proxy
     with refused(one, tmp_path, "only https:// is used"):
         ak.pull(NAME, tmp_path / "out")
-    close_session()
+    forget_sessions()
     assert one.log() == []

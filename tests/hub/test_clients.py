@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.clients import EVERYTHING, GATED
+from adapterkit.formats.adapterhub import load_adapter
+from tests.hub.clients import ADAPTERS, EVERYTHING, GATED, PEFT
 from tests.hub.hub import LocalHub, run_client
+from tests.tiny import make_backbone
 
 here = pytest.mark.slow
 in_the_other_environment = pytest.mark.parity
@@ -46,3 +48,22 @@ def test_gated_and_private_repositories_are_refused_by_name(
     hub.change("alice/gated", {"granted": ["bob"]})
     done = run_client(GATED, stranger, folder=tmp_path)
     assert done.stdout == "RepositoryNotFoundError\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(PEFT, marks=here, id="peft-2.x"),
+        pytest.param(PEFT, marks=in_the_other_environment, id="peft-0.36"),
+        pytest.param(ADAPTERS, marks=in_the_other_environment, id="adapters"),
+    ],
+)
+def test_libraries_publish_and_load_again_and_we_load_it_too(
+    local: LocalHub, tmp_path: Path, code: str
+) -> None:
+    local.plant("lab/base", make_backbone(tmp_path / "base", "xlm-roberta"))
+    done = run_client(code, local.environment(tmp_path / "theirs"), folder=tmp_path, timeout=240)
+    assert done.stdout.endswith("the same output\n"), done.stderr
+    adapter = load_adapter("alice/cym" if code is ADAPTERS else "alice/lora")
+    assert adapter.backbone.model_type == "xlm-roberta"
+    assert len(adapter.labels) == 3
