@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,15 @@ def test_12_a_gzip_bomb(one: LocalHub, tmp_path: Path, place: str) -> None:
     do = {"body": text(bomb), "set": {"Content-Encoding": "gzip"}}
     hits = attack(one, tmp_path, place, do, "more than the .* bytes")
     assert hits[0]["sent"] == len(bomb)
+
+
+def test_12_a_gzip_bomb_is_not_unpacked_in_memory_either(one: LocalHub, tmp_path: Path) -> None:
+    do = {"body": text(gzip.compress(bytes(20_000_000))), "set": {"Content-Encoding": "gzip"}}
+    tracemalloc.start()
+    attack(one, tmp_path, path_of(CONFIG), do, "more than the .* bytes")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_12_an_unknown_packing(one: LocalHub, tmp_path: Path) -> None:

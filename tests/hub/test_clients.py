@@ -65,5 +65,5 @@ def test_libraries_publish_and_load_again_and_we_load_it_too(
     done = run_client(code, local.environment(tmp_path / "theirs"), folder=tmp_path, timeout=240)
     assert done.stdout.endswith("the same output\n"), done.stderr
     adapter = load_adapter("alice/cym" if code is ADAPTERS else "alice/lora")
-    assert adapter.backbone.model_type == "xlm-roberta"
+    assert adapter.backbone.name == "lab/base"
     assert len(adapter.labels) == 3
