@@ -24,6 +24,8 @@ from adapterkit.fetching.names import is_commit
 from adapterkit.files import read_json, sha256_of, write_json
 
 _FORMAT = 1
+NOTES = ("adapterkit-digest.json",)
+"""What loading a backbone notes beside its files, and computes again where they have changed."""
 _STALE_SECONDS = 86_400
 
 
@@ -191,7 +193,7 @@ def _verified(place: Path, commit: str, note: str) -> Fetched:
     try:
         record = read_json(place / f"{commit}.json")
         files = record["files"]
-        problems = file_problems(folder, files)
+        problems = file_problems(folder, files, besides=NOTES)
         told = Fetched(
             folder,
             str(record["repository"]),
