@@ -32,10 +32,16 @@ if TYPE_CHECKING:
     from adapterkit.evaluation import Scores, compare, evaluate
     from adapterkit.formats.adapterhub import load_adapter, save_adapter
     from adapterkit.formats.compositions import load_composition, save_composition
+    from adapterkit.formats.conversion import convert
     from adapterkit.merging import merge
     from adapterkit.model import AdaptedModel
     from adapterkit.pool import AdapterPool
     from adapterkit.prediction import fill, predict
+    from adapterkit.publishing.push import Publication, push
+    from adapterkit.pulling.project import lock, sync, verify
+    from adapterkit.pulling.pull import Pulled, pull
+    from adapterkit.searching.search import search
+    from adapterkit.stacks import load_stack, save_stack
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
     from adapterkit.training.fusion import train_fusion
@@ -60,6 +66,7 @@ _ROOMS = {
     "save_adapter": "formats.adapterhub",
     "load_composition": "formats.compositions",
     "save_composition": "formats.compositions",
+    "convert": "formats.conversion",
     "from_adapters": "bridge",
     "to_adapters": "bridge",
     "merge": "merging",
@@ -67,6 +74,16 @@ _ROOMS = {
     "AdapterPool": "pool",
     "fill": "prediction",
     "predict": "prediction",
+    "search": "searching.search",
+    "load_stack": "stacks",
+    "save_stack": "stacks",
+    "Publication": "publishing.push",
+    "push": "publishing.push",
+    "lock": "pulling.project",
+    "sync": "pulling.project",
+    "verify": "pulling.project",
+    "Pulled": "pulling.pull",
+    "pull": "pulling.pull",
     "Classification": "tasks.classification",
     "Tagging": "tasks.tagging",
     "train_fusion": "training.fusion",
@@ -90,6 +107,8 @@ __all__ = [
     "Fuse",
     "HubError",
     "LanguageConfig",
+    "Publication",
+    "Pulled",
     "Rows",
     "Scores",
     "Stack",
@@ -97,20 +116,29 @@ __all__ = [
     "TaskConfig",
     "__version__",
     "compare",
+    "convert",
     "evaluate",
     "fill",
     "from_adapters",
     "load_adapter",
     "load_backbone",
     "load_composition",
+    "load_stack",
+    "lock",
     "merge",
     "predict",
+    "pull",
+    "push",
     "save_adapter",
     "save_composition",
+    "save_stack",
+    "search",
+    "sync",
     "to_adapters",
     "train_fusion",
     "train_language",
     "train_task",
+    "verify",
 ]
 
 

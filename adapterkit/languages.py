@@ -65,3 +65,29 @@ def language_name(code: str) -> str:
     """
     wanted = normalise_code(code)
     return _known().names.get(wanted, wanted)
+
+
+def hub_code(code: str) -> str:
+    """The code under which the Hub lists a language: the two-letter one where there is one.
+
+    Raises:
+        ConfigError: ``code`` is not 2 to 8 letters.
+    """
+    wanted = normalise_code(code)
+    short = [other for other, one in _known().aliases.items() if one == wanted and len(other) == 2]
+    return short[0] if short else wanted
+
+
+def known_languages() -> dict[str, str]:
+    """English name of every language in the table, by its code."""
+    return dict(_known().names)
+
+
+def all_codes(code: str) -> tuple[str, ...]:
+    """Every code of one language: ``("cym", "cy", "wel")`` of ``"cy"``.
+
+    Raises:
+        ConfigError: ``code`` is not 2 to 8 letters.
+    """
+    wanted = normalise_code(code)
+    return (wanted, *(other for other, one in _known().aliases.items() if one == wanted))

@@ -7,16 +7,29 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "adapterkit"
 FLOORS = (
-    ("errors", "languages", "seeds", "files", "version"),
-    ("config", "metrics", "resampling", "hub", "header", "tensorfile", "table"),
+    ("errors", "languages", "licences", "seeds", "files", "version"),
+    (
+        "config",
+        "metrics",
+        "resampling",
+        "hub",
+        "fetching",
+        "hub_upload",
+        "hub_listing",
+        "naming",
+        "templating",
+        "header",
+        "tensorfile",
+        "table",
+    ),
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
     ("methods", "generation"),
     ("model", "formats"),
     ("tasks", "bridge"),
-    ("evaluation", "prediction", "pages"),
-    ("training", "pool"),
+    ("evaluation", "prediction", "pages", "cards", "stacks"),
+    ("training", "pool", "publishing", "pulling", "searching"),
     ("demo",),
     ("cli",),
     ("__init__", "__main__"),
@@ -24,9 +37,13 @@ FLOORS = (
 # Inside a floor a few rooms stand on others; each says why.
 STEPS = {
     ("languages", "errors"),  # wrong codes are errors
+    ("licences", "errors"),  # unknown licences are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
     ("resampling", "metrics"),  # a resample is scored by its counts
+    ("hub_upload", "fetching"),  # whom a token may be sent to
+    ("hub_listing", "fetching"),  # one careful way to ask the Hub
+    ("hub", "fetching"),  # the door, and how things come through it
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
@@ -39,11 +56,17 @@ STEPS = {
 DOORS = {
     "transformers": {"backbone/load.py"},
     "safetensors": {"tensorfile.py"},
-    "huggingface_hub": {"hub.py"},
+    "huggingface_hub": {
+        "hub.py",
+        "hub_upload.py",
+        "hub_listing.py",
+        "fetching/web.py",
+        "fetching/store.py",
+    },
     "datasets": {"data/datasets_door.py"},
     "seqeval": {"metrics.py"},
     "icu4py": {"text/words.py"},
-    "jinja2": {"pages/rendering.py"},
+    "jinja2": {"templating.py"},
     "resvg_py": {"pages/pictures.py"},
     "pyarrow": {"table.py"},
     "peft": set(),
@@ -126,6 +149,7 @@ def test_every_room_stands_on_a_floor() -> None:
         "adapterkit.text.lines",
         "adapterkit.formats.inspection",
         "adapterkit.table",
+        "adapterkit.cards.rendering",
     ],
 )
 def test_light_rooms_do_not_load_torch(module: str) -> None:

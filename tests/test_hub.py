@@ -8,6 +8,7 @@ import pytest
 from adapterkit import hub
 from adapterkit.backbone.load import load_backbone
 from adapterkit.errors import FolderError
+from adapterkit.fetching import store
 from adapterkit.files import read_json, write_json
 from adapterkit.formats import places
 from tests.tiny import make_backbone
@@ -16,14 +17,14 @@ from tests.tiny import make_backbone
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked of the Hub; nothing leaves this process."""
-    names: list[str] = []
+    seen: list[str] = []
 
-    def snapshot(repository: str, *unused: object) -> Path:
-        names.append(repository)
-        return Path("/nowhere")
+    def fetch(repository: str, *unused: object) -> store.Fetched:
+        seen.append(repository)
+        return store.Fetched(Path("/nowhere"), repository, "", "", "", "", {}, {})
 
-    monkeypatch.setattr(hub, "_snapshot", snapshot)
-    return names
+    monkeypatch.setattr(store, "fetch", fetch)
+    return seen
 
 
 def test_an_existing_folder_shadows_a_hub_name_and_that_is_logged(
@@ -37,7 +38,7 @@ def test_an_existing_folder_shadows_a_hub_name_and_that_is_logged(
     with caplog.at_level(logging.INFO, logger="adapterkit"):
         assert places.folder_of("me/name") == Path("me/name")
         places.folder_of("me/other")
-    assert asked == ["me/other", "me/other"]  # once for safetensors, once for what else there is
+    assert asked == ["me/other"]
     assert "the folder me/name" in caplog.text
     assert "the Hub repository me/other" in caplog.text
 
@@ -48,7 +49,7 @@ def test_hub_names_never_mean_a_folder(
     (tmp_path / "me" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     places.folder_of("hub:me/name")
-    assert set(asked) == {"me/name"}
+    assert asked == ["me/name"]
 
 
 @pytest.mark.parametrize("reference", ["./me/name", "../x", "/me/name", "~/me", "a/b/c", "name"])
@@ -70,17 +71,17 @@ def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> Non
     assert not (tmp_path / "ran").exists()
 
 
-def test_old_weights_of_every_format_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fnmatch import fnmatch
+def test_old_weights_of_every_format_are_fetched_only_where_nothing_stands_in_for_them() -> None:
+    old = list(hub.OLD_WEIGHTS)
+    assert hub.adapter_files([*old, "x.py", "x.pt", "pytorch_model.bin"]) == old
+    assert hub.adapter_files([*old, *hub.OLD_WEIGHTS.values()]) == list(hub.OLD_WEIGHTS.values())
+    paths = ["a/pytorch_adapter.bin", "adapter.safetensors", "a/adapter.safetensors"]
+    assert hub.adapter_files(paths) == paths[1:]
+    assert hub.adapter_files(paths[:2]) == paths[:2]
 
-    wanted: list[tuple[str, ...]] = []
 
-    def snapshot(repository: str, revision: str | None, allow: tuple[str, ...]) -> Path:
-        wanted.append(allow)
-        return Path("/nowhere")
-
-    monkeypatch.setattr(hub, "_snapshot", snapshot)
-    hub.fetch_adapter("me/lora")
-    for name in ("pytorch_adapter.bin", "pytorch_model_head.bin", "adapter_model.bin"):
-        assert any(fnmatch(name, pattern) for pattern in wanted[-1])
-        assert not any(fnmatch(name, pattern) for pattern in wanted[0])
+def test_backbones_are_fetched_without_what_is_not_theirs() -> None:
+    files = ["config.json", "model.safetensors", "tokenizer.json", "sub/model.safetensors"]
+    old = ["pytorch_model.bin", "modeling.py"]
+    assert hub.backbone_files([*files, *old]) == files[:3]
+    assert hub.backbone_files(["config.json", *old]) == ["config.json", "pytorch_model.bin"]

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import language, show, task
+from adapterkit.cli import fetch, find, language, publish, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.cli.report import report
 from adapterkit.errors import AdapterkitError
@@ -34,6 +34,14 @@ app.command()(task.evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
 app.command()(report)
+app.command()(find.search)
+app.command()(publish.push)
+app.command()(publish.convert)
+app.command()(publish.stack)
+app.command()(fetch.pull)
+app.command()(fetch.lock)
+app.command()(fetch.sync)
+app.command()(fetch.verify)
 
 
 def _version(wanted: bool) -> None:

@@ -51,11 +51,11 @@ def load(backbone: str, *, device: str | None, dtype: str | None) -> "Backbone":
 
 
 def load_stack(names: str) -> "Stack":
-    """Load the adapters of ``a,b,c`` into a stack."""
+    """Load the adapters of ``a,b,c`` into a stack; a name may be that of a published stack."""
     from adapterkit.composition.stack import Stack
-    from adapterkit.formats.adapterhub import load_adapter
+    from adapterkit.stacks import load_parts
 
-    return Stack(*(load_adapter(name) for name in split_names(names)))
+    return Stack(*(adapter for name in split_names(names) for adapter in load_parts(name)))
 
 
 def split_names(names: str) -> list[str]:

@@ -232,6 +232,10 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", help="Adapter folder whose card shall show these scores."),
+    ] = None,
     confusion: Annotated[
         bool, typer.Option("--confusion", help="Show which label is taken for which.")
     ] = False,
@@ -244,6 +248,7 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
+    from adapterkit.cli.record import check_measured, record_scores
     from adapterkit.evaluation import compare, evaluation, find_source
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.formats.places import folder_of
@@ -251,14 +256,24 @@ def evaluate(
 
     examples = make_task(task, test=test, column=column, language=language)
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
+    if record:
+        check_measured(record, adapters)
     if baselines:
         beside = [folder_of(name) for name in split_names(stack)]
         kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
         found = compare(reader, adapters, examples, source=kept, seed=seed)
+        same = kept.digest() == adapters.adapters[0].digest()
     else:
         found = {"own": evaluation(AdaptedModel(reader, adapters), examples, seed=seed)}
+        same = False
     if predictions:
         found["own"].write(predictions)
+    if record:
+        label = str(adapters.adapters[-1].provenance.get("task") or task)
+        code = examples.examples("test")[0].language or language
+        # In the source language itself, the source adapter kept is no rival.
+        shown = {k: v for k, v in found.items() if k != "source" or not same}
+        record_scores(record, shown, adapters, task=label, language=code, test=test, seed=seed)
     if json:
         print_json(
             {k: v.scores.as_dict() for k, v in found.items()}

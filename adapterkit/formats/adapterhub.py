@@ -28,8 +28,11 @@ from adapterkit.formats.guard import (
     check_folder,
 )
 from adapterkit.formats.heads import head_record
+from adapterkit.formats.hub_lora import read_hub_lora
+from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
+from adapterkit.formats.pins import is_stack
 from adapterkit.formats.values import check_name
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import write_tensors
@@ -43,6 +46,10 @@ def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
             exactly those its configuration calls for.
     """
     check_folder(folder)
+    if is_stack(folder):
+        raise FolderError(
+            f"{folder}: is a stack that pins its parts, not one adapter's; load it with ak.load_stack"
+        )
     if (folder / SETUP).is_file():
         raise FolderError(
             f"{folder}: is a composition folder ({SETUP}), not one adapter's; "
@@ -50,6 +57,8 @@ def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
         )
     if is_peft(folder):
         return read_peft(folder, with_head=with_head)
+    if is_hub_lora(folder):
+        return read_hub_lora(folder, with_head=with_head)
     files = Files()
     told = describe(folder, files.facts, with_head=with_head)
     values = files.values(told.weights)

@@ -100,7 +100,7 @@ def read_envelope(path: Path) -> Envelope:
         raise FolderError(
             f"{path}: a PEFT folder ({record['peft_type']!r:.40}); this version reads AdapterHub folders"
         )
-    _check_types(path, record)
+    check_envelope(path, record)
     facts = BackboneFacts(
         name=record.get("model_name") or "",
         model_type=record["model_type"],
@@ -111,7 +111,12 @@ def read_envelope(path: Path) -> Envelope:
     return Envelope(record["name"], _bottleneck(path, record), facts, extra)
 
 
-def _check_types(path: Path, record: Mapping[str, Any]) -> None:
+def check_envelope(path: Path, record: Mapping[str, Any]) -> None:
+    """Refuse what stands around ``config`` if it has other types than AdapterHub's.
+
+    Raises:
+        FolderError: With everything that is wrong.
+    """
     kinds: dict[str, tuple[type, ...]] = {"config": (dict,), "name": (str,), "model_type": (str,)}
     kinds |= {"model_name": (str, type(None)), "version": (str, type(None))}
     problems = [

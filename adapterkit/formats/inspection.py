@@ -1,18 +1,21 @@
 """What an adapter folder is, without loading it: no torch, no tensor read but to hash its bytes."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from adapterkit.config import BackboneFacts
+from adapterkit.config import BackboneFacts, LowRankConfig
 from adapterkit.errors import FolderError
 from adapterkit.files import read_json, sha256_of
 from adapterkit.formats import peft_description
 from adapterkit.formats.description import Weights, describe, digest
 from adapterkit.formats.fusions import Member, describe_fusion
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP, check_folder
+from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.peft_description import describe_peft
+from adapterkit.formats.pins import is_stack, read_pins
 from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
 from adapterkit.header import TensorFacts, read_header
 
@@ -33,7 +36,14 @@ def inspect(folder: Path) -> dict[str, Any]:
         FolderError: If there is no adapter in it, or it could not be loaded.
     """
     check_folder(folder)
+    if is_stack(folder):
+        return _stack(folder)
     return _composition(folder) if (folder / SETUP).is_file() else _adapter(folder)
+
+
+def _stack(folder: Path) -> dict[str, Any]:
+    pins = asdict(read_pins(folder))
+    return {"kind": "stack", **pins, "parts": [dict(part) for part in pins["parts"]]}
 
 
 def _adapter(folder: Path) -> dict[str, Any]:
@@ -44,6 +54,8 @@ def _adapter(folder: Path) -> dict[str, Any]:
         raise FolderError(f"{folder}: is no adapter folder, it has no {CONFIG}")
     if "peft_type" in read_json(folder / CONFIG):
         return _peft(folder)
+    if is_hub_lora(folder):
+        return _hub_lora(folder)
     told = describe(folder, _facts)
     config, head = told.envelope.config, told.head
     return {
@@ -84,6 +96,33 @@ def _peft(folder: Path) -> dict[str, Any]:
         "files": _files(folder),
         "digest": peft_description.digest(told),
         "provenance": told.provenance,
+    }
+
+
+def _hub_lora(folder: Path) -> dict[str, Any]:
+    """A LoRA in AdapterHub's layout: it is loaded, for only so are its weights known by our names."""
+    from adapterkit.formats.hub_lora import read_hub_lora
+
+    adapter = read_hub_lora(folder)
+    config = adapter.config
+    assert isinstance(config, LowRankConfig)
+    head = adapter.head.config if adapter.head is not None else None
+    return {
+        "name": adapter.name,
+        "kind": adapter.kind or "unknown",
+        "method": config.method,
+        "language": adapter.language,
+        "labels": list(adapter.labels),
+        "head": head.head_type if head else None,
+        "backbone": _backbone(adapter.backbone),
+        "reduction_factor": None,
+        "rank": config.rank or None,
+        "alpha": config.alpha or None,
+        "targets": list(config.targets),
+        "parameters": adapter.parameter_count(),
+        "files": _files(folder),
+        "digest": adapter.digest(),
+        "provenance": adapter.provenance,
     }
 
 

@@ -8,6 +8,8 @@ from adapterkit.errors import FolderError
 from adapterkit.hub import fetch_adapter, is_folder
 
 STARTER = "mini:"
+PUBLISHED = "published.json"
+"""Where a folder was published: written beside its files by `push`, and never published itself."""
 logger = logging.getLogger("adapterkit")
 
 

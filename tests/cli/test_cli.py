@@ -20,6 +20,14 @@ VERBS = (
     "fill",
     "inspect",
     "report",
+    "push",
+    "convert",
+    "stack",
+    "search",
+    "pull",
+    "lock",
+    "sync",
+    "verify",
 )
 
 OWN = ("own", "source-kept")

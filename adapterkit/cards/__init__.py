@@ -1,0 +1,1 @@
+"""Cards: what a published folder says to people (`README.md`) and to the Hub (its front matter)."""

@@ -1,0 +1,103 @@
+"""Nothing of this computer in what is published: no local path, no user name, no token.
+
+Paths become the name of what they point to; a user name is taken out. A token is never quietly taken out: it
+has to be revoked, so it stops everything.
+"""
+
+import getpass
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from adapterkit.errors import ConfigError, found
+
+_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
+_ROOTED = r"(?:file://)?/(?:[\w.@+~-]+/)+[\w.@+~-]*"
+_PATH = re.compile(
+    rf"(?<![\w:/.)\]]){_ROOTED}"  # /home/me/x.txt, but not in https://example.org/a/b
+    r"|(?<![\w/.])(?:~[\w.-]*|\.{1,2})/[\w./@+~-]+"  # ~/x, ../x
+    r"|\b[A-Za-z]:[\\/][^\s\"']*"  # C:\x
+    r"|\\\\[\w.-]+\\[^\s\"']*"  # \\server\x
+)
+_WHOLE = re.compile(r"(?:file://)?(?:/[^/]|~[\w.-]*/|\.{1,2}/|[A-Za-z]:[\\/]|\\\\)")
+# Accounts that say nothing about anybody.
+_NOBODY = {"root", "user", "admin", "ubuntu", "nobody", "runner", "jovyan", "docker", "app", "test"}
+
+
+def user_names() -> frozenset[str]:
+    """Names of whoever runs this, as far as they could give somebody away."""
+    try:
+        names = {getpass.getuser(), Path.home().name}
+    except (OSError, KeyError, RuntimeError):
+        return frozenset()
+    return frozenset(name for name in names if len(name) > 2 and name.lower() not in _NOBODY)
+
+
+def scrub(value: Any, *, users: Collection[str] = ()) -> Any:
+    """JSON values without local paths and without the names ``users``; all else is as it was."""
+    if isinstance(value, Mapping):
+        return {scrub(key, users=users): scrub(one, users=users) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrub(one, users=users) for one in value]
+    return _scrub_text(value, users) if isinstance(value, str) else value
+
+
+def _scrub_text(text: str, users: Collection[str]) -> str:
+    text = text.replace(str(Path.home()) + "/", "~/").replace(str(Path.cwd()) + "/", "./")
+    if _WHOLE.match(text) and "\n" not in text:
+        text = _last(text)
+    text = _PATH.sub(lambda match: _last(match.group()), text)
+    for user in users:
+        text = re.sub(rf"(?<!\w){re.escape(user)}(?!\w)", "(user)", text)
+    return text
+
+
+def _last(path: str) -> str:
+    parts = [part for part in re.split(r"[\\/]", path) if part]
+    last = parts[-1] if len(parts) > 1 else ""
+    return last if last not in ("", ".", "..", "~") else "(path)"
+
+
+def changes(before: Any, after: Any, where: str = "") -> list[str]:
+    """Places in a record that `scrub` changed."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and len(before) == len(after):
+        pairs = zip(before.items(), after.items(), strict=True)
+        return [
+            change
+            for (key, old), (new_key, new) in pairs
+            for change in changes(old, new, f"{where}.{new_key}" if where else str(new_key))
+            + ([f"{where}.{new_key}"] if key != new_key else [])
+        ]
+    if isinstance(before, list | tuple) and isinstance(after, list) and len(before) == len(after):
+        return [
+            change
+            for number, (old, new) in enumerate(zip(before, after, strict=True))
+            for change in changes(old, new, f"{where}[{number}]")
+        ]
+    return [] if before == after else [where]
+
+
+def check_public(texts: Mapping[str, str], *, token: str | None = None) -> None:
+    """Refuse texts that hold a token or a path of this computer.
+
+    Args:
+        texts: What would be published, by file name.
+        token: The token in use, if any; it is looked for as it is.
+
+    Raises:
+        ConfigError: That names the places, and never shows what stands there.
+    """
+    private = {str(Path.home()), str(Path.cwd())} - {"/"}
+    problems = []
+    for name, written in texts.items():
+        # As it is, and without the backslashes of Markdown's and JSON's escapes.
+        text = written + "\n" + written.replace("\\", "")
+        if _TOKEN.search(text) or (token and token in text):
+            problems.append(f"{name}: holds an access token of the Hub; take it out, and revoke it")
+        if any(f"{place}/" in text for place in private):
+            problems.append(f"{name}: holds a path of this computer")
+    if problems:
+        raise ConfigError(
+            f"this must not become public, so nothing was published:{found(problems)}"
+        )

@@ -1,0 +1,237 @@
+"""`lock`, `sync` and `verify`: a project's adapters and backbones, pinned, brought and checked.
+
+A lock is exact: a file that is missing, another or too many is an error, and so is a repository that only has the
+name of the one that was locked. First use records, later use verifies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
+from adapterkit.fetching import web
+from adapterkit.fetching.store import Fetched, file_problems
+from adapterkit.files import sha256_of
+from adapterkit.formats.adapterhub import read_folder
+from adapterkit.hub import backbone_files, cached_backbone, fetch, fetch_backbone
+from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
+from adapterkit.pulling.pull import ORIGIN, install, loaded
+
+FOLDER = "adapters"
+
+
+def lock(
+    adapters: Sequence[str] = (),
+    *,
+    revision: str | None = None,
+    backbones: Sequence[str] = (),
+    path: str | Path = LOCK,
+    update: bool = False,
+) -> list[Pin]:
+    """Fetch adapters and backbones, load the adapters once, and pin them in the lockfile beside what is in it.
+
+    Args:
+        adapters: Hub ids, URLs, old AdapterHub ids. With none (and no backbones), all that the lockfile has are
+            asked for again, at the revisions they were locked at.
+        revision: Branch, tag or commit, of all of ``adapters``.
+        backbones: Hub ids.
+        path: The lockfile.
+        update: Accept that a revision means another commit now, or a name another repository.
+
+    Returns:
+        All pins of the lockfile.
+
+    Raises:
+        HubError: If the Hub does not give one, or a revision has moved and ``update`` is off.
+        FolderError: If the lockfile cannot be read, or nothing is named and there is none.
+    """
+    path = Path(path)
+    known = read_lock(path) if path.is_file() or not (adapters or backbones) else []
+    new = [_adapter_pin(reference, revision) for reference in adapters]
+    new += [_backbone_pin(name, None) for name in backbones]
+    if not new:
+        new = [
+            _adapter_pin(pin.repository, pin.revision or None)
+            if pin.kind == "adapter"
+            else _backbone_pin(pin.repository, pin.revision or None)
+            for pin in known
+        ]
+    pins = {(pin.kind, pin.repository): pin for pin in known}
+    for pin in new:
+        was = pins.get((pin.kind, pin.repository))
+        if was is not None and not update:
+            _check_unmoved(was, pin)
+        taken = {other.name for key, other in pins.items() if key != (pin.kind, pin.repository)}
+        name = pin.repository.replace("/", "--") if pin.name in taken else pin.name
+        pin = replace(pin, name=was.name if was is not None else name)
+        pins[(pin.kind, pin.repository)] = _same_but_time(was, pin)
+    write_lock(path, list(pins.values()))
+    return list(pins.values())
+
+
+def _check_unmoved(was: Pin, now: Pin) -> None:
+    if was.key and now.key and was.key != now.key:
+        raise HubError(
+            f"{now.repository}: is another repository than the one that was locked (the Hub's id was {was.key}, "
+            f"is {now.key}); if that is right: adapterkit lock --update"
+        )
+    if was.revision == now.revision and was.commit != now.commit:
+        raise HubError(
+            f"{now.repository}: {now.revision or 'the default branch'} was commit {was.commit} when it was locked, "
+            f"and is {now.commit} now; if that is what you want: adapterkit lock --update"
+        )
+
+
+def _same_but_time(was: Pin | None, now: Pin) -> Pin:
+    return was if was is not None and replace(was, locked=now.locked) == now else now
+
+
+def _adapter_pin(reference: str, revision: str | None) -> Pin:
+    fetched = fetch(reference, revision=revision)
+    adapter = loaded(fetched, fetched.folder)
+    licence = fetched.card.get("license")
+    return Pin(
+        kind="adapter",
+        name=fetched.repository.rsplit("/", 1)[-1],
+        repository=fetched.repository,
+        endpoint=fetched.endpoint,
+        key=fetched.key,
+        revision=revision or "",
+        commit=fetched.commit,
+        files=fetched.files,
+        digest=adapter.digest() if adapter else "",
+        backbone=adapter.backbone.name if adapter else "",
+        backbone_digest=adapter.backbone.digest if adapter else "",
+        license=licence if isinstance(licence, str) else "",
+        locked=_now(),
+    )
+
+
+def _backbone_pin(repository: str, revision: str | None) -> Pin:
+    if "/" not in repository:
+        raise ConfigError(
+            f"--backbone {repository}: a Hub id (owner/name) is needed; what ships with adapterkit needs no pin"
+        )
+    folder = fetch_backbone(repository, revision=revision)
+    wanted = backbone_files([path.name for path in sorted(folder.iterdir()) if path.is_file()])
+    paths = [folder / name for name in wanted]
+    files = {p.name: {"size": p.stat().st_size, "sha256": sha256_of(p)} for p in paths}
+    return Pin(
+        kind="backbone",
+        name=repository.rsplit("/", 1)[-1],
+        repository=repository,
+        endpoint=web.endpoint(),
+        revision=revision or "",
+        commit=folder.name,
+        files=files,
+        locked=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sync(path: str | Path = LOCK, *, out: str | Path = FOLDER) -> dict[str, list[str]]:
+    """Bring everything that the lockfile pins: adapters into folders of ``out``, backbones into the cache.
+
+    What is there already and right is left alone.
+
+    Returns:
+        Names under ``brought`` and ``there``.
+
+    Raises:
+        HubError: If the Hub gives something else than what was locked, or nothing.
+        FolderError: If a folder in ``out`` holds something else; it is left as it is.
+    """
+    done: dict[str, list[str]] = {"brought": [], "there": []}
+    for pin in read_lock(Path(path)):
+        _check_endpoint(pin)
+        if pin.kind == "backbone":
+            folder = fetch_backbone(pin.repository, revision=pin.commit)
+            _check(pin, file_problems(folder, pin.files, links=True), HubError)
+            done["there"].append(pin.name)
+            continue
+        place = Path(out) / pin.name
+        if place.exists():
+            _check(pin, _folder_problems(place, pin), FolderError)
+            done["there"].append(pin.name)
+            continue
+        fetched = fetch(pin.repository, revision=pin.commit)
+        _check_fetched(pin, fetched)
+        install(fetched, place)
+        done["brought"].append(pin.name)
+    return done
+
+
+def _check_endpoint(pin: Pin) -> None:
+    if pin.endpoint != web.endpoint():
+        raise HubError(
+            f"{pin.repository}: was locked at {pin.endpoint}, and HF_ENDPOINT is {web.endpoint()} now"
+        )
+
+
+def _check_fetched(pin: Pin, fetched: Fetched) -> None:
+    if pin.key and pin.key != fetched.key:
+        raise HubError(
+            f"{pin.repository}: is another repository than the one that was locked (the Hub's id was {pin.key}, "
+            f"is {fetched.key})"
+        )
+    told = [f"{name}: was not locked" for name in sorted(set(fetched.files) - set(pin.files))]
+    told += [f"{name}: missing" for name in sorted(set(pin.files) - set(fetched.files))]
+    told += [
+        f"{name}: another one than the one that was locked (its sha256 differs)"
+        for name in sorted(set(pin.files) & set(fetched.files))
+        if dict(pin.files[name]) != dict(fetched.files[name])
+    ]
+    _check(pin, told, HubError)
+
+
+def _folder_problems(folder: Path, pin: Pin) -> list[str]:
+    if not folder.is_dir():
+        return [f"{folder}: there is no such folder (adapterkit sync brings it)"]
+    if not any(name.endswith(".bin") for name in pin.files):
+        return file_problems(folder, pin.files, besides=(ORIGIN,))
+    try:  # what was converted has other files, and the same weights
+        adapter = read_folder(folder)
+    except AdapterkitError as error:
+        return [str(error)]
+    return [] if adapter.digest() == pin.digest else [f"{folder}: other weights than those locked"]
+
+
+def _check(pin: Pin, problems: list[str], kind: type[AdapterkitError]) -> None:
+    if problems:
+        raise kind(f"{pin.repository} at {pin.commit[:12]}: not as locked:{found(problems)}")
+
+
+def verify(path: str | Path = LOCK, *, out: str | Path = FOLDER) -> list[str]:
+    """Check that everything is as the lockfile says. The Hub is not asked.
+
+    Returns:
+        The names of what was checked.
+
+    Raises:
+        FolderError: With all that is missing, another or too many.
+    """
+    pins = read_lock(Path(path))
+    problems = []
+    for pin in pins:
+        if pin.kind == "adapter":
+            there = _folder_problems(Path(out) / pin.name, pin)
+        else:
+            there = _cached_problems(pin)
+        problems += [f"{pin.repository}: {problem}" for problem in there]
+    if problems:
+        raise FolderError(f"{path}: not as locked:{found(problems)}")
+    return [pin.name for pin in pins]
+
+
+def _cached_problems(pin: Pin) -> list[str]:
+    try:
+        folder = cached_backbone(pin.repository, pin.commit)
+    except HubError as error:
+        return [str(error)]
+    if folder is None:
+        return ["is not in the cache (adapterkit sync brings it)"]
+    return file_problems(folder, pin.files, links=True)

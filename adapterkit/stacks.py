@@ -1,0 +1,188 @@
+"""Stacks that hold no weights: pinning published adapters together, and loading exactly what was pinned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from adapterkit.backbone.identity import MINI, canonical
+from adapterkit.backbone.load import load_backbone
+from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.stack import Stack
+from adapterkit.errors import ConfigError, FolderError, found
+from adapterkit.files import read_json, sha256_of
+from adapterkit.formats.adapterhub import read_folder
+from adapterkit.formats.guard import CONFIG, READ
+from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, write_pins
+from adapterkit.formats.places import PUBLISHED, STARTER, folder_of
+from adapterkit.hub import is_folder
+from adapterkit.hub_upload import look
+from adapterkit.languages import normalise_code
+from adapterkit.model import AdaptedModel
+
+
+def load_stack(
+    reference: str | Path,
+    *,
+    revision: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+) -> AdaptedModel:
+    """Load a published stack: its backbone and its adapters, each as it was pinned.
+
+    Args:
+        reference: A Hub id (``me/cym-pos``), or a folder with a `stack.json`.
+        revision: Branch, tag or commit of the stack's own repository.
+        device: As `load_backbone` has it.
+        dtype: As `load_backbone` has it.
+
+    Returns:
+        A model for `predict` and `evaluate`.
+
+    Raises:
+        FolderError: If `stack.json` is wrong, or a part or the backbone is not what it pins.
+        HubError: If the Hub does not give a part.
+    """
+    pins = read_pins(folder_of(reference, revision=revision))
+    parts = [_load(pin) for pin in pins.parts]
+    backbone = load_backbone(
+        pins.backbone, revision=pins.backbone_commit or None, device=device, dtype=dtype
+    )
+    if backbone.facts.digest != pins.backbone_digest:
+        raise FolderError(
+            f"{reference}: its backbone {pins.backbone!r} is not what it pins\n"
+            f"  weights: pinned sha256 {pins.backbone_digest[:12]}, there {backbone.facts.digest[:12]}"
+        )
+    return AdaptedModel(backbone, Stack(*parts))
+
+
+def load_parts(reference: str | Path) -> list[Adapter]:
+    """The adapters that ``reference`` means: one, or those that a published stack pins.
+
+    Raises:
+        FolderError: As `load_adapter` and `load_stack`.
+        HubError: As these.
+    """
+    folder = folder_of(reference)
+    if is_stack(folder):
+        return [_load(pin) for pin in read_pins(folder).parts]
+    return [read_folder(folder)]
+
+
+def _load(pin: Pin) -> Adapter:
+    folder = folder_of(_as_hub(pin.reference), revision=pin.commit or None)
+    there = _sums(folder)
+    problems = [
+        f"{name}: {'missing' if name not in there else 'not pinned' if name not in pin.files else 'altered'}"
+        for name in sorted({*there, *pin.files})
+        if there.get(name) != pin.files.get(name)
+    ]
+    if problems:
+        raise FolderError(
+            f"{pin.reference} at {pin.commit or 'this version of adapterkit'}: is not what the stack pins:"
+            f"{found(problems)}"
+        )
+    adapter = read_folder(folder)
+    if adapter.digest() != pin.digest:
+        raise FolderError(f"{pin.reference}: its weights are not those that the stack pins")
+    return adapter
+
+
+def _as_hub(reference: str) -> str:
+    return reference if reference.startswith(STARTER) else f"hub:{reference}"
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    return {name: sha256_of(folder / name) for name in READ if (folder / name).is_file()}
+
+
+def save_stack(
+    parts: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    backbone: str = "mini",
+    language: str | None = None,
+) -> Path:
+    """Pin published adapters, first to last, as a stack that can be published itself.
+
+    Args:
+        parts: Hub ids, starters (``mini:pos``), or folders that `push` has published.
+        folder: Where `stack.json` goes.
+        backbone: ``mini`` or a Hub id; it is loaded, and every part must fit it.
+        language: ISO 639 code of the language that it predicts in; by default the first part's.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: If a part was never published, or the last one has no head.
+        AdapterMismatch: If a part does not fit.
+        HubError: If the Hub does not give a part.
+    """
+    loaded = [_pinned(one) for one in parts]
+    adapters = [adapter for adapter, _ in loaded]
+    name, commit = _backbone_place(backbone)
+    base = load_backbone(name, revision=commit or None, device="cpu")
+    model = AdaptedModel(base, Stack(*adapters))
+    if model.stack.head is None:
+        raise ConfigError("a stack must end in a task adapter, or it predicts nothing")
+    code = language or next((one.language for one in adapters if one.language), "")
+    if not code:
+        raise ConfigError("no part names its language; say in which this predicts (--language cym)")
+    pins = StackPins(
+        backbone=name,
+        backbone_commit=commit,
+        backbone_name=base.facts.name,
+        backbone_digest=base.facts.digest,
+        language=normalise_code(code),
+        task=str(adapters[-1].provenance.get("task") or "task"),
+        parts=tuple(pin for _, pin in loaded),
+    )
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    if (place / CONFIG).exists():
+        raise ConfigError(f"{place} holds an adapter; choose another folder for the stack")
+    write_pins(place, pins)
+    read_pins(place)
+    return place
+
+
+def _backbone_place(backbone: str) -> tuple[str, str]:
+    if canonical(backbone) == MINI:
+        return "mini", ""
+    if not backbone.startswith("hub:") and is_folder(backbone):
+        raise ConfigError(f"--backbone {backbone}: a stack pins a Hub id, not a folder")
+    return _head_of(canonical(backbone.removeprefix("hub:")))
+
+
+def _head_of(repository: str) -> tuple[str, str]:
+    there = look(repository)
+    if there is None:
+        raise ConfigError(f"{repository!r}: there is no such repository, or not for you")
+    return there.repository, there.commit
+
+
+def _pinned(reference: str | Path) -> tuple[Adapter, Pin]:
+    text = str(reference)
+    if text.startswith(STARTER):
+        place, commit = text, ""
+    elif is_folder(reference):
+        place, commit = _published(Path(text).expanduser())
+    else:
+        place, commit = _head_of(text.removeprefix("hub:"))
+    folder = folder_of(_as_hub(place), revision=commit or None)
+    adapter = read_folder(folder)
+    return adapter, Pin(place, commit, adapter.name, adapter.kind, adapter.digest(), _sums(folder))
+
+
+def _published(folder: Path) -> tuple[str, str]:
+    if not (folder / PUBLISHED).is_file():
+        raise ConfigError(
+            f"{folder}: was never published, so a stack cannot pin it; publish it first (adapterkit push)"
+        )
+    record = read_json(folder / PUBLISHED)
+    if record.get("digest") != read_folder(folder).digest():
+        raise ConfigError(
+            f"{folder}: has changed since it was published as {record.get('repository')}; publish it again"
+        )
+    return str(record.get("repository")), str(record.get("commit"))

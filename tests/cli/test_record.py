@@ -1,0 +1,88 @@
+"""`evaluate --record`: what was measured reaches the card of the adapter that was measured, and of no other."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.cards.scores import read_scores
+from adapterkit.cli.app import main
+from adapterkit.composition.adapter import new_adapter
+from adapterkit.config import BottleneckConfig, HeadConfig
+from adapterkit.formats.adapterhub import load_adapter, save_adapter
+
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    def call(*words: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["adapterkit", "evaluate", *map(str, words)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, capfd.readouterr().err
+
+    return call
+
+
+@pytest.fixture
+def place(tiny_folder: Path, tmp_path: Path) -> Path:
+    backbone = load_backbone(tiny_folder)
+    for name, language in (("cym", "cym"), ("eng", "eng")):
+        save_adapter(made(backbone, name, language), tmp_path / name)
+    head = HeadConfig("tagging", ("NOUN", "VERB"))
+    pos = new_adapter("pos", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head)
+    pos.provenance = {"task": "upos"}
+    save_adapter(pos, tmp_path / "pos")
+    lines = [f"{n}\tword{n}\t_\t{t}\t_\t_\t0\troot\t_\t_" for n, t in ((1, "NOUN"), (2, "VERB"))]
+    (tmp_path / "cym.conllu").write_text("\n\n".join(["\n".join(lines)] * 6) + "\n\n")
+    return tmp_path
+
+
+def made(backbone: Backbone, name: str, language: str):  # type: ignore[no-untyped-def] # noqa: ANN201
+    shape = BottleneckConfig(2)
+    facts = backbone.facts
+    return new_adapter(
+        name, shape, backbone=facts, kind="language", language=language, seed=ord(name[0])
+    )
+
+
+def words(place: Path, tiny_folder: Path, own: str, record: str) -> list[object]:
+    stack = f"{place / own},{place / 'pos'}"
+    base = ["--backbone", tiny_folder, "--stack", stack, "--test", place / "cym.conllu"]
+    return [*base, "--baselines", "--source", place / "eng", "--record", place / record]
+
+
+def test_scores_reach_the_folder_with_their_baselines(
+    evaluate: Call, place: Path, tiny_folder: Path
+) -> None:
+    assert evaluate(*words(place, tiny_folder, "cym", "cym"))[0] == 0
+    (one,) = read_scores(place / "cym")
+    assert (one.task, one.language, one.dataset) == ("upos", "cym", "cym.conllu")
+    assert (one.main, one.examples, one.split) == ("accuracy", 6, "test")
+    assert set(one.conditions) == {"own", "source", "none"}
+    assert one.digests == {load_adapter(place / name).digest() for name in ("cym", "pos")}
+    assert str(place) not in (place / "cym" / "scores.json").read_text()
+
+
+def test_in_the_source_language_the_source_is_no_rival(
+    evaluate: Call, place: Path, tiny_folder: Path
+) -> None:
+    assert evaluate(*words(place, tiny_folder, "eng", "pos"))[0] == 0
+    (one,) = read_scores(place / "pos")
+    assert set(one.conditions) == {"own", "none"}
+
+
+def test_scores_of_another_adapter_are_not_recorded(
+    evaluate: Call, place: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapterkit.evaluation.compare", None)  # nothing is measured first
+    code, error = evaluate(*words(place, tiny_folder, "cym", "eng"))
+    assert code == 1
+    assert "is not what is measured" in error
+    assert not (place / "eng" / "scores.json").exists()

@@ -1,0 +1,85 @@
+"""Backbones from the Hub: compared with its listing, resumed, shared with huggingface_hub's cache."""
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+import adapterkit as ak
+from adapterkit.errors import HubError
+from adapterkit.fetching import web
+from adapterkit.hub import fetch_backbone
+from tests.hub.hub import LocalHub
+from tests.hub.makers import NAME, WEIGHTS, everything, refused, small_adapter, text
+
+BACKBONE = {"config.json": b"{}", "model.safetensors": bytes(range(250)) * 20_000}
+
+
+def test_a_backbone_is_compared_with_what_the_hub_lists(local: LocalHub, tmp_path: Path) -> None:
+    local.plant("lab/base", {**BACKBONE, "evil.py": b"", "pytorch_model.bin": b""})
+    local.fault("/cdn/", {"flip": 7}, times=1)
+    with refused(local, tmp_path, "model.safetensors: its bytes are not the ones") as hits:
+        fetch_backbone("lab/base")
+    assert hits()
+    assert everything(fetch_backbone("lab/base")) == BACKBONE
+
+
+def test_a_long_file_goes_on_where_the_line_broke(
+    local: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "WORTHWHILE", 10_000)
+    commit = local.plant("lab/base", BACKBONE)
+    for number in range(5):  # more often than there are tries
+        local.fault("/cdn/", {"cut": 800_000}, after=number, times=1)
+    assert everything(fetch_backbone("lab/base", revision=commit)) == BACKBONE
+    starts = [entry["range"] for entry in local.log() if "/cdn/" in entry["path"]]
+    assert starts == ["", *(f"bytes={n * 800_000}-" for n in range(1, 6))]
+
+
+def test_a_hub_that_does_not_go_on_is_read_from_the_start(local: LocalHub) -> None:
+    local.plant("lab/base", BACKBONE)
+    local.fault("/cdn/", {"cut": 800_000}, times=1)
+    local.fault("/cdn/", {"body": text(BACKBONE["model.safetensors"]), "status_to": 200}, after=1)
+    assert everything(fetch_backbone("lab/base")) == BACKBONE
+
+
+def test_a_backbone_in_huggingface_hubs_cache_is_taken_from_there_if_it_is_the_listed_one(
+    local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = local.plant("lab/base", BACKBONE)
+    cache = tmp_path / "home/hub/models--lab--base"
+    theirs = cache / "snapshots" / commit
+    for name, data in BACKBONE.items():
+        (theirs / name).parent.mkdir(parents=True, exist_ok=True)
+        (theirs / name).write_bytes(data)
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text(commit)
+    assert fetch_backbone("lab/base") == theirs
+    assert len(local.log()) == 1
+    with monkeypatch.context() as offline:
+        offline.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert fetch_backbone("lab/base") == theirs
+        with pytest.raises(HubError, match="lab/none: is not in the cache"):
+            fetch_backbone("lab/none")
+    (theirs / "config.json").write_text("[]")
+    ours = fetch_backbone("lab/base")
+    assert ours != theirs
+    assert everything(ours) == BACKBONE
+
+
+def test_one_repository_can_hold_a_backbone_and_an_adapter(local: LocalHub, tmp_path: Path) -> None:
+    more = {"vocab.txt": b"a", "a.model": b"b"}
+    commit = local.plant(NAME, {**small_adapter(), **BACKBONE, **more})
+    ak.pull(NAME, tmp_path / "out")
+    folder = fetch_backbone(NAME, revision=commit)
+    assert {path.name for path in folder.iterdir()} == {*BACKBONE, *more, WEIGHTS}
+
+
+def test_a_backbone_is_there_offline_and_that_is_said(
+    local: LocalHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    local.plant("lab/base", BACKBONE)
+    folder = fetch_backbone("lab/base")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert fetch_backbone("lab/base") == folder
+    assert "taken from the cache" in caplog.text

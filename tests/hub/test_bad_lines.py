@@ -1,0 +1,130 @@
+"""Lines that break and Hubs that are down: what is tried again, what is left, and what the cache is for."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+import adapterkit as ak
+from adapterkit.errors import HubError
+from adapterkit.fetching import web
+from tests.hub.hub import LocalHub
+from tests.hub.makers import (
+    CONFIG,
+    NAME,
+    WEIGHTS,
+    everything,
+    path_of,
+    small_adapter,
+)
+
+
+@pytest.fixture
+def one(local: LocalHub) -> LocalHub:
+    """With one good adapter, and its log empty."""
+    local.plant(NAME, small_adapter())
+    local.empty_log()
+    return local
+
+
+def test_offline_the_cache_is_used_and_that_is_said(
+    one: LocalHub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    commit = ak.pull(NAME).commit
+    one.empty_log()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with caplog.at_level(logging.WARNING, logger="adapterkit"):
+        ak.load_adapter(NAME)
+    assert "taken from the cache as fetched 20" in caplog.text
+    assert "HF_HUB_OFFLINE" in caplog.text
+    with pytest.raises(
+        HubError, match=r"alice/none: is not in the cache.*adapterkit pull alice/none"
+    ):
+        ak.load_adapter("alice/none")
+    with pytest.raises(
+        HubError, match=f"at 'v1': is not in the cache; the cache has only {commit}"
+    ):
+        ak.load_adapter(NAME, revision="v1")
+    assert one.log() == []
+
+
+@pytest.mark.parametrize("do", [{"drop": True}, {"status": 503}, {"status": 500}])
+def test_a_hub_that_is_down_is_tried_again_then_the_cache_is_used(
+    one: LocalHub, caplog: pytest.LogCaptureFixture, do: Any
+) -> None:
+    ak.pull(NAME)
+    one.empty_log()
+    one.fault("/api/", do)
+    with caplog.at_level(logging.WARNING, logger="adapterkit"):
+        ak.load_adapter(NAME)
+    assert len(one.log()) == web.TRIES
+    assert "taken from the cache" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("do", [{"drop": True}, {"cut": 3}, {"status": 500}, {"lost": True}])
+def test_cut_at_any_request_a_pull_leaves_nothing_and_succeeds_when_repeated(
+    local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, do: Any
+) -> None:
+    local.plant(NAME, small_adapter())
+    local.configure({"redirect": "cut" not in do})  # of a redirect the body does not matter
+    monkeypatch.setattr(web, "TRIES", 1)
+    ak.pull(NAME)
+    requests = len(local.log())
+    assert requests >= len(small_adapter()) + 1
+    for number in range(requests):
+        monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / f"home/{number}"))
+        local.heal()
+        local.empty_log()
+        local.fault("", do, after=number, times=1)
+        out = tmp_path / str(number)
+        with pytest.raises(HubError):
+            ak.pull(NAME, out)
+        assert [bool(entry["faults"]) for entry in local.log()] == [False] * number + [True]
+        assert not out.exists()
+        ak.pull(NAME, out)
+        assert {k: v for k, v in everything(out).items() if k != "pulled.json"} == small_adapter()
+
+
+def test_a_line_that_breaks_once_is_no_news(one: LocalHub, tmp_path: Path) -> None:
+    one.fault("", {"drop": True}, after=2, times=1)
+    one.fault("/cdn/", {"cut": 50}, times=1)
+    ak.pull(NAME, tmp_path / "out")
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
+
+
+def test_two_pulls_at_once_both_succeed(one: LocalHub, tmp_path: Path) -> None:
+    one.fault(path_of(CONFIG), {"wait": 0.1})
+    done: list[str] = []
+
+    def run(number: int) -> None:
+        done.append(ak.pull(NAME, tmp_path / str(number)).digest)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 3
+    assert len(set(done)) == 1
+
+
+def test_a_fetch_that_was_killed_is_done_again(one: LocalHub, tmp_path: Path) -> None:
+    folder = ak.pull(NAME).out
+    folder.with_name(f"{folder.name}.json").unlink()  # killed between the folder and its record
+    (folder / WEIGHTS).write_bytes(b"half")
+    left, young = folder.with_name(".left"), folder.with_name(".young")
+    for place in (left, young):
+        place.mkdir()
+    os.utime(left, (0, 0))
+    ak.pull(NAME, tmp_path / "out")
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
+    assert not left.exists()
+    assert young.exists()

@@ -1,0 +1,147 @@
+"""The lockfile: written the same way each time, and exact."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+from typer.testing import CliRunner
+
+import adapterkit as ak
+from adapterkit.cli.app import app
+from adapterkit.errors import ConfigError, FolderError, HubError
+from adapterkit.hub import fetch_backbone
+from adapterkit.pulling.lockfile import Pin, read_lock, write_lock
+from tests.hub.hub import LocalHub
+from tests.hub.makers import FACTS, NAME, WEIGHTS, everything, old_adapter, small_adapter
+
+
+@pytest.fixture
+def project(local: LocalHub, tmp_path: Path) -> Path:
+    """A locked project with two adapters of one name, and a backbone."""
+    local.plant(NAME, small_adapter())
+    local.plant("lab/cym", small_adapter(seed=2))
+    local.plant("lab/base", {"config.json": b"{}", "model.safetensors": bytes(100), "x.py": b""})
+    path = tmp_path / "adapterkit.lock"
+    ak.lock([NAME, "lab/cym"], backbones=["lab/base"], path=path)
+    return path
+
+
+def test_a_lock_says_what_it_pins(project: Path, local: LocalHub) -> None:
+    told = tomllib.loads(project.read_text())
+    first = next(pin for pin in told["adapter"] if pin["repository"] == NAME)
+    assert first["commit"] == local.show(NAME)["branches"]["main"]
+    assert first["backbone"] == FACTS.name
+    assert first["backbone_digest"] == FACTS.digest
+    assert first["license"] == "cc-by-4.0"
+    assert set(first["files"]) == set(small_adapter())
+    assert {pin["name"] for pin in told["adapter"]} == {"cym", "lab--cym"}
+    base = told["backbone"][0]
+    assert base["commit"] == local.show("lab/base")["branches"]["main"]
+    assert set(base["files"]) == {"config.json", "model.safetensors"}
+
+
+def test_locking_again_changes_nothing(project: Path) -> None:
+    before = project.read_bytes()
+    ak.lock(path=project)
+    ak.lock([NAME], path=project)
+    assert project.read_bytes() == before
+
+
+def test_a_second_machine_gets_the_same_bytes_and_verifies_them(
+    project: Path, local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.plant(NAME, small_adapter(seed=3))
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "second"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "second/hub"))
+    out = tmp_path / "adapters"
+    with pytest.raises(FolderError, match="adapterkit sync brings it"):
+        ak.verify(project, out=out)
+    assert ak.sync(project, out=out)["brought"] == ["cym", "lab--cym"]
+    assert (out / "cym" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
+    local.empty_log()
+    assert ak.verify(project, out=out) == ["cym", "lab--cym", "base"]
+    assert local.log() == []
+    assert ak.sync(project, out=out) == {"brought": [], "there": ["cym", "lab--cym", "base"]}
+
+
+@pytest.mark.parametrize("what", ["altered", "missing", "added", "backbone"])
+def test_what_is_otherwise_is_named(
+    project: Path, tmp_path: Path, local: LocalHub, what: str
+) -> None:
+    out = tmp_path / "adapters"
+    ak.sync(project, out=out)
+    place = out / "cym"
+    if what == "altered":
+        (place / WEIGHTS).write_bytes(b"x")
+    elif what == "missing":
+        (place / WEIGHTS).unlink()
+    elif what == "added":
+        (place / "head_config.json").write_text("{}")
+    else:
+        (fetch_backbone("lab/base") / "config.json").write_text("[]")
+    before = everything(out)
+    with pytest.raises(FolderError, match="not as locked"):
+        ak.verify(project, out=out)
+    with pytest.raises((FolderError, HubError), match=r"not as locked|altered since"):
+        ak.sync(project, out=out)
+    assert everything(out) == before
+
+
+def test_an_old_adapter_is_verified_by_its_weights(local: LocalHub, tmp_path: Path) -> None:
+    local.plant(NAME, old_adapter())
+    path, out = tmp_path / "adapterkit.lock", tmp_path / "adapters"
+    ak.lock([NAME], path=path)
+    ak.sync(path, out=out)
+    assert ak.verify(path, out=out) == ["cym"]
+    for name, data in small_adapter(seed=2).items():
+        (out / "cym" / name).write_bytes(data)
+    with pytest.raises(FolderError, match="other weights than those locked"):
+        ak.verify(path, out=out)
+
+
+def test_a_lock_is_bound_to_its_hub(
+    project: Path, local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", local.second_url)
+    with pytest.raises(HubError, match="was locked at"):
+        ak.sync(project, out=tmp_path / "adapters")
+
+
+def test_a_backbone_without_a_hub_id_is_not_locked(local: LocalHub, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a Hub id"):
+        ak.lock(backbones=["mini"], path=tmp_path / "adapterkit.lock")
+    assert not (tmp_path / "adapterkit.lock").exists()
+
+
+def test_nothing_to_lock_is_an_error(local: LocalHub, tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="there is no lockfile"):
+        ak.lock(path=tmp_path / "adapterkit.lock")
+
+
+def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"size": 3, "sha256": "ab" * 32}
+    files = {"caf\u00e9 \u4e2d.json": facts, "d/x.json": facts}
+    odd = 'a "quote", a \\ and \x7f and \t and \U0001f600'
+    pin = Pin("adapter", "cym", NAME, "https://x", "0" * 40, files, license=odd)
+    path = tmp_path / "adapterkit.lock"
+    write_lock(path, [pin])
+    assert read_lock(path) == [pin]
+    before = path.read_bytes()
+    write_lock(path, read_lock(path))
+    assert path.read_bytes() == before
+
+
+def test_the_command_line_locks_syncs_and_verifies(local: LocalHub, tmp_path: Path) -> None:
+    local.plant(NAME, small_adapter())
+    lock, out = str(tmp_path / "adapterkit.lock"), str(tmp_path / "adapters")
+    run = CliRunner()
+    told = json.loads(run.invoke(app, ["lock", NAME, "--lock", lock, "--json"]).stdout)
+    assert told[0]["repository"] == NAME
+    done = run.invoke(app, ["sync", "--lock", lock, "--out", out, "--json"])
+    assert json.loads(done.stdout) == {"brought": ["cym"], "there": []}
+    done = run.invoke(app, ["verify", "--lock", lock, "--out", out, "--json"])
+    assert json.loads(done.stdout) == {"verified": ["cym"]}
+    assert NAME in run.invoke(app, ["lock", "--lock", lock]).stdout

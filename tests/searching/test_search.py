@@ -1,0 +1,236 @@
+"""Searching: our cards, AdapterHub's old tags and PEFT's, told alike; strangers' cards; without a network."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adapterkit.cards.rendering import render_card
+from adapterkit.errors import ConfigError, HubError
+from adapterkit.hub_listing import Listing, list_repositories, listing_of
+from adapterkit.searching import search as searching
+from adapterkit.searching.index import index_file
+from adapterkit.searching.rows import row_of
+from adapterkit.searching.search import search
+from tests.cards.examples import records
+
+COMMIT = "0123456789" * 4
+
+
+def listing(repository: str, *tags: str, downloads: int = 1, **card: Any) -> Listing:
+    return Listing(repository, COMMIT, tags, card, "2026-01-31", downloads)
+
+
+def ours(name: str, language: str, *, downloads: int = 5) -> Listing:
+    told = replace(records(name), language=language)
+    card: dict[str, Any] = yaml.safe_load(render_card(told).split("---\n")[1])
+    tags = [*card["tags"], *card["language"], f"license:{card['license']}"]
+    tags.append(f"base_model:adapter:{card['base_model']}")
+    return listing(f"me/{language}-{name}", *tags, downloads=downloads, **card)
+
+
+OLD_LANGUAGE = listing(
+    "AdapterHub/xlm-roberta-base-sw-wiki_pfeiffer",
+    *("adapter-transformers", "xlm-roberta", "adapterhub:sw/wiki", "license:apache-2.0"),
+    language="sw",
+    downloads=90,
+)
+OLD_TASK = listing(
+    "AdapterHub/xlm-roberta-base_ner_wikiann_pfeiffer",
+    *("adapter-transformers", "xlm-roberta", "adapterhub:ner/wikiann", "en"),
+    downloads=70,
+)
+LORA = listing(
+    "you/swahili-lora",
+    *("peft", "lora", "sw", "base_model:adapter:xlm-roberta-base", "license:mit"),
+)
+
+
+class Shelf:
+    """What the Hub would list."""
+
+    def __init__(self, *listings: Listing) -> None:
+        self.listings, self.asked, self.off = listings, list[tuple[str, ...]](), False
+
+    def list_repositories(self, tags: Sequence[str], name: str = "") -> list[Listing]:
+        self.asked.append(tuple(tags))
+        if self.off:
+            raise HubError("the Hub could not be searched: no network")
+        named = [one for one in self.listings if name in one.repository]
+        return [one for one in named if {*tags} <= {*one.tags, *self._languages(one)}]
+
+    @staticmethod
+    def _languages(one: Listing) -> list[str]:
+        said = one.card.get("language", [])
+        return said if isinstance(said, list) else [said]
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shelf:
+    made = Shelf(
+        ours("language", "swa"),
+        ours("task", "eng"),
+        ours("language", "cym"),
+        OLD_LANGUAGE,
+        OLD_TASK,
+        LORA,
+    )
+    monkeypatch.setattr(searching, "list_repositories", made.list_repositories)
+    monkeypatch.setattr(searching, "size_of", lambda repository, commit: 7_000_000)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    return made
+
+
+@pytest.mark.parametrize("name", ["Swahili", "Kiswahili", "sw", "swh", "swa", "sw-KE"])
+def test_a_language_is_found_by_every_name(shelf: Shelf, name: str) -> None:
+    found = [row.repository for row in search(name)]
+    assert found == [OLD_LANGUAGE.repository, "me/swa-language"]
+
+
+def test_a_language_and_a_task_find_both_halves_of_the_stack(shelf: Shelf) -> None:
+    answer = search("Swahili", "ner")
+    assert [(row.repository, row.matches) for row in answer] == [
+        (OLD_LANGUAGE.repository, "language"),
+        ("me/swa-language", "language"),
+        (OLD_TASK.repository, "task"),
+    ]
+    both = search("English", "pos")
+    assert [(row.repository, row.matches) for row in both] == [("me/eng-task", "all")]
+
+
+def test_old_adapterhub_tags_are_understood(shelf: Shelf) -> None:
+    row = row_of(OLD_LANGUAGE)
+    assert (row.kind, row.languages, row.method) == ("language", ("swa",), "pfeiffer")
+    assert (row.backbone, row.licence) == ("FacebookAI/xlm-roberta-base", "apache-2.0")
+    assert row_of(replace(OLD_LANGUAGE, card={})).languages == ("swa",)  # its tag says it too
+    row = row_of(OLD_TASK)
+    assert (row.kind, row.tasks, row.languages) == ("task", ("ner", "wikiann"), ("eng",))
+    assert row_of(LORA).backbone == "FacebookAI/xlm-roberta-base"
+
+
+def test_our_cards_are_read_back(shelf: Shelf) -> None:
+    row = row_of(ours("language", "swa"))
+    told = records("language")
+    assert (row.kind, row.languages) == ("language", ("swa",))
+    assert row.backbone == "adapterkit/mini@1"
+    assert row.method == told.adapter["method"]
+    assert row.bytes == sum(one["bytes"] for one in told.adapter["files"].values())
+    assert row.scores == ("accuracy 0.896 on eng_ewt.test.first400.conllu",)
+    assert row.load == f'ak.load_adapter("me/swa-language", revision="{COMMIT}")'
+    stack = listing("me/x", "adapterkit", adapterkit={"kind": "stack"})
+    assert row_of(stack).load.startswith('ak.load_stack("me/x"')
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"backbone": "mini"}, ["me/swa-language"]),
+        ({"backbone": "xlm-roberta-base"}, [OLD_LANGUAGE.repository]),
+        ({"license": "CC BY-SA 4.0"}, ["me/swa-language"]),
+        ({"method": "pfeiffer"}, [OLD_LANGUAGE.repository]),
+        ({"method": "invertible"}, ["me/swa-language"]),
+        ({"method": "lora"}, [LORA.repository]),
+    ],
+)
+def test_backbone_method_and_licence_narrow_it(
+    shelf: Shelf, options: dict[str, str], expected: list[str]
+) -> None:
+    rows = [row.repository for row in search("sw", **options)]  # type: ignore[arg-type]
+    assert [row for row in rows if row != LORA.repository or "lora" in options.values()] == expected
+
+
+def test_sizes_that_no_card_tells_are_asked_for(shelf: Shelf) -> None:
+    assert search("Swahili")[0].bytes == 7_000_000
+
+
+def test_nothing_asked_is_refused(shelf: Shelf) -> None:
+    with pytest.raises(ConfigError, match="say what to look for"):
+        search()
+    assert not shelf.asked
+
+
+def test_without_a_network_what_was_seen_before_is_searched(shelf: Shelf) -> None:
+    online = search("Swahili")
+    search("Welsh")
+    shelf.off = True
+    again = search("swh")
+    assert again.found == online.found
+    assert "no network" in again.note
+    assert "earlier searches" in again.note
+    calls = len(shelf.asked)
+    assert [row.repository for row in search("Cymraeg", offline=True)] == ["me/cym-language"]
+    assert len(shelf.asked) == calls
+
+
+def test_without_a_network_and_without_an_index_it_says_so(shelf: Shelf) -> None:
+    assert "no earlier search" in search("Swahili", offline=True).note
+    shelf.off = True
+    with pytest.raises(HubError, match="no network"):
+        search("Swahili")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "endpoints": 3}', '{"format": 2}'])
+def test_a_broken_index_is_none(shelf: Shelf, text: str) -> None:
+    index_file().parent.mkdir(parents=True)
+    index_file().write_text(text)
+    assert len(search("Swahili", offline=True)) == 0
+    assert len(search("Swahili")) == 2
+    assert len(search("Swahili", offline=True)) == 2
+
+
+@pytest.mark.parametrize(
+    "junk", [None, 3, [], {}, "x" * 10_000, [{"results": [3, {"task": 4}]}], {"a": [1]}]
+)
+def test_no_card_of_a_stranger_breaks_a_search(junk: Any) -> None:
+    keys = ("adapterkit", "language", "license", "base_model", "model-index", "pipeline_tag")
+    card = dict.fromkeys(keys, junk)
+    row = row_of(listing("you/x", "adapter-transformers", "adapterhub:/", "license:", **card))
+    assert row.repository == "you/x"
+    card["adapterkit"] = dict.fromkeys(
+        ("kind", "language", "task", "backbone", "method", "bytes"), junk
+    )
+    assert row_of(listing("you/x", **card)).bytes in (0, 3)
+
+
+def entry(**values: Any) -> dict[str, Any]:
+    usual = {
+        "id": "you/x",
+        "sha": COMMIT,
+        "tags": ["a", 3],
+        "lastModified": "2026-01-31T10:00:00.000Z",
+    }
+    return {**usual, "cardData": {"language": "sw"}, "downloads": 4, **values}
+
+
+def test_the_hubs_answer_is_read() -> None:
+    assert listing_of(entry()) == replace(listing("you/x", "a", language="sw"), downloads=4)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        3,
+        {"id": 'you/x"); import os; ("'},
+        {"id": "../x/y"},
+        {"sha": 'main"); import os; ("'},
+        {"sha": None},
+    ],
+)
+def test_what_could_not_be_loaded_is_not_shown(broken: Any) -> None:
+    assert listing_of(broken if broken == 3 else entry(**broken)) is None
+
+
+def test_odd_values_of_an_entry_are_none() -> None:
+    row = listing_of(entry(tags="x", cardData=[1], lastModified=3, downloads="many"))
+    assert row == Listing("you/x", COMMIT, (), {}, "", 0)
+
+
+def test_an_answer_that_is_no_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("adapterkit.fetching.web.get_json", lambda path: asked.append(path))
+    with pytest.raises(HubError, match="no list"):
+        list_repositories(("adapterkit", "a&b"), "x y")
+    assert asked[0].startswith("/api/models?filter=adapterkit&filter=a%26b&search=x+y&")

@@ -1,0 +1,67 @@
+"""Stacks of starters, which need no Hub: pinned, loaded as pinned, refused when they are not what was pinned."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapterkit.cli.options import load_stack as load_named
+from adapterkit.errors import ConfigError, FolderError
+from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.formats.pins import STACK_FILE, read_pins
+from adapterkit.stacks import load_stack, save_stack
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_stack(["mini:eng", "mini:pos"], tmp_path_factory.mktemp("stack") / "eng-pos")
+
+
+def test_a_stack_of_starters_predicts(place: Path) -> None:
+    from adapterkit.prediction import predict
+
+    (found,) = predict(load_stack(place), ["The cat sleeps ."])
+    assert found.labels[1] == "NOUN"
+    pins = read_pins(place)
+    assert (pins.backbone, pins.language, pins.task) == ("mini", "eng", "upos")
+
+
+def test_the_command_line_takes_it_where_adapters_stand(place: Path) -> None:
+    named = load_named(str(place))
+    assert named == load_named("mini:eng,mini:pos")
+    assert [one.digest() for one in named.adapters] == [
+        part.digest for part in read_pins(place).parts
+    ]
+
+
+def test_another_file_than_the_pinned_one_is_refused(place: Path, tmp_path: Path) -> None:
+    record = json.loads((place / STACK_FILE).read_text())
+    files = record["parts"][0]["files"]
+    files["adapter_config.json"] = "0" * 64
+    files["gone.json"] = "0" * 64
+    del files["adapterkit.json"]
+    (tmp_path / STACK_FILE).write_text(json.dumps(record))
+    with pytest.raises(FolderError, match="is not what the stack pins") as caught:
+        load_stack(tmp_path)
+    for line in (
+        "adapter_config.json: altered",
+        "adapterkit.json: not pinned",
+        "gone.json: missing",
+    ):
+        assert line in str(caught.value)
+
+
+def test_what_cannot_be_pinned_is_refused(tmp_path: Path) -> None:
+    from adapterkit.formats.adapterhub import save_adapter
+
+    save_adapter(load_adapter("mini:eng"), tmp_path / "eng")
+    with pytest.raises(ConfigError, match="was never published"):
+        save_stack([tmp_path / "eng", "mini:pos"], tmp_path / "a")
+    with pytest.raises(ConfigError, match="must end in a task adapter"):
+        save_stack(["mini:pos", "mini:eng"], tmp_path / "b")
+    with pytest.raises(ConfigError, match="a stack pins a Hub id"):
+        save_stack(["mini:eng", "mini:pos"], tmp_path / "c", backbone=str(tmp_path))
+    (tmp_path / "eng" / "published.json").write_text('{"repository": "me/eng", "digest": "old"}')
+    with pytest.raises(ConfigError, match="has changed since it was published as me/eng"):
+        save_stack([tmp_path / "eng", "mini:pos"], tmp_path / "d")
+    assert not [name for name in "abcd" if (tmp_path / name / STACK_FILE).exists()]
