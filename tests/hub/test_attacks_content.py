@@ -92,11 +92,8 @@ def scratch(
 
 def pulled(hub: LocalHub, tmp_path: Path, folder: Path, culprit: str) -> None:
     hub.plant(NAME, folder, only=True)
-    kind = FolderError
-    with refused(hub, tmp_path, re.escape(culprit), kind=kind, kept=True):
+    with refused(hub, tmp_path, re.escape(culprit), kind=FolderError, kept=True):
         ak.pull(NAME, tmp_path / "out")
-    with pytest.raises(kind, match=re.escape(culprit)):
-        ak.load_adapter(NAME)
     served = {entry["path"].split("/")[-1] for entry in hub.log() if "/resolve/" in entry["path"]}
     assert {path.name for path in folder.iterdir()} >= served > set()
 
@@ -119,6 +116,18 @@ def test_29_to_41_hostile_loras(
     folder = copy_of(lora, scratch / "pos")
     edit(folder)
     pulled(local, tmp_path, folder, culprit)
+
+
+def test_29_what_is_refused_when_pulled_is_refused_when_loaded(
+    local: LocalHub, scratch: Path, bottleneck: Path
+) -> None:
+    edit, culprit = BOTTLENECKS["29 smuggled embeddings"]
+    folder = copy_of(bottleneck, scratch / "pos")
+    edit(folder)
+    local.plant(NAME, folder, only=True)
+    for _ in range(2):  # from the Hub, then from the cache
+        with pytest.raises(FolderError, match=re.escape(culprit)):
+            ak.load_adapter(NAME)
 
 
 def test_39_a_class_to_import_is_not_imported(
