@@ -15,6 +15,7 @@ from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_jso
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.compositions import load_composition
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP
+from adapterkit.formats.pins import STACK_FILE, is_stack, read_pins
 from adapterkit.hub import fetch
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: If it does and ``overwrite`` is off.
     """
-    if not overwrite and ((out / CONFIG).exists() or (out / SETUP).exists()):
+    if not overwrite and any((out / name).exists() for name in (CONFIG, SETUP, STACK_FILE)):
         raise ConfigError(
             f"{out} already holds an adapter; choose another folder, or --overwrite (overwrite=True)"
         )
@@ -107,7 +108,7 @@ def install(fetched: Fetched, out: Path | None) -> Pulled:
         adapter = loaded(fetched, fetched.folder)
         return _told(fetched, fetched.folder, adapter, fetched.files, ())
     old = sorted(name for name in fetched.files if name.endswith(".bin"))
-    with folder_in_one_step(out, owned=(*OWNED, ORIGIN)) as new:
+    with folder_in_one_step(out, owned=(*OWNED, STACK_FILE, ORIGIN)) as new:
         for name in fetched.files:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(fetched.folder / name, new / name)
@@ -148,7 +149,7 @@ def _told(
 
 
 def loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
-    """The adapter in ``folder``; None if it is a composition, which has been loaded too.
+    """The adapter in ``folder``; None if it is a composition, or a stack that pins its parts, which have been read too.
 
     Raises:
         HubError: If there is neither.
@@ -157,6 +158,9 @@ def loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
     try:
         if (folder / SETUP).is_file():
             load_composition(folder)
+            return None
+        if is_stack(folder):
+            read_pins(folder)  # its parts are fetched, and compared, by whoever loads it
             return None
         if not (folder / CONFIG).is_file():
             names = ", ".join(sorted(fetched.files)) or "nothing that an adapter is made of"

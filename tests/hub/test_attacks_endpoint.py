@@ -224,6 +224,9 @@ def test_18_safetensors_that_are_not_there_do_not_lead_to_the_pickle(
     local.plant(NAME, {**old_adapter(), **small_adapter()})
     do = {"status": 404, "headers": {"X-Error-Code": "EntryNotFound"}}
     attack(local, tmp_path, path_of(WEIGHTS), do, "is not there")
+    local.heal()
+    ak.pull(NAME, tmp_path / "out")
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
     assert not [entry for entry in local.log() if entry["path"].endswith(".bin")]
 
 

@@ -258,3 +258,28 @@ def test_the_command_line_pulls(one: LocalHub, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["me/name", "hub:me/name"])
 def test_a_plain_id_names_no_revision(name: str) -> None:
     assert parse(name).revision is None
+
+
+def test_a_stack_that_pins_its_parts_is_pulled_and_predicts_from_its_folder(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    made = ak.save_stack(["mini:eng", "mini:pos"], tmp_path / "made")
+    local.plant(NAME, made)
+    done = ak.pull(NAME, tmp_path / "out")
+    assert list(done.files) == ["stack.json"]
+    assert done.digest == ""
+    words = ["This works ."]
+    assert ak.predict(ak.load_stack(tmp_path / "out"), words) == ak.predict(
+        ak.load_stack(made), words
+    )
+    with pytest.raises(ConfigError, match="already holds"):
+        ak.pull(NAME, tmp_path / "out")
+
+
+def test_a_stack_that_pins_nothing_is_refused_and_leaves_no_folder(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    local.plant(NAME, {"stack.json": b'{"format": 1, "parts": []}'})
+    with pytest.raises(ak.AdapterkitError, match="parts: a list of 1 to"):
+        ak.pull(NAME, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
