@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from adapterkit.config import LanguageConfig, TaskConfig
     from adapterkit.data.corpus import Corpus
     from adapterkit.evaluation import Scores, compare, evaluate
+    from adapterkit.experiments.run import run
     from adapterkit.formats.adapterhub import load_adapter, save_adapter
     from adapterkit.formats.compositions import load_composition, save_composition
     from adapterkit.merging import merge
@@ -60,6 +61,7 @@ _ROOMS = {
     "save_adapter": "formats.adapterhub",
     "load_composition": "formats.compositions",
     "save_composition": "formats.compositions",
+    "run": "experiments.run",
     "from_adapters": "bridge",
     "to_adapters": "bridge",
     "merge": "merging",
@@ -105,6 +107,7 @@ __all__ = [
     "load_composition",
     "merge",
     "predict",
+    "run",
     "save_adapter",
     "save_composition",
     "to_adapters",

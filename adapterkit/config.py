@@ -235,6 +235,7 @@ class LanguageConfig:
         reduction_factor: 2, or 16 under about 1 MB of text.
         invertible: Train a NICE coupling with it.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.
@@ -256,6 +257,7 @@ class LanguageConfig:
     reduction_factor: float | None = None
     invertible: bool = True
     drop_last_layer: bool = True
+    lower_layers: int | None = None
     steps: int | None = None
     max_minutes: float | None = None
     batch_size: int = 32
@@ -275,7 +277,7 @@ class LanguageConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor steps max_minutes batch_size block_length "
+                "rank reduction_factor lower_layers steps max_minutes batch_size block_length "
                 "learning_rate clip evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking"),
@@ -291,6 +293,7 @@ class TaskConfig:
         rank: Of LoRA.
         reduction_factor: Of the task adapter's bottlenecks.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
         epochs: Passes over the training examples.
         steps: Optimizer steps instead of epochs.
         max_minutes: Stop after this much training time.
@@ -310,6 +313,7 @@ class TaskConfig:
     rank: int = 8
     reduction_factor: float = 16
     drop_last_layer: bool = True
+    lower_layers: int | None = None
     epochs: float = 10
     steps: int | None = None
     max_minutes: float | None = None
@@ -328,7 +332,7 @@ class TaskConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor epochs steps max_minutes batch_size max_length "
+                "rank reduction_factor lower_layers epochs steps max_minutes batch_size max_length "
                 "learning_rate clip evaluate_every patience"
             ),
             shares=("warmup",),
@@ -401,5 +405,7 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     ]
     if config.method not in METHODS:
         problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
+    elif config.method not in PRESETS and values["lower_layers"] is not None:
+        problems.append(f"lower_layers: {config.method} has no bottlenecks to leave out")
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

@@ -36,6 +36,25 @@ def shape_of_method(
     return BottleneckConfig(**{**shape.__dict__, "leave_out": leave_out})
 
 
+def left_out(
+    backbone: Backbone, *, drop_last_layer: bool, lower_layers: int | None
+) -> tuple[int, ...]:
+    """Numbers of the layers without a bottleneck, in order.
+
+    Args:
+        backbone: Counts its layers from 0.
+        drop_last_layer: Leave the last one out (Pfeiffer et al., 2021, "UNKs Everywhere").
+        lower_layers: Leave out all above so many.
+    """
+    last = backbone.layers - 1
+    first = backbone.layers if lower_layers is None else lower_layers
+    return tuple(
+        layer
+        for layer in range(backbone.layers)
+        if layer >= first or (drop_last_layer and layer == last)
+    )
+
+
 def low_rank(
     backbone: Backbone,
     method: str = "lora",

@@ -17,7 +17,7 @@ FLOORS = (
     ("tasks", "bridge"),
     ("evaluation", "prediction", "report"),
     ("training", "pool"),
-    ("demo",),
+    ("demo", "experiments"),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import language, show, task
+from adapterkit.cli import experiment, language, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
@@ -32,6 +32,7 @@ app.command()(task.predict)
 app.command()(task.evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
+app.command()(experiment.run)
 
 
 def _version(wanted: bool) -> None:

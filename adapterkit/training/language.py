@@ -31,7 +31,7 @@ from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.formats.values import check_name
-from adapterkit.methods import shape_of_method
+from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
 from adapterkit.training.checkpoint import Progress, kept
@@ -292,7 +292,11 @@ def _start(
         reduction_factor=float(config.reduction_factor or 2),
         rank=config.rank,
         invertible=config.invertible and kind == "language",
-        leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
+        leave_out=left_out(
+            backbone,
+            drop_last_layer=config.drop_last_layer,
+            lower_layers=config.lower_layers,
+        ),
     )
     if init is not None:
         init.check_fits(backbone.facts)

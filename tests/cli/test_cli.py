@@ -9,7 +9,10 @@ from adapterkit.cli.app import app, main
 from tests.tiny import lines
 
 Run = Callable[..., tuple[int, str, str]]
-VERBS = ("demo", "corpus", "train-language", "train-task", "predict", "evaluate", "fill", "inspect")
+VERBS = (
+    *("demo", "corpus", "train-language", "train-task", "predict", "evaluate", "fill", "inspect"),
+    "run",
+)
 
 
 @pytest.fixture
