@@ -138,6 +138,8 @@ def _methods(recipe: Recipe, data: DataFolder) -> list[str]:
                 ]
             if method.megabytes is not None:
                 problems += _too_little(recipe, method, data)
+            if built.labels:
+                problems += _too_few(recipe, method, data)
     return problems
 
 
@@ -200,6 +202,26 @@ def _too_little(recipe: Recipe, method: Method, data: DataFolder) -> list[str]:
     return problems
 
 
+def _too_few(recipe: Recipe, method: Method, data: DataFolder) -> list[str]:
+    problems = []
+    for name in recipe.grid_tasks:
+        task = recipe.tasks.get(name)
+        for language in recipe.grid_languages if task else ():
+            assert task is not None
+            if task.dataset or not _keeps(recipe, language, method, name):
+                continue
+            try:
+                there = _size(data, task, language)
+            except AdapterkitError:
+                continue  # said once, by the plan
+            if 0 < there < (method.labels or 0):
+                problems.append(
+                    f"{method.name}: {name} has {there} training examples of {language}, "
+                    f"not {method.labels}; exclude it"
+                )
+    return problems
+
+
 def _keeps(recipe: Recipe, language: str, method: Method, task: str) -> bool:
     place = {"task": task, "language": language, "method": method.name}
     place["group"] = recipe.group_of(language)
@@ -245,6 +267,11 @@ def _foreign(
         f"[tasks.{task.name}] {language}: {100 * share:.0f} % of its labels are none of {task.source}'s "
         f"({', '.join(sorted(foreign)[:6])}; {task.source} has {', '.join(sorted(known)[:6])} ...)"
     ]
+
+
+def _size(data: DataFolder, task: Labelled, language: str) -> int:
+    reference = data.labelled(task, language, "train")
+    return 0 if reference is None else len(data.examples(task, language, reference, "train"))
 
 
 def _counts(data: DataFolder, task: Labelled, language: str, split: str) -> Counter[str]:

@@ -12,7 +12,7 @@ from adapterkit.header import read_header
 def costs_of(store: Store, cell: Node) -> dict[str, Any]:
     """Columns of the table, by the parts of ``cell`` that are trained for its language.
 
-    Bytes count whatever has to be carried for the language, also an adapter of another one.
+    Bytes count whatever has to be carried for the language, also a relative's adapter.
     """
     own = [cell.needs[role] for role in cell.settings["own"]]
     records = [store.record(one) for one in own]
@@ -20,7 +20,7 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
     carried = {
         node.digest: node
         for role, node in cell.needs.items()
-        if role in cell.settings["own"] or (role != "task" and node.kind != "given")
+        if role in cell.settings["own"] or role not in ("task", "source")
     }
     costs: dict[str, Any] = {
         "steps": sum(run["steps"] for run in runs),

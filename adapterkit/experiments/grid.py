@@ -27,13 +27,15 @@ def expand(
         facts: Of each backbone that could be found.
     """
     cells: list[Cell] = []
-    problems: dict[str, None] = {}
+    problems: dict[str, list[str]] = {}
     for bench, method in _places(recipe, data, facts):
-        try:
-            cells += _cells(bench, method)
-        except AdapterkitError as error:
-            problems[f"{method.name}, {bench.labelled.name}, {bench.target}: {error}"] = None
-    return cells, list(problems)
+        found, wrong = _cells(bench, method)
+        cells += found
+        for one in wrong:
+            problems.setdefault(one, []).append(method.name)
+    return cells, [
+        f"{problem} (for {', '.join(dict.fromkeys(names))})" for problem, names in problems.items()
+    ]
 
 
 def _places(
@@ -89,12 +91,19 @@ def unknown_methods(recipe: Recipe) -> list[str]:
     ]
 
 
-def _cells(bench: Bench, method: Method) -> list[Cell]:
-    split, reference = scored(bench.data, bench.labelled, bench.target, bench.recipe.split)
-    return [
-        _cell(bench, method, plan, split, reference)
-        for plan in BUILT_IN[method.like].plan(bench, method)
-    ]
+def _cells(bench: Bench, method: Method) -> tuple[list[Cell], list[str]]:
+    """The cells of a place, or everything that keeps it from having any."""
+    plans: list[Plan] = []
+    problems: list[str] = []
+    try:
+        plans = list(BUILT_IN[method.like].plan(bench, method))
+    except AdapterkitError as error:
+        problems.append(str(error))
+    try:
+        split, reference = scored(bench.data, bench.labelled, bench.target, bench.recipe.split)
+    except AdapterkitError as error:
+        return [], [*problems, str(error)]
+    return [_cell(bench, method, plan, split, reference) for plan in plans], problems
 
 
 def scored(data: DataFolder, task: Labelled, language: str, split: str) -> tuple[str, Reference]:

@@ -68,7 +68,7 @@ def own(bench: Bench, method: Method) -> Iterator[Plan]:
 def source_kept(bench: Bench, method: Method) -> Iterator[Plan]:
     """The source's adapter stays."""
     source = bench.source(method)
-    yield Plan(bench.task(method), {"kept": source}, (_one("kept"),))
+    yield Plan(bench.task(method), {"source": source}, (_one("source"),))
 
 
 def removed(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -221,10 +221,13 @@ def _stacked(
 
 def _mixed(bench: Bench, method: Method, how: str, of: tuple[str, ...]) -> Plan:
     codes = [code for name in of for code in bench.named(name)]
-    parts = {f"part{i}": bench.named_adapter(code, method) for i, code in enumerate(codes)}
+    roles = ["source" if code == bench.labelled.source else f"part-{code}" for code in codes]
+    parts = {
+        role: bench.named_adapter(code, method) for role, code in zip(roles, codes, strict=True)
+    }
     weights = list(method.weights) or [1 / len(codes)] * len(codes)
-    own = tuple(role for role, code in zip(parts, codes, strict=True) if code == bench.target)
-    layer = {"how": how, "of": list(parts), "weights": weights}
+    own = tuple(role for role, code in zip(roles, codes, strict=True) if code == bench.target)
+    layer = {"how": how, "of": roles, "weights": weights}
     return Plan(bench.task(method), parts, (layer,), own)
 
 
