@@ -162,7 +162,7 @@ def few_shot(bench: Bench, method: Method) -> Iterator[Plan]:
 
 def full_fine_tuning(bench: Bench, method: Method) -> Iterator[Plan]:
     """The whole backbone is trained on the source's labels: no adapters, no text of the target."""
-    for rate, epochs in _choices(bench):
+    for rate, epochs in _choices(bench, method):
         node = bench.full(method, rate, epochs)
         yield Plan(node, facts={"learning_rate": rate, "epochs": epochs})
 
@@ -170,7 +170,7 @@ def full_fine_tuning(bench: Bench, method: Method) -> Iterator[Plan]:
 def full_fine_tuning_continued(bench: Bench, method: Method) -> Iterator[Plan]:
     """The same, after more pre-training of the whole backbone on the target's text."""
     start = bench.continued(method)
-    for rate, epochs in _choices(bench):
+    for rate, epochs in _choices(bench, method):
         node = bench.full(method, rate, epochs, start=start)
         facts = {"learning_rate": rate, "epochs": epochs}
         yield Plan(node, {"language": start}, own=("language",), facts=facts)
@@ -240,11 +240,13 @@ def _with(method: Method, **settings: Any) -> Method:
     )
 
 
-def _choices(bench: Bench) -> Iterator[tuple[float, float]]:
-    """Every learning rate with every number of epochs."""
-    settings = bench.recipe.full_fine_tuning
-    lists = [
-        value if isinstance(value, list) else [value]
-        for value in (settings.get("learning_rate", 2e-5), settings.get("epochs", 3))
-    ]
-    yield from product(*lists)
+def _choices(bench: Bench, method: Method) -> Iterator[tuple[float, float]]:
+    """Every learning rate with every number of epochs; a variation may bring its own."""
+    settings = {
+        "learning_rate": 2e-5,
+        "epochs": 3,
+        **bench.recipe.full_fine_tuning,
+        **method.task_adapter,
+    }
+    lists = [settings[key] for key in ("learning_rate", "epochs")]
+    yield from product(*(one if isinstance(one, list) else [one] for one in lists))

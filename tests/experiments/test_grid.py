@@ -201,6 +201,13 @@ def test_full_fine_tuning_spans_rates_and_epochs(tmp_path: Path, data: DataFolde
     assert kinds.count("full") == 6 + 12, "without text one for all targets"
     chosen = {(cell.facts["learning_rate"], cell.facts["epochs"]) for cell in cells}
     assert len(chosen) == 6
+    one = (
+        "[text]",
+        '[methods.full-fine-tuning]\nlike = "full-fine-tuning"\n'
+        "task_adapter = { learning_rate = 0.5, epochs = 2 }\n[text]",
+    )
+    (cell, _) = cells_of(tmp_path, data, only("full-fine-tuning"), ONE, full, one)
+    assert (cell.facts["learning_rate"], cell.facts["epochs"]) == (0.5, 2)
 
 
 def test_an_adapter_that_is_there_is_taken(tmp_path: Path, data: DataFolder) -> None:
