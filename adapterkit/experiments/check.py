@@ -156,6 +156,8 @@ def _wrong(recipe: Recipe, method: Method) -> list[str]:
         problems.append("the weights of an average must sum to one")
     if (method.of or method.weights) and method.like not in ("average", "arithmetic"):
         problems.append(f"of and weights have no meaning in {method.like}")
+    if recipe.text.dataset and (method.megabytes is not None or method.like == "family"):
+        problems.append("a part of a text, or several together, must be files ([text] files)")
     if method.like == "lora" and language.get("lower_layers"):
         problems.append("a LoRA has no bottlenecks to leave out (lower_layers)")
     if method.like == "arithmetic":

@@ -75,19 +75,19 @@ def meets(place: Mapping[str, Any], condition: Condition) -> bool:
 
 def unknown_methods(recipe: Recipe) -> list[str]:
     """What is wrong with the names of methods."""
-    names = [
-        (f"[grid] methods: {name}", name)
-        for name in recipe.grid_methods
-        if name not in recipe.methods
-    ]
-    names += [
-        (f"[methods.{one.name}] like = {one.like}", one.like) for one in recipe.methods.values()
-    ]
-    known = [*BUILT_IN, *recipe.methods]
+    asked = [name for name in recipe.grid_methods if name not in recipe.methods]
+    there = [*BUILT_IN, *recipe.methods]
     return [
-        f"{where}: is not known{nearest(name, known)}"
-        for where, name in names
-        if name not in BUILT_IN
+        *(
+            f"[grid] methods: {name}: is not known{nearest(name, there)}"
+            for name in asked
+            if name not in BUILT_IN
+        ),
+        *(
+            f"[methods.{one.name}] like = {one.like}: is not known{nearest(one.like, BUILT_IN)}"
+            for one in recipe.methods.values()
+            if one.like not in BUILT_IN
+        ),
     ]
 
 

@@ -132,6 +132,7 @@ def _wrong_names(recipe: Recipe) -> Problems:
             )
         problems += _one_place(task, f"[tasks.{task.name}]")
     problems += _one_place(recipe.text, "[text]")
+    problems += _idle_conditions(recipe)
     codes = [code for group in recipe.groups.values() for code in group]
     problems += [
         f"[groups]: {code} is in two groups" for code in sorted(set(codes)) if codes.count(code) > 1
@@ -139,9 +140,31 @@ def _wrong_names(recipe: Recipe) -> Problems:
     return problems
 
 
+def _idle_conditions(recipe: Recipe) -> Problems:
+    """Words in ``only`` and ``exclude`` that nothing of the grid is called by."""
+    axes = {
+        "task": recipe.grid_tasks,
+        "language": recipe.grid_languages,
+        "seed": tuple(map(str, recipe.grid_seeds)),
+        "method": recipe.grid_methods,
+        "backbone": recipe.grid_backbones,
+        "group": tuple(recipe.groups),
+    }
+    return [
+        f"[grid] {name}: no {key} of the grid is called {value!r}{nearest(value, axes[key])}"
+        for name, conditions in (("only", recipe.only), ("exclude", recipe.exclude))
+        for condition in conditions
+        for key, values in condition.items()
+        for value in values
+        if value not in axes[key]
+    ]
+
+
 def _one_place(place: Labelled | RawText, where: str) -> Problems:
     if bool(place.files) == bool(place.dataset):
         return [f"{where}: give files or dataset, and not both"]
+    if place.files.startswith(("/", "~")) or ".." in place.files:
+        return [f"{where} files = {place.files!r}: must be a path inside the data folder"]
     return []
 
 
