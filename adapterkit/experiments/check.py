@@ -28,11 +28,13 @@ class Checked:
     Attributes:
         recipe: The recipe.
         cells: Its cells.
+        backbones: Facts of its backbones, by the name that the recipe has for them.
         problems: All that is wrong; nothing starts unless it is empty.
     """
 
     recipe: Recipe
     cells: tuple[Cell, ...]
+    backbones: Mapping[str, BackboneFacts]
     problems: tuple[str, ...]
 
 
@@ -49,7 +51,7 @@ def check(path: Path, data: DataFolder) -> Checked:
     cells, wrong = expand(recipe, data, facts)
     problems += wrong
     problems += _labels(recipe, data)
-    return Checked(recipe, tuple(cells), tuple(dict.fromkeys(problems)))
+    return Checked(recipe, tuple(cells), facts, tuple(dict.fromkeys(problems)))
 
 
 def backbone_facts(recipe: Recipe) -> tuple[dict[str, BackboneFacts], list[str]]:

@@ -72,7 +72,7 @@ class DataFolder:
 
     def _path(self, reference: Reference) -> Path:
         assert self.root is not None
-        return self.root / reference["file"]
+        return self.root / str(reference["file"])
 
     def text_bytes(self, reference: Reference) -> int | None:
         """Size of a text, unpacked; None for a data set."""

@@ -216,14 +216,15 @@ def _method(name: str, values: Mapping[str, Any], problems: Problems) -> Method:
     for key, kind in (("language_adapter", LanguageConfig), ("task_adapter", TaskConfig)):
         inside = _dict(values.get(key, {}), f"{where} {key}", problems)
         values[key] = settings_of(inside, kind, f"{where} {key}", problems)
-    return _made(Method, values, where, problems)
+    made: Method = _made(Method, values, where, problems)
+    return made
 
 
 def _made(kind: Any, values: Mapping[str, Any], where: str, problems: Problems) -> Any:
     """A dataclass of plain values; lists become tuples, what does not fit is left out."""
     hints = get_type_hints(kind)
     values = _table(values, [f.name for f in fields(kind)], f"{where} ", problems)
-    good = {}
+    good: dict[str, Any] = {}
     for key, value in values.items():
         text = str(hints[key])
         if "Mapping" in text:

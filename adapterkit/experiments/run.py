@@ -75,14 +75,15 @@ def run(
     checked = checked_recipe(recipe, folder)
     store = Store(place_of(recipe, out))
     cells = asked_for(checked, only)
+    names = {facts.digest: name for name, facts in checked.backbones.items()}
     workers: dict[str, Worker] = {}
 
     def do(node: Node) -> None:
-        name = node.settings["backbone"]
-        if name not in workers:
-            backbone = load_backbone(name, device=device)
-            workers[name] = Worker(store, folder, backbone, fresh=fresh, progress=progress)
-        workers[name].do(node)
+        digest = node.settings["digest"]
+        if digest not in workers:
+            backbone = load_backbone(names[digest], device=device)
+            workers[digest] = Worker(store, folder, backbone, fresh=fresh, progress=progress)
+        workers[digest].do(node)
 
     outcome = run_cells(
         store, cells, do, tell=tell, max_minutes=max_minutes, whole=checked.cells
@@ -113,7 +114,9 @@ def asked_for(checked: Checked, only: Sequence[str]) -> list[Cell]:
     """
     condition = parse_condition(only)
     if "backbone" in condition:
-        condition = {**condition, "backbone": tuple(map(canonical, condition["backbone"]))}
+        known = checked.backbones
+        wanted = (known[n].name if n in known else canonical(n) for n in condition["backbone"])
+        condition = {**condition, "backbone": tuple(wanted)}
     cells = [cell for cell in checked.cells if meets(cell.facts, condition)]
     if not cells:
         raise ConfigError(

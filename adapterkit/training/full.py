@@ -230,12 +230,14 @@ def load_whole(folder: str | Path, backbone: Backbone) -> Whole:
         AdapterMismatch: If it is a copy of another backbone.
     """
     path = Path(folder) / WHOLE
+    if not path.is_file():
+        raise FolderError(f"{folder}: holds no backbone that was trained whole, it has no {WHOLE}")
     try:
         record = json.loads(read_metadata(path)["adapterkit"])
         labels = record["head"]
         architecture = record["backbone"]
     except (KeyError, ValueError, OSError) as error:
-        raise FolderError(f"{path}: holds no trained backbone ({error!r})") from None
+        raise FolderError(f"{path}: holds no backbone that was trained whole ({error!r})") from None
     if architecture != _shape(backbone):
         raise AdapterMismatch(
             f"{path} is a copy of {architecture}, the backbone is {_shape(backbone)}"

@@ -105,7 +105,7 @@ def test_more_pre_training_lowers_the_loss_moves_the_tied_matrix_and_can_be_fine
 def test_a_folder_without_one_and_another_backbone_are_refused(
     backbone: Backbone, tuned: tuple[Path, Whole, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(FolderError, match="no trained backbone"):
+    with pytest.raises(FolderError, match="no backbone that was trained whole"):
         load_whole(tmp_path, backbone)
     other = load_backbone(make_backbone(tmp_path / "bert", "bert"))
     with pytest.raises(AdapterMismatch, match="copy of"):
