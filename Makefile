@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHARED ?= ../shared/data
 
-.PHONY: setup demo test check slow shared results starters bench golden clean
+.PHONY: setup demo test check slow shared results run starters bench golden clean
 
 setup: $(VENV)/.ready
 
@@ -37,6 +37,11 @@ shared: setup
 # The full table: five languages, three seeds, under an hour on two cores. Resumes where it stopped.
 results: setup
 	$(BIN)/python recipes/results.py --data $(SHARED) --out results --page docs/results.md
+
+# A grid of recipes/: make run RECIPE=pos-dev. Start it twice to use two processes.
+RECIPE ?= pos-dev
+run: setup
+	$(BIN)/adapterkit run recipes/$(RECIPE).toml --data $(SHARED)
 
 # The English adapters that ship with mini.
 starters: setup

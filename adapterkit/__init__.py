@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from adapterkit.config import LanguageConfig, TaskConfig
     from adapterkit.data.corpus import Corpus
     from adapterkit.evaluation import Scores, compare, evaluate
+    from adapterkit.experiments.run import run
     from adapterkit.formats.adapterhub import load_adapter, save_adapter
     from adapterkit.formats.compositions import load_composition, save_composition
     from adapterkit.formats.conversion import convert
@@ -67,6 +68,7 @@ _ROOMS = {
     "load_composition": "formats.compositions",
     "save_composition": "formats.compositions",
     "convert": "formats.conversion",
+    "run": "experiments.run",
     "from_adapters": "bridge",
     "to_adapters": "bridge",
     "merge": "merging",
@@ -129,6 +131,7 @@ __all__ = [
     "predict",
     "pull",
     "push",
+    "run",
     "save_adapter",
     "save_composition",
     "save_stack",

@@ -237,8 +237,8 @@ class LanguageConfig:
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
         upper_layers: So many bottlenecks only, in the uppermost of the layers that would have one; by
             default all have. Without a coupling nothing below the lowest one asks for a gradient.
-        restrict_vocabulary: Let the training loss go over the pieces that occur in the corpus only; the
-            held-out loss always goes over all.
+        restrict_vocabulary: Let the training loss go over the corpus' own pieces only (never the held-out).
+        lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.
@@ -262,6 +262,7 @@ class LanguageConfig:
     drop_last_layer: bool = True
     upper_layers: int | None = None
     restrict_vocabulary: bool = False
+    lower_layers: int | None = None
     steps: int | None = None
     max_minutes: float | None = None
     batch_size: int = 32
@@ -281,7 +282,7 @@ class LanguageConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor upper_layers steps max_minutes batch_size block_length "
+                "rank reduction_factor upper_layers lower_layers steps max_minutes batch_size block_length "
                 "learning_rate clip evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking"),
@@ -297,6 +298,7 @@ class TaskConfig:
         rank: Of LoRA.
         reduction_factor: Of the task adapter's bottlenecks.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
         epochs: Passes over the training examples.
         steps: Optimizer steps instead of epochs.
         max_minutes: Stop after this much training time.
@@ -316,6 +318,7 @@ class TaskConfig:
     rank: int = 8
     reduction_factor: float = 16
     drop_last_layer: bool = True
+    lower_layers: int | None = None
     epochs: float = 10
     steps: int | None = None
     max_minutes: float | None = None
@@ -334,7 +337,7 @@ class TaskConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor epochs steps max_minutes batch_size max_length "
+                "rank reduction_factor lower_layers epochs steps max_minutes batch_size max_length "
                 "learning_rate clip evaluate_every patience"
             ),
             shares=("warmup",),
@@ -407,9 +410,11 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     ]
     if config.method not in METHODS:
         problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
-    elif config.method not in PRESETS and values.get("upper_layers") is not None:
-        problems.append(
-            f"upper_layers = {values['upper_layers']}: {config.method} has no bottlenecks to leave out"
-        )
+    elif config.method not in PRESETS:
+        problems += [
+            f"{name} = {values[name]}: {config.method} has no bottlenecks to leave out"
+            for name in ("upper_layers", "lower_layers")
+            if values.get(name) is not None
+        ]
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

@@ -10,6 +10,9 @@
 A message says what was asked, all that was found, and what to do next.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class AdapterkitError(Exception):
     """Base of all errors below; catching it catches only what adapterkit means to raise."""
@@ -45,3 +48,10 @@ def visible(text: str) -> str:
     return "".join(
         sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text
     )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to "X is not known": the name that was probably meant, or all there are."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"; is {close[0]!r} meant?" if close else f"; there are: {', '.join(names) or 'none'}"

@@ -11,11 +11,10 @@ import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from adapterkit.errors import ConfigError, found
+from adapterkit.errors import ConfigError, found, nearest
 from adapterkit.files import write_bytes
 
 TIMES = ("minutes", "started")
@@ -44,7 +43,7 @@ class Row:
         high: Upper end.
         examples: Sentences or texts scored.
         steps: Steps of the training done for this language (its language adapter, a copy of the
-            backbone, a few labels); None where a method trains nothing for it.
+            backbone, a few labels); 0 where a method trains nothing for it.
         tokens: Tokens read in these steps.
         minutes: Training time of them, over all sittings.
         trained_parameters: Numbers trained for this language.
@@ -173,10 +172,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     problems = [f"column {name!r} is missing" for name in REQUIRED if name not in header]
     for name in header:
         if name not in COLUMNS:
-            near = get_close_matches(name, COLUMNS, n=1)
-            problems.append(
-                f"column {name!r} is not known" + (f"; is {near[0]!r} meant?" if near else "")
-            )
+            problems.append(f"column {name!r} is not known{nearest(name, COLUMNS)}")
     if problems:
         raise ConfigError(f"{path} is no table of results:{found(problems)}")
 

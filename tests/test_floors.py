@@ -30,7 +30,7 @@ FLOORS = (
     ("tasks", "bridge"),
     ("evaluation", "prediction", "pages", "cards", "stacks"),
     ("training", "pool", "publishing", "pulling", "searching"),
-    ("demo",),
+    ("demo", "experiments"),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import fetch, find, language, publish, show, task
+from adapterkit.cli import experiment, fetch, find, language, publish, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.cli.report import report
 from adapterkit.errors import AdapterkitError
@@ -42,6 +42,7 @@ app.command()(fetch.pull)
 app.command()(fetch.lock)
 app.command()(fetch.sync)
 app.command()(fetch.verify)
+app.command()(experiment.run)
 
 
 def _version(wanted: bool) -> None:

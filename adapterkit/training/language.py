@@ -157,7 +157,12 @@ def _require_possible(config: LanguageConfig, backbone: Backbone, init: Adapter 
 
 
 def _left_out(config: LanguageConfig, backbone: Backbone) -> tuple[int, ...]:
-    return left_out(backbone.layers, drop_last=config.drop_last_layer, upper=config.upper_layers)
+    return left_out(
+        backbone.layers,
+        drop_last=config.drop_last_layer,
+        upper=config.upper_layers,
+        lower=config.lower_layers,
+    )
 
 
 def _bare_loss(

@@ -26,7 +26,7 @@ from adapterkit.data.batches import Batch, Window, pad
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.formats.adapterhub import check_writable, save_adapter
 from adapterkit.formats.values import check_name
-from adapterkit.methods import shape_of_method
+from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import answers
 from adapterkit.seeds import derive
@@ -243,7 +243,9 @@ def _start(
         config.method,
         reduction_factor=config.reduction_factor,
         rank=config.rank,
-        leave_out=(backbone.layers - 1,) if config.drop_last_layer else (),
+        leave_out=left_out(
+            backbone.layers, drop_last=config.drop_last_layer, lower=config.lower_layers
+        ),
     )
     if init is not None:
         init.check_fits(backbone.facts)

@@ -19,6 +19,7 @@ VERBS = (
     "evaluate",
     "fill",
     "inspect",
+    "run",
     "report",
     "push",
     "convert",

@@ -76,6 +76,8 @@ def test_upper_layers_counts_bottlenecks_from_the_uppermost_that_has_one() -> No
     assert left_out(6, drop_last=False) == ()
     assert left_out(6, drop_last=True, upper=3) == (0, 1, 5)
     assert left_out(6, drop_last=False, upper=3) == (0, 1, 2)
+    assert left_out(6, drop_last=True, lower=2) == (2, 3, 4, 5)
+    assert left_out(6, drop_last=False, lower=9) == ()
     assert left_out(6, drop_last=True, upper=5) == left_out(6, drop_last=True)
     with pytest.raises(ConfigError, match="upper_layers 6: the backbone has 6 layers, the last of"):
         left_out(6, drop_last=True, upper=6)

@@ -1,0 +1,73 @@
+"""What a language costs in a cell beside backbone and task adapter, and how its training went. No torch."""
+
+from math import prod
+from typing import Any
+
+from adapterkit.experiments.nodes import Node
+from adapterkit.experiments.store import Store
+from adapterkit.formats.places import folder_of
+from adapterkit.header import read_header
+
+
+def costs_of(store: Store, cell: Node) -> dict[str, Any]:
+    """Columns of the table, by the parts of ``cell`` that are trained for its language.
+
+    Bytes count whatever has to be carried for the language, also a relative's adapter.
+    """
+    own = [cell.needs[role] for role in cell.settings["own"]]
+    records = [store.record(one) for one in own]
+    runs = [record["provenance"]["run"] for record in records]
+    carried = {
+        node.digest: node
+        for role, node in cell.needs.items()
+        if role in cell.settings["own"] or role not in ("task", "source")
+    }
+    costs: dict[str, Any] = {
+        "steps": sum(run["steps"] for run in runs),
+        "tokens": sum(run["tokens"] for run in runs),
+        "minutes": round(sum(record["minutes"] for record in records), 3),
+        "trained_parameters": sum(_parameters(store, one) for one in own),
+        "bytes": sum(_bytes(store, one) for one in carried.values()),
+    }
+    texts = [
+        record["provenance"] for record in records if record["kind"] in ("language", "continued")
+    ]
+    labels = [record["provenance"] for record in records if record["kind"] == "task"]
+    if texts:
+        costs |= _of_text(texts[0])
+    trained = cell.needs["task"]
+    if trained.kind == "task":
+        costs["epochs"] = trained.settings["config"]["epochs"]
+    if labels and not texts:
+        costs["learning_rate"] = labels[0]["config"]["learning_rate"]
+    return costs
+
+
+def _of_text(made: dict[str, Any]) -> dict[str, Any]:
+    coverage, config, loss = made["corpus"]["coverage"], made["config"], made["heldout_loss"]
+    factor = config["reduction_factor"] if config["method"] not in ("lora", "ia3") else None
+    return {
+        "text_bytes": coverage["bytes"],
+        "unknown_share": coverage["unk_rate"],
+        "pieces_per_word": coverage["fertility"],
+        "heldout_before": loss["backbone"],
+        "heldout_after": loss["adapter"],
+        "learning_rate": config["learning_rate"],
+        "reduction_factor": factor,
+        "looks": " ".join(f"{step}:{value}" for step, value in made["run"]["looks"]),
+    }
+
+
+def _weights(store: Store, node: Node) -> list[Any]:
+    folder = folder_of(node.settings["adapter"]) if node.kind == "given" else store.part(node)
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _parameters(store: Store, node: Node) -> int:
+    return sum(
+        prod(fact.shape) for path in _weights(store, node) for fact in read_header(path).values()
+    )
+
+
+def _bytes(store: Store, node: Node) -> int:
+    return sum(path.stat().st_size for path in _weights(store, node))

@@ -1,0 +1,220 @@
+"""The parts that methods are made of, as nodes: language adapters, task adapters, whole backbones.
+
+A `Bench` stands for one task, target, seed and backbone of a recipe. It decides every setting, so that equal
+parts are equal nodes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapterkit.config import BackboneFacts, LanguageConfig, TaskConfig, as_record
+from adapterkit.errors import ConfigError
+from adapterkit.experiments.data import DataFolder, Reference
+from adapterkit.experiments.nodes import Node
+from adapterkit.experiments.recipe import Labelled, Method, Recipe
+from adapterkit.formats.inspection import inspect
+from adapterkit.formats.places import folder_of
+
+SPLITS = ("train", "dev")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One task, target, seed and backbone.
+
+    Attributes:
+        recipe: The recipe.
+        data: Where its data is.
+        backbone: As the recipe names it.
+        facts: Its canonical name, digest and depth.
+        labelled: The task.
+        target: The target language.
+        seed: Of everything random.
+    """
+
+    recipe: Recipe
+    data: DataFolder
+    backbone: str
+    facts: BackboneFacts
+    labelled: Labelled
+    target: str
+    seed: int
+
+    @property
+    def layers(self) -> int:
+        """Layers of the backbone."""
+        return self.facts.layers
+
+    @property
+    def relatives(self) -> tuple[str, ...]:
+        """The target's relatives, nearest first.
+
+        Raises:
+            ConfigError: If the recipe names none.
+        """
+        found = self.recipe.relatives.get(self.target, ())
+        if not found:
+            raise ConfigError(f"[relatives] names none of {self.target}")
+        return found
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """The languages that ``own``, ``source``, ``relative``, ``relatives`` or a code mean."""
+        if name == "own":
+            return (self.target,)
+        if name == "source":
+            return (self.labelled.source,)
+        if name in ("relative", "relatives"):
+            return self.relatives if name == "relatives" else self.relatives[:1]
+        return (name,)
+
+    def named_adapter(self, code: str, method: Method) -> Node:
+        """The adapter of a language: what is there already, or one to be trained."""
+        return self._given(code) or self.language(code, method)
+
+    def source(self, method: Method) -> Node:
+        """The source language's adapter."""
+        return self._source_of(self.labelled.source, method)
+
+    def _source_of(self, code: str, method: Method) -> Node:
+        # What a method changes of the target's adapter, it changes of the source's: they are swapped.
+        # But for what is about the target's text.
+        return self._given(code) or self.language(code, method, whole=True)
+
+    def _given(self, code: str) -> Node | None:
+        name = self.recipe.adapters.get(self.backbone, {}).get(code)
+        if name is None:
+            return None
+        told = inspect(folder_of(name))
+        settings = {"adapter": name, "digest": told["digest"]}
+        return Node("given", settings, label=f"{name} as it is")
+
+    def language(
+        self,
+        code: str,
+        method: Method,
+        *,
+        init: Node | None = None,
+        texts: Sequence[str] = (),
+        whole: bool = False,
+    ) -> Node:
+        """A language adapter to be trained.
+
+        Args:
+            code: Its language.
+            method: Brings settings and, for the target, how much text.
+            init: An adapter to go on from.
+            texts: Languages of its text; by default its own.
+            whole: On all of the text, whatever the method says.
+
+        Raises:
+            ConfigError: If there is no text.
+        """
+        config = LanguageConfig(
+            **{**self.recipe.language_adapter, **method.language_adapter, "seed": self.seed}
+        )
+        settings = {
+            **self._common(),
+            "language": code,
+            "texts": [self._text(one) for one in texts or (code,)],
+            "megabytes": None if whole else method.megabytes,
+            "config": as_record(config),
+        }
+        needs = {} if init is None else {"init": init}
+        start = "" if init is None else f", from {init.label}"
+        return Node(
+            "language", settings, needs, f"language adapter {code}, seed {self.seed}{start}"
+        )
+
+    def task(
+        self,
+        method: Method,
+        *,
+        over: str | None = "source",
+        sources: Sequence[str] = (),
+        ready: Sequence[Node] = (),
+    ) -> Node:
+        """A task adapter to be trained on the sources' labels, over their adapters (or None)."""
+        sources = tuple(sources) or (self.labelled.source,)
+        config = TaskConfig(
+            **{**self.recipe.task_adapter, **method.task_adapter, "seed": self.seed}
+        )
+        needs = {f"ready{i}": node for i, node in enumerate(ready)}
+        if over is not None:
+            needs |= {f"over{i}": self._source_of(code, method) for i, code in enumerate(sources)}
+        settings = {**self._common(), **self._labels(sources), "config": as_record(config)}
+        words = [", ".join(sources), *(() if over is not None else ("no language adapter",))]
+        if ready:
+            words.append("ready for " + ", ".join(one.settings["language"] for one in ready))
+        label = f"task adapter {self.labelled.name}, seed {self.seed} ({'; '.join(words)})"
+        return Node("task", settings, needs, label)
+
+    def few_shot(self, method: Method, language: Node, labels: int) -> Node:
+        """The task adapter, going on with ``labels`` labelled sentences of the target."""
+        config = TaskConfig(**{**self.recipe.few_shot, **method.task_adapter, "seed": self.seed})
+        settings = {
+            **self._common(),
+            **self._labels((self.target,), splits=("train",)),
+            "labels": labels,
+            "config": as_record(config),
+        }
+        needs = {"over0": language, "init": self.task(method)}
+        label = (
+            f"task adapter {self.labelled.name}, seed {self.seed}, {labels} labels of {self.target}"
+        )
+        return Node("task", settings, needs, label)
+
+    def continued(self, method: Method) -> Node:
+        """The whole backbone, pre-trained further on the target's text."""
+        config = LanguageConfig(**{**self.recipe.continued, "seed": self.seed})
+        settings = {
+            **self._common(),
+            "language": self.target,
+            "texts": [self._text(self.target)],
+            "megabytes": method.megabytes,
+            "config": as_record(config),
+        }
+        return Node("continued", settings, {}, f"backbone on {self.target} text, seed {self.seed}")
+
+    def full(
+        self, method: Method, rate: float, epochs: float, *, start: Node | None = None
+    ) -> Node:
+        """The whole backbone, fine-tuned on the source's labels."""
+        chosen = {"learning_rate": rate, "epochs": epochs, "seed": self.seed}
+        config = TaskConfig(**{**self.recipe.full_fine_tuning, **method.task_adapter, **chosen})
+        settings = {
+            **self._common(),
+            **self._labels((self.labelled.source,)),
+            "config": as_record(config),
+        }
+        needs = {} if start is None else {"start": start}
+        after = "" if start is None else f" after {self.target} text"
+        label = f"fine-tuned {self.labelled.name}, rate {rate:g}, {epochs:g} epochs, seed {self.seed}{after}"
+        return Node("full", settings, needs, label)
+
+    def _common(self) -> dict[str, Any]:
+        return {"backbone": self.facts.name, "digest": self.facts.digest}
+
+    def _text(self, code: str) -> Reference:
+        found = self.data.text(self.recipe.text, code)
+        if found is None:
+            raise ConfigError(f"there is no text of {code} ({self.recipe.text.files})")
+        return found
+
+    def _labels(self, sources: Sequence[str], splits: Sequence[str] = SPLITS) -> dict[str, Any]:
+        found = []
+        for code in sources:
+            there = {split: self.data.labelled(self.labelled, code, split) for split in splits}
+            if there["train"] is None:
+                raise ConfigError(
+                    f"[tasks.{self.labelled.name}] has no training examples of {code}"
+                )
+            found.append({"language": code, **there})
+        return {
+            "task": self.labelled.name,
+            "kind": self.labelled.kind,
+            "columns": [self.labelled.column, self.labelled.text],
+            "sources": found,
+            "train_examples": self.labelled.train_examples,
+            "dev_examples": self.labelled.dev_examples,
+        }

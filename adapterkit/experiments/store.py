@@ -1,0 +1,126 @@
+"""The folder of a grid: what is done, and where. Many processes may share it.
+
+parts/DIGEST/        an adapter's folder (checkpoints in it while it is trained), or a fine-tuned backbone
+parts/DIGEST.json    what it is and how long it took
+cells/DIGEST.json    a cell's score and costs
+predictions/DIGEST.jsonl   gold and predicted labels of its examples
+claims/              who is doing what
+table.csv, table.parquet
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from adapterkit.experiments.claims import Claims
+from adapterkit.experiments.nodes import Cell, Node
+from adapterkit.files import read_json, write_bytes, write_json
+from adapterkit.table import Row, has_parquet, ordered, write_table
+
+
+class Store:
+    """The folder of a grid.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def claims(self) -> Claims:
+        """The claims in it."""
+        return Claims(self.root / "claims")
+
+    def part(self, node: Node) -> Path:
+        """Where a part is, or will be."""
+        return self.root / "parts" / node.digest
+
+    def is_done(self, node: Node) -> bool:
+        """Whether a node needs no more work."""
+        if node.kind == "given":
+            return True
+        if node.kind == "score":
+            return self._cell(node).is_file()
+        return (self.part(node).with_suffix(".json")).is_file() and self.part(node).is_dir()
+
+    def finish_part(self, node: Node, record: dict[str, Any]) -> None:
+        """Note that a part is done."""
+        told = {"kind": node.kind, "label": node.label, "settings": node.settings}
+        write_json(self.part(node).with_suffix(".json"), {**told, **record})
+
+    def predictions(self, node: Node) -> Path:
+        """Where a cell's predictions are, relative to the folder."""
+        return Path("predictions") / f"{node.digest}.jsonl"
+
+    def finish_cell(self, node: Node, record: dict[str, Any]) -> None:
+        """Note a cell's result."""
+        write_json(self._cell(node), record)
+
+    def note_seconds(self, node: Node, seconds: float) -> None:
+        """Note how long a cell's scoring took, beside its result: it is no part of it."""
+        write_json(self._cell(node).with_suffix(".time"), {"minutes": round(seconds / 60, 4)})
+
+    def minutes(self, node: Node) -> float | None:
+        """How long a node that is done took, where that is known."""
+        if node.kind == "given" or not self.is_done(node):
+            return None
+        path = self._cell(node).with_suffix(".time")
+        if node.kind == "score" and not path.is_file():
+            return None
+        record = read_json(path) if node.kind == "score" else self.record(node)
+        return float(record["minutes"])
+
+    def note_failure(self, node: Node, trace: str) -> Path:
+        """Keep the trace of an error that nobody meant."""
+        path = self.root / "failures" / f"{node.digest}.txt"
+        write_bytes(path, trace.encode("utf-8"))
+        return path
+
+    def record(self, node: Node) -> dict[str, Any]:
+        """What was noted of a node that is done."""
+        path = self._cell(node) if node.kind == "score" else self.part(node).with_suffix(".json")
+        return read_json(path)
+
+    def row(self, cell: Cell) -> Row:
+        """The table's row of a cell that is done."""
+        values = {**self.record(cell.node), **cell.facts, "cell": cell.node.digest}
+        return Row(**values)
+
+    def rows(self, cells: Iterable[Cell]) -> list[Row]:
+        """The rows of all cells that are done, in the table's order."""
+        return ordered(self.row(cell) for cell in cells if self.is_done(cell.node))
+
+    def write_tables(self, cells: Iterable[Cell]) -> None:
+        """Write the table of all cells that are done."""
+        rows = self.rows(cells)
+        write_table(self.root / "table.csv", rows)
+        if has_parquet():
+            write_table(self.root / "table.parquet", rows)
+
+    def settled(self, name: str, choose: Callable[[], str]) -> str:
+        """A choice that was made once for the whole folder, by whoever came first."""
+        path = self.root / "settled" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            temporary = path.with_name(f".{name}.{os.getpid()}")
+            temporary.write_text(json.dumps(choose()))
+            try:
+                os.link(temporary, path)  # fails if somebody was faster
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+        return str(json.loads(path.read_text()))
+
+    def drop(self, node: Node) -> None:
+        """Delete a part whose every use is over."""
+        self.part(node).with_suffix(".json").unlink(missing_ok=True)
+        shutil.rmtree(self.part(node), ignore_errors=True)
+
+    def _cell(self, node: Node) -> Path:
+        return self.root / "cells" / f"{node.digest}.json"

@@ -1,0 +1,338 @@
+"""Training a whole backbone: the rival that adapters are measured against, on a real copy.
+
+`fine_tune` trains all of the copy on labelled data; `continue_pretraining` trains it further as a masked LM on raw
+text (Gururangan et al., 2020, "Don't Stop Pretraining"), to be fine-tuned then. The backbone that was given is
+never changed. The loop is the one of adapters: AdamW, looks, the best kept, resume. Arithmetic is float32; the
+copy's own dropout stays off, as everywhere here (`mini` has none).
+"""
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.adapter import NO_BOTTLENECKS, Adapter, new_adapter
+from adapterkit.composition.base import placed
+from adapterkit.composition.stack import Stack
+from adapterkit.config import HeadConfig, LanguageConfig, TaskConfig, as_record
+from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
+from adapterkit.data.corpus import Corpus
+from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
+from adapterkit.header import read_metadata
+from adapterkit.model import AdaptedModel
+from adapterkit.nn.losses import cross_entropy
+from adapterkit.seeds import derive
+from adapterkit.tasks.base import Task
+from adapterkit.tensorfile import read_tensors, write_tensors
+from adapterkit.training.language import (
+    block_length,
+    run_record,
+    shapes,
+    steps_for,
+    surroundings,
+    versions,
+    vocabulary_of,
+    work_folder,
+)
+from adapterkit.training.loop import settings_of, train
+from adapterkit.training.masked_lm import heldout_loss
+from adapterkit.training.progress import reporter
+from adapterkit.training.task import (
+    Source,
+    Supervised,
+    decide_steps,
+    decides,
+    fingerprint_of,
+)
+
+WHOLE = "backbone.safetensors"
+RATE = 2e-5
+"""Default peak; Devlin et al. (2019) search 2e-5 to 5e-5 for base-sized encoders. Narrow ones want more."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A trained copy of a backbone.
+
+    Attributes:
+        backbone: The copy, frozen again; its digest is its own.
+        adapter: The head on it, as an adapter without bottlenecks; None after more pre-training.
+        provenance: How it was made (plain JSON values).
+        parameters: Numbers trained.
+    """
+
+    backbone: Backbone
+    adapter: Adapter | None
+    provenance: dict[str, Any]
+    parameters: int
+
+    def model(self) -> AdaptedModel:
+        """The copy with its head, as any model is scored."""
+        return AdaptedModel(self.backbone, Stack(*([self.adapter] if self.adapter else [])))
+
+
+def fine_tune(
+    backbone: Backbone,
+    task: Task[Any],
+    *,
+    out: str | Path,
+    config: TaskConfig | None = None,
+    fresh: bool = False,
+    progress: bool | None = None,
+) -> Whole:
+    """Train a copy of the backbone, all of it, with a head on labelled data.
+
+    Args:
+        backbone: Where it starts; not changed.
+        task: The labelled data.
+        out: Folder of the copy, and of its checkpoints.
+        config: How to train; what is about adapters in it has no meaning here.
+        fresh: Ignore a checkpoint that is there.
+        progress: Show a progress bar; by default if stderr is a terminal.
+
+    Returns:
+        The copy with the best dev score seen.
+
+    Raises:
+        ConfigError: If a checkpoint belongs to another run.
+        CorpusError: If there are no training examples.
+    """
+    config = config or TaskConfig()
+    length = config.max_length or min(128, backbone.max_length)
+    config = replace(
+        config,
+        max_length=length,
+        learning_rate=config.learning_rate or RATE,
+        precision="float32",
+    )
+    whole = _copy(backbone)
+    adapter = _head(whole, task.head(task.labels()), config.seed)
+    model = AdaptedModel(whole, Stack(adapter))
+    windows = tuple(task.windows(task.examples("train"), whole, limit=length))
+    sources = (Source(task, (model,), windows),)
+    # A look and its checkpoint are large here: one a pass over the examples.
+    per_pass = max(1, round(len(windows) / config.batch_size))
+    config = decide_steps(
+        replace(config, evaluate_every=config.evaluate_every or per_pass), sources
+    )
+    trained = nn.ModuleDict({"backbone": whole.model, "head": adapter})
+    chosen = decides(sources)
+    problem = Supervised(sources, trained, adapter.labels, config, chosen)
+    folder = Path(out)
+    with work_folder(folder, fresh=fresh, overwrite=True) as work:
+        same = {
+            **as_record(config),
+            **surroundings(backbone),
+            "examples": fingerprint_of([task]),
+            "tensors": shapes(trained),
+        }
+        with reporter("whole backbone", f"{chosen[2]} {task.main_metric}", progress) as report:
+            run = train(problem, settings_of(config), work=work, same=same, report=report)
+        provenance = {
+            "task": task.column,
+            "config": as_record(config),
+            "run": run_record(run),
+            "selection": {"split": chosen[2], "value": round(-run.best, 5)},
+            "versions": versions(),
+        }
+        _save(folder, whole, adapter, provenance)
+    return load_whole(folder, backbone)
+
+
+def continue_pretraining(
+    backbone: Backbone,
+    corpus: Corpus,
+    *,
+    out: str | Path,
+    config: LanguageConfig | None = None,
+    fresh: bool = False,
+    progress: bool | None = None,
+) -> Whole:
+    """Train a copy of the backbone, all of it, further as a masked LM on raw text.
+
+    Args:
+        backbone: Where it starts; not changed.
+        corpus: Raw text of one language.
+        out: Folder of the copy, and of its checkpoints.
+        config: How to train; what is about adapters in it has no meaning here.
+        fresh: Ignore a checkpoint that is there.
+        progress: Show a progress bar; by default if stderr is a terminal.
+
+    Returns:
+        The copy with the lowest held-out loss seen.
+
+    Raises:
+        ConfigError: If the backbone has no trained masked-LM head, or a checkpoint belongs to
+            another run.
+        CorpusError: If the text cannot be used.
+    """
+    backbone.require_trained_head()
+    config = config or LanguageConfig()
+    length = block_length(config, backbone)
+    config = replace(
+        config,
+        block_length=length,
+        learning_rate=config.learning_rate or RATE,
+        precision="float32",
+    )
+    whole = _copy(backbone)
+    folder = Path(out)
+    with work_folder(folder, fresh=fresh, overwrite=True) as work:
+        training, heldout, tokens = pack_corpus(
+            corpus.lines(),
+            whole.token_ids,
+            vocabulary_of(whole),
+            length=length,
+            folder=work,
+            heldout_blocks=config.heldout_blocks,
+        )
+        steps = config.steps or steps_for(tokens, config.batch_size * length)
+        every = config.evaluate_every or max(10, steps // 3)
+        config = replace(config, steps=steps, evaluate_every=min(every, steps))
+        model = AdaptedModel(whole, Stack())
+        problem = Pretraining(model, whole.model, training, heldout, config)
+        same = {
+            **as_record(config),
+            **surroundings(backbone),
+            "text": fingerprint(work),
+            "tensors": shapes(whole.model),
+        }
+        with reporter("whole backbone", "held-out loss", progress) as report:
+            run = train(problem, settings_of(config), work=work, same=same, report=report)
+        profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
+        provenance = {
+            "task": "masked-lm",
+            "corpus": {"fingerprint": corpus.fingerprint(), "coverage": profile.as_dict()},
+            "heldout_loss": {"backbone": round(run.looks[0][1], 5), "adapter": round(run.best, 5)},
+            "config": as_record(config),
+            "run": run_record(run),
+            "versions": versions(),
+        }
+        _save(folder, whole, None, provenance)
+    return load_whole(folder, backbone)
+
+
+def load_whole(folder: str | Path, backbone: Backbone) -> Whole:
+    """Load a trained copy.
+
+    Args:
+        folder: Where `fine_tune` or `continue_pretraining` wrote it.
+        backbone: The backbone whose copy it is.
+
+    Raises:
+        FolderError: If there is none, or it cannot be read.
+        AdapterMismatch: If it is a copy of another backbone.
+    """
+    path = Path(folder) / WHOLE
+    if not path.is_file():
+        raise FolderError(f"{folder}: holds no backbone that was trained whole, it has no {WHOLE}")
+    try:
+        record = json.loads(read_metadata(path)["adapterkit"])
+        labels = record["head"]
+        architecture = record["backbone"]
+    except (KeyError, ValueError, OSError) as error:
+        raise FolderError(f"{path}: holds no backbone that was trained whole ({error!r})") from None
+    if architecture != _shape(backbone):
+        raise AdapterMismatch(
+            f"{path} is a copy of {architecture}, the backbone is {_shape(backbone)}"
+        )
+    whole = _copy(backbone)
+    adapter = None
+    if labels is not None:
+        adapter = _head(whole, HeadConfig(**{**labels, "labels": tuple(labels["labels"])}), 0)
+    with torch.no_grad():
+        stored = read_tensors(path)
+        for name, tensor in _named(whole, adapter).items():
+            tensor.copy_(stored[name])
+    whole.model.requires_grad_(False)
+    facts = replace(
+        whole.facts, name=f"{backbone.name} (trained whole)", digest=whole.digest_in_memory()
+    )
+    whole = replace(whole, facts=facts)
+    if adapter is not None:
+        adapter.backbone = facts
+        adapter.eval()
+    count = sum(tensor.numel() for tensor in stored.values())
+    return Whole(whole, adapter, record["provenance"], count)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """The loop's problem: predict masked tokens, with the vocabulary matrix trained as well."""
+
+    model: AdaptedModel
+    trained: nn.Module
+    training: Blocks
+    heldout: Blocks
+    config: LanguageConfig
+
+    def loss(self, step: int) -> tuple[Tensor, int]:
+        """Masked-LM loss of step ``step``, a scalar, and the tokens it read."""
+        seed, size = self.config.seed, self.config.batch_size
+        rows: Sequence[int] = self.training.indices(step, size, seed=seed)
+        batch = self.training.masked(
+            rows, share=self.config.masking, seed=derive(seed, "mask", step)
+        ).to(self.model.backbone.device)
+        # All logits are kept: the loss of adapters takes the vocabulary matrix for frozen.
+        wanted = batch.targets != -100
+        logits = self.model.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
+        return cross_entropy(logits, batch.targets[wanted]), batch.input_ids.numel()
+
+    def look(self) -> float:
+        """Held-out loss in nats a masked token; the masks are always the same."""
+        return heldout_loss(self.model, self.heldout, self.config)
+
+
+def _copy(backbone: Backbone) -> Backbone:
+    """The same backbone over tensors of its own, in float32, all of which learn."""
+    if backbone.dtype not in (torch.float32, torch.float64):
+        raise ConfigError("a backbone is trained whole in float32: load it with dtype='float32'")
+    model = copy.deepcopy(backbone.model)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
+    return replace(backbone, model=model)
+
+
+def _head(whole: Backbone, head: HeadConfig, seed: int) -> Adapter:
+    adapter = new_adapter(
+        "head",
+        NO_BOTTLENECKS,
+        backbone=whole.facts,
+        kind="task",
+        head=head,
+        seed=derive(seed, "init"),
+    )
+    return placed(adapter, whole.device, whole.adapter_dtype)
+
+
+def _named(whole: Backbone, adapter: Adapter | None) -> dict[str, Tensor]:
+    """Every trained tensor once, by name; tied ones have one."""
+    named: dict[str, Tensor] = {f"backbone.{name}": p for name, p in whole.model.named_parameters()}
+    if adapter is not None:
+        named |= {f"head.{name}": p for name, p in adapter.named_parameters()}
+    return named
+
+
+def _shape(backbone: Backbone) -> dict[str, Any]:
+    facts = backbone.facts
+    return {"model_type": facts.model_type, "width": facts.width, "layers": facts.layers}
+
+
+def _save(
+    folder: Path, whole: Backbone, adapter: Adapter | None, provenance: dict[str, Any]
+) -> None:
+    head = None
+    if adapter is not None and adapter.head is not None:
+        head = {**adapter.head.config.__dict__, "labels": list(adapter.labels)}
+    record = {"head": head, "backbone": _shape(whole), "provenance": provenance}
+    write_tensors(
+        folder / WHOLE,
+        _named(whole, adapter),
+        {"adapterkit": json.dumps(record, sort_keys=True)},
+    )

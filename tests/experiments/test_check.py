@@ -1,0 +1,110 @@
+"""`--check`: every problem of recipe, data and methods in one go, before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from adapterkit.errors import ConfigError
+from adapterkit.experiments.check import check
+from adapterkit.experiments.data import DataFolder
+from adapterkit.experiments.run import asked_for, checked_recipe, run
+from adapterkit.experiments.run import data_folder as named_folder
+from tests.experiments.small import conllu, data_folder, recipe, write
+from tests.tiny import lines
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return data_folder(tmp_path / "data")
+
+
+def problems(tmp_path: Path, data: Path, tiny: Path, *changes: tuple[str, str]) -> list[str]:
+    return list(check(recipe(tmp_path, tiny, *changes), DataFolder(data)).problems)
+
+
+def test_a_good_recipe_is_good(tmp_path: Path, data: Path, tiny_folder: Path) -> None:
+    checked = check(recipe(tmp_path, tiny_folder), DataFolder(data))
+    assert checked.problems == ()
+    assert len(checked.cells) == 12
+    assert len(asked_for(checked, ["language=cym", "seed=1"])) == 3
+    with pytest.raises(ConfigError, match="no cell is left of 12"):
+        asked_for(checked, ["language=glv"])
+
+
+METHODS = 'methods = ["own", "source-kept", "removed"]'
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((METHODS, 'methods = ["onw"]'), "[grid] methods: onw: is not known; is 'own' meant?"),
+        (("[text]", '[methods.x]\nlike = "onw"\n[text]'), "like = onw: is not known; is 'own'"),
+        ((METHODS, 'methods = ["family"]'), "[relatives] names none of cym"),
+        ((METHODS, 'methods = ["several-sources"]'), "names no more_sources"),
+        ((METHODS, 'methods = ["few-shot"]'), "say how many: [methods.few-shot] labels = 10"),
+        (('dev = ["cym", "bre"]', 'dev = ["cym", "glv"]'), "has no dev examples of glv"),
+        (('dev = ["cym", "bre"]', 'dev = ["cym", "eng"]'), "eng is a source and a target"),
+        (('dev = ["cym", "bre"]', 'dev = ["bre"]\nx = ["cym"]'), "cym is of the group x"),
+        (('source = "eng"', 'source = "bre"'), "has no training examples of bre"),
+        (("text/{language}.txt", "txt/{language}.txt"), "there is no text of cym"),
+        (("[text]", '[adapters.mini]\neng = "mini:enk"\n[text]'), "no such starter adapter"),
+        (("[text]", '[adapters.mini]\nfra = "mini:eng"\n[text]'), "is an adapter of eng"),
+        (("[text]", '[adapters.mini]\neng = "mini:pos"\n[text]'), "is a task adapter"),
+        (('[text]', '[adapters."TINY"]\neng = "mini:eng"\n[text]'), "was made for adapterkit/mini"),
+        ((METHODS, 'methods = ["own"]\n[methods.own]\nmegabytes = 1'), "cym has 0.01 MB of text"),
+        ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "few-shot"\nlabels = 31'), "30 training examples of cym, not 31"),
+        ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "average"\nof = ["bre", "eng"]\nweights = [1]'), "1 weights for 2"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(
+    tmp_path: Path, data: Path, tiny_folder: Path, change: tuple[str, str], said: str
+) -> None:
+    old, new = change
+    if "[methods" in new and old == METHODS:
+        new, _, section = new.partition("\n")
+        changes = [(old, new), ("[text]", f"{section}\n[text]")]
+    else:
+        changes = [(old, new.replace("TINY", str(tiny_folder)))]
+    found = problems(tmp_path, data, tiny_folder, *changes)
+    assert any(said in one for one in found), found
+
+
+def test_other_labels_are_noticed(tmp_path: Path, data: Path, tiny_folder: Path) -> None:
+    write(data / "ud" / "bre_x.test.conllu", conllu(lines(12), tags=("N", "V")))
+    (found,) = problems(tmp_path, data, tiny_folder)
+    assert "bre: 100 % of its labels are none of eng's (N, V; eng has NOUN, VERB" in found
+
+
+def test_a_pattern_that_fits_two_files_is_no_guess(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    write(data / "ud" / "bre_y.test.conllu", conllu(lines(12)))
+    assert any("fits several files" in one for one in problems(tmp_path, data, tiny_folder))
+
+
+def test_everything_is_said_at_once_and_nothing_starts(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    path = recipe(
+        tmp_path,
+        tiny_folder,
+        ("heldout_blocks = 4", "heldout_blocs = 4"),
+        (METHODS, 'methods = ["own", "several-sources"]'),
+        ('dev = ["cym", "bre"]', 'dev = ["cym", "glv"]'),
+    )
+    with pytest.raises(ConfigError, match="4 problems") as error:
+        run(path, data=data, out=tmp_path / "out")
+    for said in ("heldout_blocs", "more_sources", "text of glv", "dev examples of glv"):
+        assert said in str(error.value), str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_data_folder_it_says_what_to_do(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ADAPTERKIT_DATA", raising=False)
+    with pytest.raises(ConfigError, match="--data FOLDER, or set ADAPTERKIT_DATA"):
+        checked_recipe(recipe(tmp_path, tiny_folder), named_folder(None))
+    monkeypatch.setenv("ADAPTERKIT_DATA", str(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match="no such data folder"):
+        named_folder(None)
