@@ -15,8 +15,8 @@ from adapterkit.formats.adapterhub import read_folder
 from adapterkit.formats.guard import CONFIG, READ
 from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, write_pins
 from adapterkit.formats.places import PUBLISHED, STARTER, folder_of
-from adapterkit.hub import is_folder
-from adapterkit.hub_upload import look
+from adapterkit.hub.fetching import is_folder
+from adapterkit.hub.upload import look
 from adapterkit.languages import normalise_code
 from adapterkit.model import AdaptedModel
 

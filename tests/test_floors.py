@@ -13,9 +13,6 @@ FLOORS = (
         "metrics",
         "resampling",
         "hub",
-        "fetching",
-        "hub_upload",
-        "hub_listing",
         "naming",
         "templating",
         "header",
@@ -41,9 +38,6 @@ STEPS = {
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
     ("resampling", "metrics"),  # a resample is scored by its counts
-    ("hub_upload", "fetching"),  # whom a token may be sent to
-    ("hub_listing", "fetching"),  # one careful way to ask the Hub
-    ("hub", "fetching"),  # the door, and how things come through it
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
@@ -57,11 +51,7 @@ DOORS = {
     "transformers": {"backbone/load.py"},
     "safetensors": {"tensorfile.py"},
     "huggingface_hub": {
-        "hub.py",
-        "hub_upload.py",
-        "hub_listing.py",
-        "fetching/web.py",
-        "fetching/store.py",
+        f"hub/{name}.py" for name in ("fetching", "web", "store", "upload", "catalogue")
     },
     "datasets": {"data/datasets_door.py"},
     "seqeval": {"metrics.py"},

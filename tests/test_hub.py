@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit import hub
 from adapterkit.backbone.load import load_backbone
 from adapterkit.errors import FolderError
-from adapterkit.fetching import store
 from adapterkit.files import read_json, write_json
 from adapterkit.formats import places
+from adapterkit.hub import fetching as hub
+from adapterkit.hub import store
 from tests.tiny import make_backbone
 
 

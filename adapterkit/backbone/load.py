@@ -22,7 +22,7 @@ from adapterkit.backbone.precision import (
 )
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
-from adapterkit.hub import fetch_backbone, is_folder
+from adapterkit.hub.fetching import fetch_backbone, is_folder
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors, read_cast
 

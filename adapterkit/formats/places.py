@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapterkit.errors import FolderError
-from adapterkit.hub import fetch_adapter, is_folder
+from adapterkit.hub.fetching import fetch_adapter, is_folder
 
 STARTER = "mini:"
 PUBLISHED = "published.json"

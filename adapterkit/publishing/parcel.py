@@ -7,7 +7,7 @@ from pathlib import Path
 from adapterkit.cards.answers import ANSWERS_FILE, read_answers
 from adapterkit.errors import ConfigError
 from adapterkit.files import write_bytes
-from adapterkit.hub_upload import token_in_use
+from adapterkit.hub.upload import token_in_use
 from adapterkit.licences import hub_licence
 from adapterkit.publishing.privacy import check_public
 

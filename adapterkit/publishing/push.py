@@ -20,7 +20,7 @@ from adapterkit.errors import HubError, found
 from adapterkit.files import sha256_of
 from adapterkit.formats.guard import OWNED
 from adapterkit.formats.pins import STACK_FILE, is_stack
-from adapterkit.hub_upload import Remote, check_repository, commit, create, look, tag
+from adapterkit.hub.upload import Remote, check_repository, commit, create, look, tag
 from adapterkit.publishing.parcel import CARD, Parcel, Wish, texts_of
 from adapterkit.publishing.sources import write_record
 from adapterkit.publishing.stack_parcel import stack_parcel

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import FolderError
-from adapterkit.fetching.store import kept
 from adapterkit.files import read_json, write_json
 from adapterkit.formats.guard import OWN_FILE
 from adapterkit.formats.places import PUBLISHED as RECORD
 from adapterkit.formats.places import STARTER, starters
-from adapterkit.hub_upload import is_public
+from adapterkit.hub.store import kept
+from adapterkit.hub.upload import is_public
 
 
 def read_record(folder: Path) -> dict[str, Any]:

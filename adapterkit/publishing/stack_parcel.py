@@ -8,7 +8,7 @@ from adapterkit.cards.stack_card import StackRecords, render_stack_card
 from adapterkit.errors import ConfigError, HubError, found
 from adapterkit.formats.pins import STACK_FILE, Pin, StackPins, read_pins, write_pins
 from adapterkit.formats.places import STARTER
-from adapterkit.hub_upload import is_public, look
+from adapterkit.hub.upload import is_public, look
 from adapterkit.languages import normalise_code
 from adapterkit.publishing.parcel import Parcel, Wish, answers_of, licence_of
 from adapterkit.publishing.staging import scores_of, write_public_scores

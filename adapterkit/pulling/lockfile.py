@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import FolderError, found
-from adapterkit.fetching.names import is_commit, is_id, name_problems
 from adapterkit.files import write_bytes
+from adapterkit.hub.names import is_commit, is_id, name_problems
 
 LOCK = "adapterkit.lock"
 KINDS = ("adapter", "backbone")

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
-from adapterkit.fetching import web
-from adapterkit.fetching.store import Fetched, file_problems
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
-from adapterkit.hub import backbone_files, cached_backbone, fetch, fetch_backbone
+from adapterkit.hub import web
+from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch, fetch_backbone
+from adapterkit.hub.store import Fetched, file_problems
 from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
 from adapterkit.pulling.pull import ORIGIN, install, loaded
 

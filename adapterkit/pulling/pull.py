@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError
-from adapterkit.fetching.store import Fetched
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.compositions import load_composition
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP
 from adapterkit.formats.pins import STACK_FILE, is_stack, read_pins
-from adapterkit.hub import fetch
+from adapterkit.hub.fetching import fetch
+from adapterkit.hub.store import Fetched
 
 if TYPE_CHECKING:
     from adapterkit.composition.adapter import Adapter

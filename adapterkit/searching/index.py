@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import FolderError
-from adapterkit.fetching.web import endpoint
 from adapterkit.files import read_json, write_json
-from adapterkit.hub_listing import own_cache
+from adapterkit.hub.catalogue import own_cache
+from adapterkit.hub.web import endpoint
 from adapterkit.searching.rows import Found
 
 FORMAT = 1

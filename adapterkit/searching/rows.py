@@ -7,7 +7,7 @@ from typing import Any
 
 from adapterkit.backbone.identity import ALIASES, canonical
 from adapterkit.errors import ConfigError
-from adapterkit.hub_listing import Listing
+from adapterkit.hub.catalogue import Listing
 from adapterkit.languages import known_languages, normalise_code
 
 METHODS = ("pfeiffer", "houlsby", "parallel", "lora", "ia3", "compacter", "prefix_tuning")

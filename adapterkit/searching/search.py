@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from adapterkit.backbone.identity import canonical
 from adapterkit.errors import ConfigError, HubError
-from adapterkit.hub_listing import list_repositories, size_of
+from adapterkit.hub.catalogue import list_repositories, size_of
 from adapterkit.languages import all_codes
 from adapterkit.licences import hub_licence
 from adapterkit.naming import find_languages

@@ -36,7 +36,7 @@ def local(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loc
     import huggingface_hub
     from huggingface_hub import constants
 
-    from adapterkit.fetching import web
+    from adapterkit.hub import web
     from tests.hub.makers import forget_sessions
 
     home = tmp_path / "home"

@@ -7,8 +7,8 @@ from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
-from adapterkit.fetching import web
-from adapterkit.hub import fetch_backbone
+from adapterkit.hub import web
+from adapterkit.hub.fetching import fetch_backbone
 from tests.hub.hub import LocalHub
 from tests.hub.makers import NAME, WEIGHTS, everything, refused, small_adapter, text
 

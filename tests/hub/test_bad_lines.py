@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
-from adapterkit.fetching import web
+from adapterkit.hub import web
 from tests.hub.hub import LocalHub
 from tests.hub.makers import (
     CONFIG,

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import adapterkit as ak
 from adapterkit.cli.app import app
 from adapterkit.errors import ConfigError, FolderError, HubError
-from adapterkit.hub import fetch_backbone
+from adapterkit.hub.fetching import fetch_backbone
 from adapterkit.pulling.lockfile import Pin, read_lock, write_lock
 from tests.hub.hub import LocalHub
 from tests.hub.makers import FACTS, NAME, WEIGHTS, everything, old_adapter, small_adapter

@@ -307,7 +307,7 @@ def test_what_is_published_is_found_by_its_language_and_loaded_by_its_line(
 
 SILENT = """
 import json, sys, time
-import adapterkit.hub_upload as upload
+import adapterkit.hub.upload as upload
 from adapterkit.errors import HubError
 from adapterkit.publishing.push import push
 upload.PATIENCE = 0.5

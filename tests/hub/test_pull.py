@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 import adapterkit as ak
 from adapterkit.cli.app import app
 from adapterkit.errors import ConfigError, HubError
-from adapterkit.fetching import listing
-from adapterkit.fetching.names import parse
 from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.hub import listing
+from adapterkit.hub.names import parse
 from tests.hub.hub import LocalHub
 from tests.hub.makers import (
     NAME,

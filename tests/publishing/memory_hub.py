@@ -1,4 +1,4 @@
-"""A Hub in memory behind `adapterkit.hub_upload`, for what must be tried at every step in turn.
+"""A Hub in memory behind `adapterkit.hub.upload`, for what must be tried at every step in turn.
 
 It has the few calls that publishing makes, with the client's own answers and errors. The loopback server of
 ``tests/hub`` is what the unmodified clients are tried against.
@@ -16,7 +16,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd, RepoUrl
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
-from adapterkit import hub_upload
+from adapterkit.hub import upload as hub_upload
 
 
 def error(status: int, kind: type[HfHubHTTPError] = HfHubHTTPError) -> HfHubHTTPError:
@@ -148,7 +148,7 @@ def _sibling(name: str, data: bytes) -> Any:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryHub:
-    """Put a Hub in memory behind `adapterkit.hub_upload`, with an empty cache and no token."""
+    """Put a Hub in memory behind `adapterkit.hub.upload`, with an empty cache and no token."""
     hub = MemoryHub()
     monkeypatch.setattr(hub_upload, "api", lambda: hub)
     monkeypatch.setattr(hub_upload, "is_public", lambda repository, commit: False)

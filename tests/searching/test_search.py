@@ -10,7 +10,7 @@ import yaml
 
 from adapterkit.cards.rendering import render_card
 from adapterkit.errors import ConfigError, HubError
-from adapterkit.hub_listing import Listing, list_repositories, listing_of
+from adapterkit.hub.catalogue import Listing, list_repositories, listing_of
 from adapterkit.searching import search as searching
 from adapterkit.searching.index import index_file
 from adapterkit.searching.rows import row_of
@@ -230,7 +230,7 @@ def test_odd_values_of_an_entry_are_none() -> None:
 
 def test_an_answer_that_is_no_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("adapterkit.fetching.web.get_json", lambda path: asked.append(path))
+    monkeypatch.setattr("adapterkit.hub.web.get_json", lambda path: asked.append(path))
     with pytest.raises(HubError, match="no list"):
         list_repositories(("adapterkit", "a&b"), "x y")
     assert asked[0].startswith("/api/models?filter=adapterkit&filter=a%26b&search=x+y&")

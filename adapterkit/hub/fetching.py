@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from adapterkit.errors import FolderError, HubError
-from adapterkit.fetching import listing, names, store, web
+from adapterkit.hub import listing, names, store, web
 
 BACKBONE_FILES = (
     "config.json",

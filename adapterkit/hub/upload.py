@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.errors import HubError
-from adapterkit.fetching.web import endpoint
 from adapterkit.files import sha256_of
+from adapterkit.hub.web import endpoint
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from adapterkit.errors import FolderError, HubError, found
-from adapterkit.fetching import web
-from adapterkit.fetching.listing import Listing, ask, download
-from adapterkit.fetching.names import is_commit
 from adapterkit.files import read_json, sha256_of, write_json
+from adapterkit.hub import web
+from adapterkit.hub.listing import Listing, ask, download
+from adapterkit.hub.names import is_commit
 
 _FORMAT = 1
 NOTES = ("adapterkit-digest.json",)

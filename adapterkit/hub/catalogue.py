@@ -1,6 +1,6 @@
 """Listing repositories of the Hub: plain values out, whatever strangers wrote into their cards.
 
-One careful GET a question (`fetching.web`): one page, from the Hub's own origin, bounded in bytes and in time.
+One careful GET a question (`web`): one page, from the Hub's own origin, bounded in bytes and in time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from adapterkit.errors import HubError
-from adapterkit.fetching import web
-from adapterkit.fetching.names import is_commit, is_id
+from adapterkit.hub import web
+from adapterkit.hub.names import is_commit, is_id
 
 MOST = 500
 """Repositories of one question that are looked at."""

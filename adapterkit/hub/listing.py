@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from adapterkit.errors import HubError, visible
-from adapterkit.fetching import web
-from adapterkit.fetching.names import check_names, is_commit, is_id
 from adapterkit.files import sha256_of
+from adapterkit.hub import web
+from adapterkit.hub.names import check_names, is_commit, is_id
 
 MAX_FILE_BYTES = 4_000_000_000
 MAX_SMALL_BYTES = 16_000_000
