@@ -291,6 +291,8 @@ class TaskConfig:
         rank: Of LoRA.
         reduction_factor: Of the task adapter's bottlenecks.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
+        leave_out: More layers without a bottleneck, counted from 0; what lies below the first one that
+            has a bottleneck is computed once an example.
         epochs: Passes over the training examples.
         steps: Optimizer steps instead of epochs.
         max_minutes: Stop after this much training time.
@@ -304,12 +306,15 @@ class TaskConfig:
         patience: Looks without a new best before stopping.
         seed: Of everything random.
         precision: Arithmetic of the frozen backbone while training.
+        cache_mib: Memory, in MiB, for what no trained part changes, which is computed once an example;
+            what does not fit is computed again in each pass. None keeps nothing.
     """
 
     method: str = "pfeiffer"
     rank: int = 8
     reduction_factor: float = 16
     drop_last_layer: bool = True
+    leave_out: tuple[int, ...] = ()
     epochs: float = 10
     steps: int | None = None
     max_minutes: float | None = None
@@ -323,13 +328,14 @@ class TaskConfig:
     patience: int = 5
     seed: int = 0
     precision: Precision | None = None
+    cache_mib: int | None = 512
 
     def __post_init__(self) -> None:
         _check(
             self,
             positive=(
                 "rank reduction_factor epochs steps max_minutes batch_size max_length "
-                "learning_rate clip evaluate_every patience"
+                "learning_rate clip evaluate_every patience cache_mib"
             ),
             shares=("warmup",),
         )

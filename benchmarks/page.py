@@ -23,7 +23,16 @@ from benchmarks import cost
 from benchmarks.contest import ROOT
 from benchmarks.plot import draw
 from benchmarks.run import BENCHMARKS
-from benchmarks.tables import ATTACH, HELDOUT, INFERENCE, LINEAR, ROWS, TRAINING, Figure
+from benchmarks.tables import (
+    ATTACH,
+    HELDOUT,
+    INFERENCE,
+    LINEAR,
+    ROWS,
+    TASK_TRAINING,
+    TRAINING,
+    Figure,
+)
 
 Result = dict[str, Any]
 
@@ -59,6 +68,7 @@ def page(results: dict[str, Result]) -> str:
     """The page, a section for each benchmark that was run."""
     sections: dict[str, Callable[[Result], list[str]]] = {
         "language-training": _training,
+        "task-training": _task_training,
         "heldout": _heldout,
         "inference": _inference,
         "rows": _rows,
@@ -141,6 +151,22 @@ def _heldout(result: Result) -> list[str]:
         "It never runs the coupling's inverse before the vocabulary matrix; we do.",
         "",
         *_figures(result, HELDOUT),
+    ]
+
+
+def _task_training(result: Result) -> list[str]:
+    sizes = result["sizes"]
+    return [
+        "## Training a task adapter",
+        "",
+        f"`mini`, part of speech on {sizes['examples']} examples of one to six sentences of the demo's English, batch "
+        f"{sizes['batch']}, over an invertible language adapter with reduction factor 2. The task adapter stands in every layer "
+        "but the last, or in the upper half of them. A round is one pass; the first, in which what lies below the first trained "
+        "bottleneck is computed, is the warm-up. Padding does not count as tokens.",
+        "",
+        *_contenders(result, "a pass"),
+        "",
+        *_figures(result, TASK_TRAINING),
     ]
 
 
