@@ -6,6 +6,7 @@ Sources: Pfeiffer et al. (2020), "MAD-X"; Parovic et al. (2023), "Cross-Lingual 
 Language-Ready Task Adapters".
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,11 @@ class Source:
     windows: tuple[Window, ...]
     states: tuple[States | None, ...]
 
+    @functools.cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each window."""
+        return tuple(len(window.tokens) for window in self.windows)
+
 
 @dataclass(frozen=True)
 class Supervised:
@@ -90,14 +96,12 @@ class Supervised:
         turn = step // len(self.sources)
         number = turn % len(source.models)
         model, states = source.models[number], source.states[number]
-        chosen = self._passes(source).batch(turn)
+        chosen = Passes(source.lengths, self.config.batch_size, self.config.seed, self.pool).batch(
+            turn
+        )
         batch = self._batch(source, chosen).to(model.backbone.device)
         loss = model(batch) if states is None else states.loss(chosen, batch)
         return loss, int(batch.attention_mask.sum())
-
-    def _passes(self, source: Source) -> Passes:
-        lengths = tuple(len(window.tokens) for window in source.windows)
-        return Passes(lengths, self.config.batch_size, self.config.seed, self.pool)
 
     def _batch(self, source: Source, numbers: Sequence[int]) -> Batch:
         windows = [source.windows[i] for i in numbers]
