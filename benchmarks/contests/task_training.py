@@ -11,7 +11,7 @@ from benchmarks.options import Options
 from benchmarks.shapes import folder_of
 
 OURS = "benchmarks.workers.ours_task"
-FULL, QUICK = {"batch": 16, "examples": 640}, {"batch": 2, "examples": 8}
+FULL, QUICK = {"batch": 16, "examples": 512}, {"batch": 2, "examples": 8}
 EVERY, UPPER = "every layer", "upper half"
 RANDOM, SORTED, CACHED = "random batches", "batches by length", "by length, computed once"
 WAYS = {
