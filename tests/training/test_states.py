@@ -270,7 +270,7 @@ def test_a_training_of_several_sources_and_languages_is_the_same_with_it_and_wit
             [tagging(40), tagging(30, seed=4)],
             over=over,
             out=tmp_path / name,
-            config=replace(TASK, epochs=6, cache_mib=room),
+            config=replace(TASK, epochs=5, evaluate_every=20, cache_mib=room),
             target_ready=[language(backbone)],
             name="t",
         )
