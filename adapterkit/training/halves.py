@@ -204,26 +204,26 @@ def _returned(backbone: Backbone) -> list[int]:
 
     for layer in _layers(base, row.towers[0].layers):
         layer.register_forward_hook(look)
+    ids, mask = _trial(backbone)
     with torch.no_grad():
-        base(**_trial(backbone), **_options(row))
+        base(input_ids=ids, attention_mask=mask, **_options(row))
     return found
 
 
-def _trial(backbone: Backbone) -> dict[str, Tensor]:
-    """Two short rows, the second with padding."""
+def _trial(backbone: Backbone) -> tuple[Tensor, Tensor]:
+    """Ids and mask of two short rows, the second with padding."""
     ids = torch.arange(8, device=backbone.device).view(2, 4) % backbone.vocabulary
     mask = torch.ones_like(ids)
     mask[1, 2:] = 0
-    return {"input_ids": ids, "attention_mask": mask}
+    return ids, mask
 
 
 def _agrees(model: AdaptedModel, halves: Halves) -> bool:
     """Whether both halves together give what the whole gives, to half the digits of its dtype."""
-    rows = _trial(model.backbone)
-    mask = rows["attention_mask"]
+    ids, mask = _trial(model.backbone)
     with torch.no_grad():
-        whole = model.encode(**rows)
-        state = halves.below(**rows).masked_fill(mask.unsqueeze(-1) == 0, 0.0)
+        whole = model.encode(ids, mask)
+        state = halves.below(ids, mask).masked_fill(mask.unsqueeze(-1) == 0, 0.0)
         both = halves.above(state, mask)
     there = mask != 0
     worst = (whole - both)[there].abs().max()
