@@ -14,7 +14,7 @@ from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import frozen
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, HeadConfig, TaskConfig, preset
+from adapterkit.config import METHODS, BottleneckConfig, HeadConfig, TaskConfig, preset
 from adapterkit.data.batches import Batch, Window, pad
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.errors import ConfigError
@@ -132,11 +132,12 @@ def test_without_a_language_adapter_and_over_a_stack_of_two(backbone: Backbone) 
         check(backbone, adapter, states)
 
 
-@pytest.mark.parametrize("method", ["houlsby", "parallel"])
+@pytest.mark.parametrize("method", ["houlsby", "parallel", "after attention"])
 def test_bottlenecks_that_need_more_than_the_sum_are_cut_before_their_layer(
     backbone: Backbone, method: str
 ) -> None:
-    shape = BottleneckConfig(**{**preset(method, 4).__dict__, "leave_out": (0,)})
+    made = preset(method, 4) if method in METHODS else BottleneckConfig(4, mh_adapter=True)
+    shape = replace(made, leave_out=(0,))
     adapter = task(backbone, shape)
     model = AdaptedModel(backbone, Stack(frozen(language(backbone)), adapter))
     states = states_of(model, windows(), room=PLENTY)
@@ -179,7 +180,8 @@ def test_it_is_off_where_nothing_is_saved_or_padding_counts(
     gated = task(backbone, BottleneckConfig(4, use_gating=True))
     trained_coupling = Stack(language(backbone), task(backbone))
     nothing_trained = Stack(below, frozen(task(backbone)))
-    for stack in (Stack(below, gated), trained_coupling, nothing_trained):
+    above_a_gate = Stack(frozen(gated), task(backbone))
+    for stack in (Stack(below, gated), above_a_gate, trained_coupling, nothing_trained):
         assert halves_of(AdaptedModel(backbone, stack)) is None
     assert states_of(AdaptedModel(backbone, Stack(below, task(backbone))), [], room=0) is None
     both = load_backbone(make_encoder_decoder(tmp_path / "mt5", "mt5"))
@@ -229,15 +231,33 @@ def test_each_window_is_computed_once_and_beyond_the_bound_each_time(backbone: B
         assert states.held_bytes == held * token
 
 
-@pytest.mark.parametrize("tokens", [sum(LENGTHS), sum(LENGTHS[:3])])
-def test_a_state_does_not_depend_on_when_it_is_asked_for(backbone: Backbone, tokens: int) -> None:
+def test_what_a_state_is_computed_with_does_not_depend_on_when_it_is_asked_for(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapterkit.training.states.GROUP", 3)
     model = AdaptedModel(backbone, Stack(frozen(language(backbone)), task(backbone)))
-    one, other = (states_of(model, windows(), room=tokens * backbone.width * 4) for _ in range(2))
-    assert one is not None
-    assert other is not None
-    for chosen in ([5, 1], [0, 2, 4], [7, 3]):
-        one.at(chosen)
-    assert torch.equal(one.at([0, 5, 7]), other.at([0, 5, 7]))
+    together: dict[int, set[tuple[int, ...]]] = {number: set() for number in range(6)}
+    compute = States._compute
+
+    def noted(states: States, numbers: list[int]) -> dict[int, Tensor]:
+        for number in numbers:
+            together.get(number, set()).add(tuple(numbers))
+        return compute(states, numbers)
+
+    monkeypatch.setattr(States, "_compute", noted)
+    found = []
+    for asked in ([[5, 1], [0, 2, 4], [7, 3]], [[0], [3, 5], [6, 4, 1, 2]]):
+        # The last two are beyond the bound.
+        states = states_of(model, windows(), room=sum(LENGTHS[:6]) * backbone.width * 4)
+        assert states is not None
+        for chosen in asked:
+            states.at(chosen)
+        found.append(states.at(list(range(8))))
+    assert torch.equal(*found)
+    assert all(len(groups) == 1 for groups in together.values())
+    assert sorted(number for group in set.union(*together.values()) for number in group) == [
+        *range(6)
+    ]
 
 
 TASK = TaskConfig(epochs=3, batch_size=8, learning_rate=1e-3, precision="float32", evaluate_every=4)
