@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from adapterkit.composition.fuse import Fuse
     from adapterkit.composition.rows import Rows
     from adapterkit.composition.stack import Stack
-    from adapterkit.config import LanguageConfig, TaskConfig
     from adapterkit.data.corpus import Corpus
     from adapterkit.evaluation import Scores, compare, evaluate
     from adapterkit.experiments.run import run
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from adapterkit.pulling.project import lock, sync, verify
     from adapterkit.pulling.pull import Pulled, pull
     from adapterkit.searching.search import search
+    from adapterkit.settings import LanguageConfig, TaskConfig
     from adapterkit.stacks import load_stack, save_stack
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
@@ -57,8 +57,8 @@ _ROOMS = {
     "Fuse": "composition.fuse",
     "Rows": "composition.rows",
     "Stack": "composition.stack",
-    "LanguageConfig": "config",
-    "TaskConfig": "config",
+    "LanguageConfig": "settings",
+    "TaskConfig": "settings",
     "Corpus": "data.corpus",
     "Scores": "evaluation",
     "compare": "evaluation",

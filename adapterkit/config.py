@@ -1,20 +1,13 @@
-"""Settings as frozen dataclasses: the shape of an adapter, a language training, a task training.
+"""Shapes as frozen dataclasses: of an adapter, a fusion, a head, and what is known of a backbone.
 
-Only facts and their checks live here; what they mean in numbers is in `nn`, what they do in `training`.
-Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (2021) "UNKs Everywhere"
-(the last layer dropped); Parovic et al. (2023) (steps and learning rates); `docs/log.md` (what we measured).
+Only facts and their checks live here; what they mean in numbers is in `nn`. How they are trained: `settings`.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from adapterkit.errors import ConfigError, found
-
-Precision = Literal["float32", "bfloat16"]
-
-SMALL_CORPUS_BYTES = 1_000_000
-"""Below about this much text a narrow bottleneck (reduction factor 16) is preferred."""
+from adapterkit.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -226,125 +219,6 @@ def fusion_places(shapes: Sequence[BottleneckConfig], layers: int) -> list[tuple
 
 
 @dataclass(frozen=True)
-class LanguageConfig:
-    """How a language adapter is trained. ``None`` means: decided from the corpus or the backbone.
-
-    Attributes:
-        method: One of `METHODS`.
-        rank: Of LoRA.
-        reduction_factor: 2, or 16 under about 1 MB of text.
-        invertible: Train a NICE coupling with it.
-        drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
-        upper_layers: So many bottlenecks only, in the uppermost of the layers that would have one; by
-            default all have. Without a coupling nothing below the lowest one asks for a gradient.
-        restrict_vocabulary: Let the training loss go over the corpus' own pieces only (never the held-out).
-        lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
-        steps: Optimizer steps; by default by the size of the corpus.
-        max_minutes: Stop after this much training time (added over resumed runs).
-        batch_size: Blocks a step.
-        block_length: Tokens a block.
-        learning_rate: Peak of AdamW; by default by tokens a step and by width.
-        warmup: Share of the steps with a rising learning rate; then linear to zero.
-        weight_decay: Of AdamW.
-        clip: Largest norm of all gradients of a step together; larger ones are scaled down.
-        masking: Share of tokens to predict; of these 80 % masked, 10 % random, 10 % kept.
-        evaluate_every: Steps between looks at the held-out loss (a checkpoint each).
-        patience: Looks without a new best before stopping.
-        heldout_blocks: At most so many blocks in the held-out loss.
-        precision: Arithmetic of the frozen backbone while training; adapters are always float32.
-        seed: Of everything random.
-    """
-
-    method: str = "pfeiffer"
-    rank: int = 8
-    reduction_factor: float | None = None
-    invertible: bool = True
-    drop_last_layer: bool = True
-    upper_layers: int | None = None
-    restrict_vocabulary: bool = False
-    lower_layers: int | None = None
-    steps: int | None = None
-    max_minutes: float | None = None
-    batch_size: int = 32
-    block_length: int | None = None
-    learning_rate: float | None = None
-    warmup: float = 0.06
-    weight_decay: float = 0.0
-    clip: float | None = None
-    masking: float = 0.15
-    evaluate_every: int | None = None
-    patience: int = 5
-    heldout_blocks: int = 128
-    precision: Precision | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _check(
-            self,
-            positive=(
-                "rank reduction_factor upper_layers lower_layers steps max_minutes batch_size block_length "
-                "learning_rate clip evaluate_every patience heldout_blocks"
-            ),
-            shares=("warmup", "masking"),
-        )
-
-
-@dataclass(frozen=True)
-class TaskConfig:
-    """How a task adapter is trained.
-
-    Attributes:
-        method: One of `METHODS`.
-        rank: Of LoRA.
-        reduction_factor: Of the task adapter's bottlenecks.
-        drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
-        lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
-        epochs: Passes over the training examples.
-        steps: Optimizer steps instead of epochs.
-        max_minutes: Stop after this much training time.
-        batch_size: Examples a step.
-        max_length: Tokens an input window; by default 128 or what the backbone can read.
-        learning_rate: Peak of AdamW for adapter and head; by default by the width of the backbone.
-        warmup: Share of the steps with a rising learning rate; then linear to zero.
-        weight_decay: Of AdamW.
-        clip: Largest norm of all gradients of a step together; larger ones are scaled down.
-        evaluate_every: Steps between looks at the dev set; by default ten looks a run.
-        patience: Looks without a new best before stopping.
-        seed: Of everything random.
-        precision: Arithmetic of the frozen backbone while training.
-    """
-
-    method: str = "pfeiffer"
-    rank: int = 8
-    reduction_factor: float = 16
-    drop_last_layer: bool = True
-    lower_layers: int | None = None
-    epochs: float = 10
-    steps: int | None = None
-    max_minutes: float | None = None
-    batch_size: int = 16
-    max_length: int | None = None
-    learning_rate: float | None = None
-    warmup: float = 0.06
-    weight_decay: float = 0.0
-    clip: float | None = None
-    evaluate_every: int | None = None
-    patience: int = 5
-    seed: int = 0
-    precision: Precision | None = None
-
-    def __post_init__(self) -> None:
-        _check(
-            self,
-            positive=(
-                "rank reduction_factor lower_layers epochs steps max_minutes batch_size max_length "
-                "learning_rate clip evaluate_every patience"
-            ),
-            shares=("warmup",),
-        )
-
-
-@dataclass(frozen=True)
 class BackboneFacts:
     """What an adapter remembers of the backbone it was made for; empty or 0 means unknown.
 
@@ -389,32 +263,3 @@ class HeadConfig:
     bias: bool = True
     vocabulary: int = 0
     dropout: float = 0.0
-
-
-def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
-    """The settings as plain JSON values, by name."""
-    return asdict(config)
-
-
-def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
-    values = {f.name: getattr(config, f.name) for f in fields(config)}
-    problems = [
-        f"{name} = {values[name]}: must be above 0"
-        for name in positive.split()
-        if values[name] is not None and values[name] <= 0
-    ]
-    problems += [
-        f"{name} = {values[name]}: must be between 0 and 1"
-        for name in shares
-        if not 0 <= values[name] <= 1
-    ]
-    if config.method not in METHODS:
-        problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
-    elif config.method not in PRESETS:
-        problems += [
-            f"{name} = {values[name]}: {config.method} has no bottlenecks to leave out"
-            for name in ("upper_layers", "lower_layers")
-            if values.get(name) is not None
-        ]
-    if problems:
-        raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

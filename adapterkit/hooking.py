@@ -132,7 +132,7 @@ class _Bound:
 def _hook_narrow(row: Architecture, base: nn.Module, stack: Composition) -> Narrow | None:
     """Before the other hooks, which then see only the positions that are computed."""
     tower = row.towers[-1]
-    if not tower.narrow or isinstance(stack, Rows) or any(map(_mixes, stack.adapters)):
+    if not tower.narrow or isinstance(stack, Rows) or any(map(mixes, stack.adapters)):
         return None
     layers = module_at(base, tower.layers)
     assert isinstance(layers, nn.ModuleList)
@@ -143,7 +143,7 @@ def _hook_narrow(row: Architecture, base: nn.Module, stack: Composition) -> Narr
     return narrow
 
 
-def _mixes(adapter: Adapter) -> bool:
+def mixes(adapter: Adapter) -> bool:
     """Whether what an adapter does at one position depends on others, or on how they are laid out in rows."""
     config = adapter.config
     return isinstance(config, BottleneckConfig) and (
@@ -172,7 +172,7 @@ def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:
 def _own_module(base: nn.Module, path: str) -> nn.Module:
     """The module at ``path``, made one of its own: an encoder's embeddings may be the decoder's too."""
     own = twin(base.get_submodule(path))
-    _put(base, path, own)
+    put(base, path, own)
     return own
 
 
@@ -204,7 +204,7 @@ def _apart(row: Architecture, base: nn.Module, stack: Rows, groups: Groups | Non
                 linear = part.get_submodule(path[len(owner) + 1 :])
                 if patches[number] is not None:
                     linear.register_forward_hook(PatchSite(patches[number : number + 1]))
-        _put(base, owner, Apart(parts, groups))
+        put(base, owner, Apart(parts, groups))
     return {path for paths in inside.values() for path in paths}
 
 
@@ -236,7 +236,7 @@ def _head(
     model = twin(backbone.model, instead={base: _HandOn(base, row.embeddings)})
     matrix = module_at(model, row.vocabulary) if row.vocabulary and not _capped(base) else None
     if isinstance(matrix, nn.Linear):
-        _put(model, row.vocabulary, nn.Identity())
+        put(model, row.vocabulary, nn.Identity())
     _hook_features(row, model, _Bound(stack, groups))
     return model, matrix if isinstance(matrix, nn.Linear) else None
 
@@ -246,7 +246,8 @@ def _capped(base: nn.Module) -> bool:
     return bool(getattr(base.config, "final_logit_softcapping", None))
 
 
-def _put(root: nn.Module, path: str, module: nn.Module) -> None:
+def put(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Let ``module`` stand at a dotted path of a twin."""
     parent, _, name = path.rpartition(".")
     owner = module_at(root, parent or ".")
     assert owner is not None

@@ -157,10 +157,9 @@ class AdaptedModel(nn.Module):
         self._require_heads()
         groups = self._groups(len(input_ids), rows)
         hidden = self._hidden(input_ids, attention_mask, groups)
-        places = self._places(input_ids, attention_mask)
         if groups is None:
-            assert self.stack.head is not None
-            return self._through(self.stack.head, hidden, self.stack.invertible, places)
+            return self.head_logits(hidden, input_ids, attention_mask)
+        places = self._places(input_ids, attention_mask)
         assert isinstance(self.stack, Rows)
         parts = self.stack.parts
         if self.stack.head is not None and self.stack.head.config.head_type != "masked_lm":
@@ -175,6 +174,21 @@ class AdaptedModel(nn.Module):
             for row, group in enumerate(groups.numbers)
         ]
         return torch.stack(out) if self.stack.head is not None else out
+
+    def head_logits(
+        self, hidden: Tensor, input_ids: Tensor, attention_mask: Tensor | None
+    ) -> Tensor:
+        """As `logits`, of a last hidden state that was computed before; not with `Rows`.
+
+        Args:
+            hidden: As `encode` gives it. Shape ``(batch, length, width)``.
+            input_ids: Shape ``(batch, length)``.
+            attention_mask: Shape ``(batch, length)``.
+        """
+        self._require_heads()
+        assert self.stack.head is not None
+        places = self._places(input_ids, attention_mask)
+        return self._through(self.stack.head, hidden, self.stack.invertible, places)
 
     def _require_heads(self) -> None:
         stack = self.stack
@@ -349,8 +363,7 @@ class AdaptedModel(nn.Module):
             return self._second_text_loss(batch)
         if self.stack.head is None:
             return self._language_loss(batch, pieces)
-        logits = self.logits(batch.input_ids, batch.attention_mask)
-        return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
+        return task_loss(self.logits(batch.input_ids, batch.attention_mask), batch)
 
     def _language_loss(self, batch: Batch, pieces: SomePieces | None) -> Tensor:
         wanted = batch.targets != -100
@@ -383,6 +396,11 @@ class AdaptedModel(nn.Module):
             use_cache=False,
         )
         return cross_entropy(out.logits.flatten(0, -2), batch.targets.flatten())
+
+
+def task_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean cross entropy of a head's logits, shape ``(batch, ..., labels)``, a scalar."""
+    return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
 
 
 def unique(things: Iterable[Thing]) -> list[Thing]:

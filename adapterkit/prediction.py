@@ -1,6 +1,6 @@
 """`predict`: labels for raw texts or texts already in words, with a score each; and `fill` for masks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from adapterkit.tasks.tagging import Tagging
 from adapterkit.text.words import split_words
 
 BATCH = 32
+Read = Callable[[Sequence[int], Tensor, Tensor], Tensor]
+"""From numbers of windows, their ids and their mask to their logits."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def window_logits(
     *,
     rows: Sequence[int] | None = None,
     batch_size: int = BATCH,
+    read: Read | None = None,
 ) -> list[Tensor]:
     """Logits of each window, computed in batches of similar length.
 
@@ -46,6 +49,7 @@ def window_logits(
         windows: Inputs.
         rows: With `Rows`, the composition's number for each window.
         batch_size: Windows a batch.
+        read: What gives the logits of a batch; by default the model as a whole.
 
     Returns:
         One tensor a window, on the CPU: ``(length, labels)`` or ``(labels,)``.
@@ -55,8 +59,9 @@ def window_logits(
     with torch.inference_mode():
         for numbers in by_length(windows, batch_size):
             ids, mask = pad([windows[i] for i in numbers], special)
+            ids, mask = ids.to(device), mask.to(device)
             chosen = None if rows is None else [rows[i] for i in numbers]
-            logits = model.logits(ids.to(device), mask.to(device), rows=chosen)
+            logits = read(numbers, ids, mask) if read else model.logits(ids, mask, rows=chosen)
             for row, number in enumerate(numbers):
                 found[number] = logits[row].float().cpu()
     return found

@@ -24,7 +24,16 @@ from benchmarks import cost
 from benchmarks.contest import ROOT
 from benchmarks.plot import draw
 from benchmarks.run import BENCHMARKS
-from benchmarks.tables import ATTACH, HELDOUT, INFERENCE, LINEAR, ROWS, TRAINING, Figure
+from benchmarks.tables import (
+    ATTACH,
+    HELDOUT,
+    INFERENCE,
+    LINEAR,
+    ROWS,
+    TASK_TRAINING,
+    TRAINING,
+    Figure,
+)
 
 Result = dict[str, Any]
 
@@ -63,6 +72,7 @@ def page(results: dict[str, Result]) -> str:
     sections: dict[str, Callable[[Result], list[str]]] = {
         "language-training": _training,
         "language-options": _options,
+        "task-training": _task_training,
         "heldout": _heldout,
         "inference": _inference,
         "rows": _rows,
@@ -185,6 +195,22 @@ def _options(result: Result) -> list[str]:
 def _with_spread(result: Result, which: str, name: str) -> str:
     low, high = result[f"{which}speed_spread"][name]
     return f"{result[f'{which}speed_over_default'][name]:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _task_training(result: Result) -> list[str]:
+    sizes = result["sizes"]
+    return [
+        "## Training a task adapter",
+        "",
+        f"`mini`, part of speech on {sizes['examples']} examples of one to six sentences of the demo's English, batch "
+        f"{sizes['batch']}, over an invertible language adapter with reduction factor 2. The task adapter stands in every layer "
+        "but the last, or in the upper half of them. A round is one pass; the first, in which what lies below the first trained "
+        "bottleneck is computed, is the warm-up. Padding does not count as tokens.",
+        "",
+        *_contenders(result, "a pass"),
+        "",
+        *_figures(result, TASK_TRAINING),
+    ]
 
 
 def _inference(result: Result) -> list[str]:

@@ -24,6 +24,7 @@ from benchmarks.shapes import SHAPES
 BENCHMARKS = {
     "language-training": "training a language adapter: speed, memory, share of the matrix rate",
     "language-options": "what options of training a language adapter cost in quality, and gain in speed",
+    "task-training": "training a task adapter: batches by length, and what is computed once",
     "heldout": "held-out loss after the same steps on the same masked batches",
     "inference": "what a stack costs over the bare backbone; transformers and peft beside it",
     "rows": "32 rows in 32 languages in one batch",

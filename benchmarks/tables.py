@@ -16,6 +16,16 @@ TRAINING: tuple[Figure, ...] = (
     ("ratio_mini", "`mini`: tokens/s over the plain autocast loop", "at least 2.5"),
     ("memory_ratio_mini", "`mini`: peak memory over the plain autocast loop", ""),
 )
+TASK_TRAINING: tuple[Figure, ...] = (
+    ("by_length_every", "every layer: tokens/s, by length over random batches", ""),
+    ("once_every", "every layer: computed once over computed each time", ""),
+    ("both_every", "every layer: both", ""),
+    ("by_length_upper", "upper half: by length over random batches", ""),
+    ("once_upper", "upper half: computed once over computed each time", ""),
+    ("both_upper", "upper half: both", ""),
+    ("memory_once_every", "every layer: peak memory, computed once over each time", ""),
+    ("memory_once_upper", "upper half: peak memory, computed once over each time", ""),
+)
 HELDOUT: tuple[Figure, ...] = (
     ("loss_before", "without an adapter", ""),
     ("loss_fp32", "adapterkit, float32", "no worse than `adapters`"),

@@ -10,6 +10,7 @@ FLOORS = (
     ("errors", "languages", "licences", "seeds", "files", "version"),
     (
         "config",
+        "settings",
         "metrics",
         "resampling",
         "hub",
@@ -37,6 +38,7 @@ STEPS = {
     ("licences", "errors"),  # unknown licences are errors
     ("files", "errors"),  # unreadable files are errors
     ("metrics", "config"),
+    ("settings", "config"),  # a method must be one that has a shape
     ("resampling", "metrics"),  # a resample is scored by its counts
     ("tensorfile", "files"),
     ("tensorfile", "header"),  # digests and loading read the header first

@@ -162,10 +162,10 @@ def train_language(
     Example: adapterkit train-language --text cym.txt --language cym --init mini:eng --out adapters/cym
     """
     from adapterkit.backbone.load import device_of
-    from adapterkit.config import LanguageConfig
     from adapterkit.data.corpus import Corpus
     from adapterkit.errors import ConfigError
     from adapterkit.formats.adapterhub import load_adapter
+    from adapterkit.settings import LanguageConfig
     from adapterkit.training import language as training
 
     if precision not in (None, "float32", "bfloat16"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.errors import visible
+from adapterkit.errors import ConfigError, visible
 
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone
@@ -23,7 +23,12 @@ StackNames = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, ...; by default a GPU if there is one.")
 ]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float64.")]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype", help="float32, bfloat16, float64, or auto: what this machine multiplies faster."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 Method = Annotated[
@@ -61,6 +66,14 @@ def load_stack(names: str) -> "Stack":
 def split_names(names: str) -> list[str]:
     """The parts of ``a,b,c``."""
     return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def numbers(text: str, option: str) -> list[int]:
+    """The numbers of ``0,1,2``."""
+    found = split_names(text)
+    if not all(name.isdecimal() for name in found):
+        raise ConfigError(f"{option} {text}: numbers with commas are needed, such as 0,1,2")
+    return [int(name) for name in found]
 
 
 def print_json(record: Mapping[str, Any] | Sequence[Any]) -> None:

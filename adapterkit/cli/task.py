@@ -19,6 +19,7 @@ from adapterkit.cli.options import (
     StackNames,
     load,
     load_stack,
+    numbers,
     paths,
     percent,
     print_json,
@@ -110,6 +111,20 @@ def train_task(
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Examples a step.")] = None,
     method: Method = "pfeiffer",
     rank: Rank = 8,
+    leave_out: Annotated[
+        str,
+        typer.Option(
+            "--leave-out",
+            help="Layers without a bottleneck, with commas: 0,1,2. The lowest are faster to leave out.",
+        ),
+    ] = "",
+    cache_mib: Annotated[
+        int | None,
+        typer.Option(
+            "--cache-mib",
+            help="Memory for what is computed once an example, below the first bottleneck; 0: none.",
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
     ] = None,
@@ -124,9 +139,11 @@ def train_task(
 
     Example: adapterkit train-task --task pos --train eng.conllu --over mini:eng --out adapters/pos
     """
-    from adapterkit.config import TaskConfig
+    from adapterkit.backbone.load import device_of
     from adapterkit.formats.adapterhub import load_adapter
+    from adapterkit.settings import TaskConfig
     from adapterkit.training import task as training
+    from adapterkit.training.language import planned_precision
 
     usual = TaskConfig()
     config = TaskConfig(
@@ -137,10 +154,16 @@ def train_task(
         learning_rate=learning_rate,
         method=method,
         rank=rank,
+        leave_out=tuple(numbers(leave_out, "--leave-out")),
+        cache_mib=usual.cache_mib if cache_mib is None else cache_mib or None,
         seed=seed,
     )
     adapter = training.train_task(
-        load(backbone, device=device, dtype=dtype),
+        load(
+            backbone,
+            device=device,
+            dtype=dtype or planned_precision(out, device_of(device), config.precision),
+        ),
         make_task(task, train=train, dev=paths(dev), column=column, language=language),
         over=load_stack(over) if over else None,
         out=out,

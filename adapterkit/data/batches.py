@@ -4,11 +4,19 @@ A sentence longer than the backbone can read is cut between words into windows; 
 exactly one of them and is scored there, none is lost.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from adapterkit.seeds import derive
+
+POOL = 32
+"""Batches whose examples are sorted by length together, in a random order of all."""
 
 WordPieces = Callable[[Sequence[Sequence[str]]], list[list[list[int]]]]
 
@@ -136,3 +144,48 @@ def by_length(windows: Sequence[Window], batch_size: int) -> list[list[int]]:
     """Numbers of windows, grouped into batches of similar length (longest first)."""
     order = sorted(range(len(windows)), key=lambda i: (-len(windows[i].tokens), i))
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Endless passes over examples, each in a random order of its own that keeps similar lengths together.
+
+    Every pass reads every example once and follows the one before without a gap. What a batch holds depends
+    on these four values and its number alone.
+
+    Attributes:
+        lengths: Of the examples, in tokens.
+        size: Examples a batch.
+        seed: Of the orders.
+        pool: Batches that are sorted together; with 1 lengths do not count.
+    """
+
+    lengths: tuple[int, ...]
+    size: int
+    seed: int
+    pool: int = POOL
+
+    def batch(self, number: int) -> list[int]:
+        """Which examples batch ``number`` (from 0) holds."""
+        first = number * self.size
+        places = [divmod(place, len(self.lengths)) for place in range(first, first + self.size)]
+        orders = {epoch: _order(self, epoch) for epoch, _ in places}
+        return [int(orders[epoch][place]) for epoch, place in places]
+
+
+@functools.lru_cache(maxsize=8)
+def _order(passes: Passes, epoch: int) -> NDArray[np.int64]:
+    """The order of one pass: its batches stand where `Passes.batch` cuts them."""
+    count, size = len(passes.lengths), passes.size
+    draw = np.random.default_rng(derive(passes.seed, "examples", epoch))
+    order = draw.permutation(count)
+    if passes.pool == 1:
+        return order
+    # The last batch of the pass before ends with the first examples of this one.
+    begun = min(-epoch * count % size, count)
+    lengths = np.asarray(passes.lengths)
+    pools = np.split(order[begun:], range(size * passes.pool, count - begun, size * passes.pool))
+    spread = np.concatenate([pool[lengths[pool].argsort(kind="stable")] for pool in pools])
+    whole = len(spread) // size * size
+    batches = draw.permutation(spread[:whole].reshape(-1, size))
+    return np.concatenate((order[:begun], batches.ravel(), spread[whole:]))

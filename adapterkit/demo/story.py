@@ -11,7 +11,6 @@ from typing import Any
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import LanguageConfig, TaskConfig
 from adapterkit.data.corpus import Corpus
 from adapterkit.demo.grammar import SOURCE, TARGETS, demo_data, write_conllu, write_text
 from adapterkit.errors import ConfigError
@@ -21,6 +20,7 @@ from adapterkit.languages import language_name
 from adapterkit.model import AdaptedModel
 from adapterkit.pages.summary import Curve, Row, Summary, Tagged, write_summary
 from adapterkit.prediction import predict
+from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.language import train_language
 from adapterkit.training.task import train_task

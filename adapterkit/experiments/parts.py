@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapterkit.config import BackboneFacts, LanguageConfig, TaskConfig, as_record
+from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError
 from adapterkit.experiments.data import DataFolder, Reference
 from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
+from adapterkit.settings import LanguageConfig, TaskConfig, as_record
 
 SPLITS = ("train", "dev")
 

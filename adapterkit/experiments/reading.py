@@ -9,7 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from adapterkit.config import LanguageConfig, TaskConfig
 from adapterkit.errors import ConfigError, nearest
 from adapterkit.experiments.recipe import (
     AXES,
@@ -21,6 +20,7 @@ from adapterkit.experiments.recipe import (
     RawText,
     Recipe,
 )
+from adapterkit.settings import LanguageConfig, TaskConfig
 
 Problems = list[str]
 SECTIONS = (

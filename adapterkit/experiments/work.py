@@ -11,7 +11,6 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.average import Average
 from adapterkit.composition.base import Composition
 from adapterkit.composition.stack import Stack
-from adapterkit.config import LanguageConfig, TaskConfig
 from adapterkit.evaluation import evaluation
 from adapterkit.experiments.costs import costs_of
 from adapterkit.experiments.data import DataFolder, few, half, made
@@ -22,6 +21,7 @@ from adapterkit.experiments.store import Store
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.merging import merge
 from adapterkit.model import AdaptedModel
+from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.base import Task
 from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
 from adapterkit.training.language import train_language, versions

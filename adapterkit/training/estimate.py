@@ -8,9 +8,10 @@ import numpy as np
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import SMALL_CORPUS_BYTES, BottleneckConfig, LanguageConfig
+from adapterkit.config import BottleneckConfig
 from adapterkit.data.blocks import Blocks
 from adapterkit.model import AdaptedModel
+from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig
 from adapterkit.training.language import block_length, steps_for, vocabulary_of
 from adapterkit.training.loop import choose_precision
 

@@ -20,7 +20,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import NO_BOTTLENECKS, Adapter, new_adapter
 from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack
-from adapterkit.config import HeadConfig, LanguageConfig, TaskConfig, as_record
+from adapterkit.config import HeadConfig
 from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
@@ -28,8 +28,10 @@ from adapterkit.header import read_metadata
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import cross_entropy
 from adapterkit.seeds import derive
+from adapterkit.settings import LanguageConfig, TaskConfig, as_record
 from adapterkit.tasks.base import Task
 from adapterkit.tensorfile import read_tensors, write_tensors
+from adapterkit.training.judging import judge_of
 from adapterkit.training.language import (
     block_length,
     run_record,
@@ -47,7 +49,6 @@ from adapterkit.training.task import (
     Source,
     Supervised,
     decide_steps,
-    decides,
     fingerprint_of,
 )
 
@@ -115,15 +116,16 @@ def fine_tune(
     adapter = _head(whole, task.head(task.labels()), config.seed)
     model = AdaptedModel(whole, Stack(adapter))
     windows = tuple(task.windows(task.examples("train"), whole, limit=length))
-    sources = (Source(task, (model,), windows),)
+    # Everything is trained: there is nothing below that could be computed once.
+    sources = (Source(task, (model,), windows, (None,)),)
+    judge = judge_of(task, model, limit=length, room=0)
     # A look and its checkpoint are large here: one a pass over the examples.
     per_pass = max(1, round(len(windows) / config.batch_size))
     config = decide_steps(
         replace(config, evaluate_every=config.evaluate_every or per_pass), sources
     )
     trained = nn.ModuleDict({"backbone": whole.model, "head": adapter})
-    chosen = decides(sources)
-    problem = Supervised(sources, trained, adapter.labels, config, chosen)
+    problem = Supervised(sources, trained, adapter.labels, config, judge)
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=True) as work:
         same = {
@@ -132,13 +134,13 @@ def fine_tune(
             "examples": fingerprint_of([task]),
             "tensors": shapes(trained),
         }
-        with reporter("whole backbone", f"{chosen[2]} {task.main_metric}", progress) as report:
+        with reporter("whole backbone", f"{judge.split} {task.main_metric}", progress) as report:
             run = train(problem, settings_of(config), work=work, same=same, report=report)
         provenance = {
             "task": task.column,
             "config": as_record(config),
             "run": run_record(run),
-            "selection": {"split": chosen[2], "value": round(-run.best, 5)},
+            "selection": {"split": judge.split, "value": round(-run.best, 5)},
             "versions": versions(),
         }
         _save(folder, whole, adapter, provenance)

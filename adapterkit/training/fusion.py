@@ -15,7 +15,6 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
-from adapterkit.config import TaskConfig, as_record
 from adapterkit.errors import ConfigError
 from adapterkit.files import write_json
 from adapterkit.formats.adapterhub import check_writable
@@ -25,6 +24,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.nn.bottleneck import initialise
 from adapterkit.nn.heads import Head
 from adapterkit.seeds import derive
+from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.checkpoint import kept
 from adapterkit.training.language import run_record, shapes, surroundings, versions, work_folder
@@ -36,8 +36,8 @@ from adapterkit.training.task import (
     content_of,
     decide,
     decide_steps,
-    decides,
     fingerprint_of,
+    with_states,
 )
 
 RECORD = "adapterkit.json"
@@ -105,9 +105,9 @@ def train_fusion(
             task.examples("train"), backbone, limit=config.max_length or backbone.max_length
         )
         model = AdaptedModel(backbone, Stack(*map(frozen, lower), fuse))
-        sources = (Source(task, (model,), tuple(windows)),)
+        sources: tuple[Source, ...] = (Source(task, (model,), tuple(windows), (None,)),)
         config = replace(decide_steps(config, sources), precision=precision)
-        chosen = decides(sources)
+        sources, judge = with_states(sources, config)
         same = {
             **as_record(config),
             **surroundings(backbone),
@@ -116,9 +116,9 @@ def train_fusion(
             "fused": [adapter.digest() for adapter in fuse.adapters],
             "under": [content_of(one) for one in lower],
         }
-        problem = Supervised(sources, part, part.head.config.labels, config, chosen)
+        problem = Supervised(sources, part, part.head.config.labels, config, judge)
         with reporter(
-            f"fusion {folder.name}", f"{chosen[2]} {task.main_metric}", progress
+            f"fusion {folder.name}", f"{judge.split} {task.main_metric}", progress
         ) as report:
             run = train(problem, settings_of(config), work=work, same=same, report=report)
         save_composition(fuse, folder)
@@ -129,7 +129,7 @@ def train_fusion(
                 "task": task.column,
                 "config": as_record(config),
                 "run": run_record(run),
-                "selection": {"split": chosen[2], "value": round(-run.best, 5)},
+                "selection": {"split": judge.split, "value": round(-run.best, 5)},
                 "versions": versions(),
             },
         }

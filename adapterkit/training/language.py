@@ -19,13 +19,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import frozen, placed
 from adapterkit.composition.stack import Stack
-from adapterkit.config import (
-    SMALL_CORPUS_BYTES,
-    BottleneckConfig,
-    LanguageConfig,
-    Precision,
-    as_record,
-)
+from adapterkit.config import BottleneckConfig
 from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
@@ -34,6 +28,7 @@ from adapterkit.formats.values import check_name
 from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
+from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig, Precision, as_record
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.loop import choose_precision, settings_of, train

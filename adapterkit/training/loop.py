@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from adapterkit.config import LanguageConfig, Precision, TaskConfig
+from adapterkit.backbone.precision import faster_dtype
 from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
+from adapterkit.settings import LanguageConfig, Precision, TaskConfig
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
 from adapterkit.training.progress import Reporter
 
@@ -239,17 +240,4 @@ def choose_precision(
         return "bfloat16" if weights == torch.bfloat16 else "float32"
     if asked is not None:
         return asked
-    times = {dtype: _matrix_seconds(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
-    return "bfloat16" if times[torch.float32] > 1.5 * times[torch.bfloat16] else "float32"
-
-
-def _matrix_seconds(device: torch.device, dtype: torch.dtype) -> float:
-    a = torch.ones(768, 768, device=device, dtype=dtype)
-    best = float("inf")
-    for _ in range(6):
-        began = time.perf_counter()
-        for _ in range(4):
-            b = a @ a
-        float(b[0, 0])  # waits for a GPU
-        best = min(best, time.perf_counter() - began)
-    return best
+    return "bfloat16" if faster_dtype(device) == torch.bfloat16 else "float32"

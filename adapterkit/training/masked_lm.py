@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from adapterkit.composition.adapter import Adapter
-from adapterkit.config import LanguageConfig
 from adapterkit.data.batches import Batch
 from adapterkit.data.blocks import Blocks
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import SomePieces
 from adapterkit.seeds import derive
+from adapterkit.settings import LanguageConfig
 
 
 @dataclass(frozen=True)

@@ -13,25 +13,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.stack import Stack
-from adapterkit.config import HeadConfig, TaskConfig, as_record
-from adapterkit.data.batches import Batch, Window, pad
+from adapterkit.config import HeadConfig
+from adapterkit.data.batches import POOL, Batch, Passes, Window, pad
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.formats.adapterhub import check_writable, save_adapter
 from adapterkit.formats.values import check_name
 from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
-from adapterkit.prediction import answers
 from adapterkit.seeds import derive
+from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task, special_of
 from adapterkit.training.checkpoint import kept
+from adapterkit.training.judging import Judge, judge_of
 from adapterkit.training.language import (
     NARROW,
     reference_to,
@@ -43,17 +42,33 @@ from adapterkit.training.language import (
 )
 from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.progress import reporter
+from adapterkit.training.states import States, states_of
 
-_TRAIN_LOOK = 200
+_FEWEST_PASSES = 2
+"""Below so many passes a state is hardly used again."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One labelled set and the models that its batches train through, in turn."""
+    """One labelled set and the models that its batches train through, in turn.
+
+    Attributes:
+        task: The labelled set.
+        models: The models.
+        windows: The inputs of its training examples.
+        states: For each model, what lies below the first place that training changes; None where it is
+            computed anew with each batch.
+    """
 
     task: Task[Any]
     models: tuple[AdaptedModel, ...]
     windows: tuple[Window, ...]
+    states: tuple[States | None, ...]
+
+    @functools.cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each window."""
+        return tuple(len(window.tokens) for window in self.windows)
 
 
 @dataclass(frozen=True)
@@ -65,30 +80,31 @@ class Supervised:
         trained: What is trained: an adapter with its head, or fusion layers with theirs.
         labels: The head's labels.
         config: Batch size, seed.
-        decides: The task and model whose dev examples choose the best weights.
+        judge: What chooses the best weights.
+        pool: Batches whose examples are sorted by length together.
     """
 
     sources: tuple[Source, ...]
     trained: nn.Module
     labels: tuple[str, ...]
     config: TaskConfig
-    decides: tuple[Task[Any], AdaptedModel, str]
+    judge: Judge
+    pool: int = POOL
 
     def loss(self, step: int) -> tuple[Tensor, int]:
         """Loss of step ``step``, a scalar, and the tokens it read (padding not counted)."""
         source = self.sources[step % len(self.sources)]
         turn = step // len(self.sources)
-        model = source.models[turn % len(source.models)]
-        batch = self._batch(source, turn)
-        return model(batch.to(model.backbone.device)), int(batch.attention_mask.sum())
-
-    def _batch(self, source: Source, turn: int) -> Batch:
-        numbers = shuffled(
-            len(source.windows),
-            turn * self.config.batch_size,
-            self.config.batch_size,
-            self.config.seed,
+        number = turn % len(source.models)
+        model, states = source.models[number], source.states[number]
+        chosen = Passes(source.lengths, self.config.batch_size, self.config.seed, self.pool).batch(
+            turn
         )
+        batch = self._batch(source, chosen).to(model.backbone.device)
+        loss = model(batch) if states is None else states.loss(chosen, batch)
+        return loss, int(batch.attention_mask.sum())
+
+    def _batch(self, source: Source, numbers: Sequence[int]) -> Batch:
         windows = [source.windows[i] for i in numbers]
         model = source.models[0]
         ids, mask = pad(windows, special_of(model.backbone))
@@ -98,23 +114,7 @@ class Supervised:
 
     def look(self) -> float:
         """The dev score, negated: lower is better."""
-        task, model, split = self.decides
-        examples = task.examples(split)
-        if split == "train":
-            examples = examples[:_TRAIN_LOOK]
-        said = answers(model, task, examples, limit=self.config.max_length)
-        return -task.scores(examples, said, seed=0)[task.main_metric].value
-
-
-def shuffled(count: int, start: int, size: int, seed: int) -> list[int]:
-    """Which of ``count`` examples the places ``start`` to ``start + size`` of endless passes hold."""
-    places = [divmod(place, count) for place in range(start, start + size)]
-    return [int(_order(count, epoch, seed)[place]) for epoch, place in places]
-
-
-@functools.lru_cache(maxsize=8)
-def _order(count: int, epoch: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(derive(seed, "examples", epoch)).permutation(count)
+        return -self.judge.score()
 
 
 def train_task(
@@ -175,18 +175,18 @@ def train_task(
             for one, lower in zip(tasks, lowers, strict=True)
         )
         config = replace(decide_steps(config, sources), precision=precision)
-        chosen = decides(sources)
+        sources, judge = with_states(sources, config)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
-        problem = Supervised(sources, adapter, adapter.labels, config, chosen)
+        problem = Supervised(sources, adapter, adapter.labels, config, judge)
         with reporter(
-            f"task adapter {adapter.name}", f"{chosen[2]} {tasks[0].main_metric}", progress
+            f"task adapter {adapter.name}", f"{judge.split} {tasks[0].main_metric}", progress
         ) as report:
             run = train(problem, settings_of(config), work=work, same=same, report=report)
         adapter.provenance = {
             "task": tasks[0].column,
             "examples": [len(one.examples("train")) for one in tasks],
             "selection": {
-                "split": chosen[2],
+                "split": judge.split,
                 "metric": tasks[0].main_metric,
                 "value": round(-run.best, 5),
             },
@@ -243,9 +243,7 @@ def _start(
         config.method,
         reduction_factor=config.reduction_factor,
         rank=config.rank,
-        leave_out=left_out(
-            backbone.layers, drop_last=config.drop_last_layer, lower=config.lower_layers
-        ),
+        leave_out=_left_out(config, backbone),
     )
     if init is not None:
         init.check_fits(backbone.facts)
@@ -270,21 +268,29 @@ def _start(
     return adapter
 
 
+def _left_out(config: TaskConfig, backbone: Backbone) -> tuple[int, ...]:
+    """Layers without a bottleneck."""
+    without = left_out(backbone.layers, drop_last=config.drop_last_layer, lower=config.lower_layers)
+    left = tuple(sorted({*config.leave_out, *without}))
+    strange = [layer for layer in config.leave_out if not 0 <= layer < backbone.layers]
+    if strange or (config.leave_out and len(left) == backbone.layers):
+        raise ConfigError(
+            f"leave_out {', '.join(map(str, config.leave_out))}: backbone {backbone.name!r} has layers 0 to "
+            f"{backbone.layers - 1}, and one of them must keep its bottleneck"
+        )
+    if config.leave_out and config.method in ("lora", "ia3"):
+        raise ConfigError(f"leave_out: a {config.method} has no bottlenecks to leave out")
+    return left
+
+
 def _source(
     backbone: Backbone, task: Task[Any], stacks: Sequence[Stack], config: TaskConfig
 ) -> Source:
     windows = task.windows(
         task.examples("train"), backbone, limit=config.max_length or backbone.max_length
     )
-    return Source(task, tuple(AdaptedModel(backbone, stack) for stack in stacks), tuple(windows))
-
-
-def decides(sources: Sequence[Source]) -> tuple[Task[Any], AdaptedModel, str]:
-    """The first source with a dev set; without any, the loop's looks are at 200 training examples."""
-    for source in sources:
-        if source.task.has("dev"):
-            return source.task, source.models[0], "dev"
-    return sources[0].task, sources[0].models[0], "train"
+    models = tuple(AdaptedModel(backbone, stack) for stack in stacks)
+    return Source(task, models, tuple(windows), (None,) * len(models))
 
 
 def decide_steps(config: TaskConfig, sources: Sequence[Source]) -> TaskConfig:
@@ -293,6 +299,33 @@ def decide_steps(config: TaskConfig, sources: Sequence[Source]) -> TaskConfig:
     steps = config.steps or max(1, round(config.epochs * examples / config.batch_size))
     every = config.evaluate_every or max(10, -(-steps // 10))
     return replace(config, steps=steps, evaluate_every=min(every, steps))
+
+
+def with_states(sources: Sequence[Source], config: TaskConfig) -> tuple[tuple[Source, ...], Judge]:
+    """Let models start where training first changes something, and choose who judges.
+
+    Args:
+        sources: The sources. Those that are read several times get states.
+        config: In which steps and length are decided.
+
+    Returns:
+        The sources, and the judge by the first of them with a dev set; without any, by the first.
+    """
+    assert config.steps is not None
+    assert config.max_length is not None
+    chooses = next((source for source in sources if source.task.has("dev")), sources[0])
+    users = 1 + sum(len(source.models) for source in sources)
+    room = (config.cache_mib or 0) * 2**20 // users
+    judge = judge_of(chooses.task, chooses.models[0], limit=config.max_length, room=room)
+    found = []
+    for source in sources:
+        # How often each model meets each window.
+        reads = config.steps * config.batch_size / len(sources) / len(source.models)
+        if reads >= _FEWEST_PASSES * len(source.windows):
+            states = [states_of(model, source.windows, room=room) for model in source.models]
+            source = replace(source, states=tuple(states))
+        found.append(source)
+    return tuple(found), judge
 
 
 def _same(

@@ -13,7 +13,6 @@ from adapterkit.backbone.load import Backbone, device_of, load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack
-from adapterkit.config import LanguageConfig
 from adapterkit.data.batches import Batch
 from adapterkit.data.blocks import Blocks, pack_corpus
 from adapterkit.data.corpus import Corpus
@@ -21,6 +20,7 @@ from adapterkit.demo.grammar import demo_data
 from adapterkit.methods import left_out, shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import SomePieces
+from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import vocabulary_of
 from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss

@@ -9,11 +9,12 @@ import torch
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
-from adapterkit.config import HeadConfig, TaskConfig
+from adapterkit.config import HeadConfig
 from adapterkit.data.examples import LabelledText
 from adapterkit.errors import ConfigError
 from adapterkit.evaluation import evaluate
 from adapterkit.model import AdaptedModel
+from adapterkit.settings import TaskConfig
 from adapterkit.tasks.base import special_of
 from adapterkit.tasks.classification import Classification
 from adapterkit.training.task import train_task

@@ -13,7 +13,7 @@ from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, HeadConfig, LanguageConfig, preset
+from adapterkit.config import BottleneckConfig, HeadConfig, preset
 from adapterkit.data.blocks import next_tokens
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
@@ -21,6 +21,7 @@ from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import fill
+from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import train_language
 from tests.tiny import LAYERS, WORDS, lines, make_backbone, save_tokenizer, stir
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from adapterkit.backbone import precision
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.backbone.precision import PLAIN, plain_attention
 from adapterkit.composition.adapter import new_adapter
@@ -87,6 +88,16 @@ def test_a_step_in_bfloat16_is_the_step_in_float32_but_for_rounding(folder: Path
     a, b = (torch.cat([g.flatten() for g in all_of]) for all_of in (gradients, close))
     assert torch.cosine_similarity(a, b, dim=0) > 0.98
     assert all(g.dtype == torch.float32 for g in close)
+
+
+def test_auto_is_what_the_machine_multiplies_clearly_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_backbone(tmp_path / "b", "bert")
+    for narrow, dtype in ((1.0, torch.bfloat16), (2.5, torch.float32), (9.0, torch.float32)):
+        seconds = {torch.float32: 3.0, torch.bfloat16: narrow}
+        monkeypatch.setattr(precision, "_matrix_seconds", lambda device, kind, s=seconds: s[kind])
+        assert load_backbone(folder, dtype="auto").dtype == dtype
 
 
 def test_plain_attention_is_torchs_with_masks_and_shared_keys() -> None:

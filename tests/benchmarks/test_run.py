@@ -59,6 +59,7 @@ def test_inference_compares_the_stack_with_the_bare_backbone() -> None:
 def test_all_the_others_run_too() -> None:
     assert result("rows", "--without-adapters")["rows_over_one"] > 0
     assert result("attach")["attach_ms"] > 0
+    assert len(result("task-training")["ranges"]) == 6
     assert result("linear")["flatness"] >= 1
     assert 1 < result("heldout", "--without-adapters")["loss_fp32"] < 12
     found = result("language-options")

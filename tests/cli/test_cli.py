@@ -122,9 +122,15 @@ def test_from_a_text_file_to_predictions(
         60,
         "--learning-rate",
         0.01,
+        "--leave-out",
+        "0",
+        "--cache-mib",
+        "0",
     )
     assert code == 0
     assert "adapter:" in out
+    config = json.loads((pos / "adapterkit.json").read_text())["provenance"]["config"]
+    assert (config["leave_out"], config["cache_mib"]) == ([0], None)
 
     stack = ("--stack", f"{cym},{pos}")
     code, out, err = run(

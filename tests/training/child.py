@@ -9,8 +9,8 @@ from pathlib import Path
 
 import adapterkit.files
 from adapterkit.backbone.load import load_backbone
-from adapterkit.config import LanguageConfig
 from adapterkit.data.corpus import Corpus
+from adapterkit.settings import LanguageConfig
 from adapterkit.training import checkpoint, language, loop
 from tests.tiny import lines
 

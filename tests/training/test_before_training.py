@@ -7,11 +7,12 @@ import pytest
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.fuse import Fuse
-from adapterkit.config import BottleneckConfig, HeadConfig, TaskConfig
+from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.data.examples import LabelledText
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import low_rank
+from adapterkit.settings import TaskConfig
 from adapterkit.tasks.classification import Classification
 from adapterkit.training.fusion import train_fusion
 from adapterkit.training.language import train_language

@@ -7,12 +7,12 @@ import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.stack import Stack
-from adapterkit.config import LanguageConfig, TaskConfig
 from adapterkit.data.corpus import Corpus
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.errors import AdapterMismatch, FolderError
 from adapterkit.evaluation import evaluate
 from adapterkit.model import AdaptedModel
+from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
 from tests.tiny import lines, make_backbone

@@ -14,11 +14,12 @@ from adapterkit.backbone.layout import module_at
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, LanguageConfig
+from adapterkit.config import BottleneckConfig
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.methods import left_out
 from adapterkit.model import AdaptedModel
+from adapterkit.settings import LanguageConfig
 from adapterkit.training import loop
 from adapterkit.training.language import WORK, train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from adapterkit.backbone.load import Backbone, load_backbone
-from adapterkit.config import LanguageConfig
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.files import sha256_of
+from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import WORK, train_language
 from tests.tiny import lines
 

@@ -9,7 +9,6 @@ from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
-from adapterkit.config import LanguageConfig, TaskConfig
 from adapterkit.data.blocks import Vocabulary, mask_tokens
 from adapterkit.data.corpus import Corpus
 from adapterkit.data.examples import LabelledText, TaggedSentence
@@ -19,11 +18,12 @@ from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.compositions import load_composition
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import fill, predict
+from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
 from adapterkit.training.language import train_language
-from adapterkit.training.task import shuffled, train_task
+from adapterkit.training.task import train_task
 from tests.tiny import lines, make_backbone
 from tests.training.toy import run_of
 
@@ -161,12 +161,6 @@ def test_masking_hides_the_share_it_was_asked_and_never_special_tokens() -> None
     assert not torch.equal(
         mask_tokens(ids, vocabulary, share=0.15, seed=2).input_ids, batch.input_ids
     )
-
-
-def test_each_pass_reads_every_example_once() -> None:
-    places = [i for start in range(0, 20, 4) for i in shuffled(10, start, 4, 3)]
-    assert sorted(places[:10]) == sorted(places[10:20]) == list(range(10))
-    assert places[:10] != places[10:20]
 
 
 def test_a_task_adapter_learns_and_says_what_it_was_trained_over(

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from adapterkit.config import LanguageConfig
+from adapterkit.settings import LanguageConfig
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import Silent
 
