@@ -22,17 +22,14 @@ class BottleneckConfig:
     """The shape of a bottleneck adapter, in the field's (AdapterHub's) names. The defaults are Pfeiffer's.
 
     Attributes:
-        reduction_factor: Width of the backbone over width of the bottleneck; a number, or a
-            number by layer (``{"0": 8, "default": 16}``).
+        reduction_factor: Width of the backbone over width of the bottleneck; a number, or a number by layer (``{"0": 8, "default": 16}``).
         non_linearity: Name of the activation inside the bottleneck.
-        invertible: Whether a NICE coupling stands on the embeddings (and its inverse before the
-            vocabulary matrix).
+        invertible: Whether a NICE coupling stands on the embeddings (and its inverse before the vocabulary matrix).
         invertible_reduction_factor: Half the width over the width inside the couplings.
         invertible_non_linearity: Activation inside the couplings; by default the bottleneck's.
         leave_out: Layers without a bottleneck, counted from 0.
         dropout: Dropout on the bottleneck's output while training.
-        scaling: Factor on the bottleneck's output: a number, ``learned`` (one), or ``channel``
-            (one for each unit).
+        scaling: Factor on the bottleneck's output: a number, ``learned`` (one), or ``channel`` (one for each unit).
         mh_adapter: A bottleneck after attention (Houlsby has both).
         output_adapter: A bottleneck after the feed-forward part.
         is_parallel: Reads the sublayer's input instead of its output.
@@ -42,8 +39,7 @@ class BottleneckConfig:
         ln_before: A norm of its own on its input.
         ln_after: A norm of its own on its output.
         adapter_residual_before_ln: Whether ``ln_after`` stands behind the residual sum.
-        use_gating: A gate on its output, averaged over the length (padding included, as
-            AdapterHub has it).
+        use_gating: A gate on its output, averaged over the length (padding included, as AdapterHub has it).
         stochastic_depth: Share of rows that skip it while training.
         init_weights: How fresh weights are drawn: ``bert``, ``mam_adapter`` or ``houlsby``.
         own_norms: On backbones with a norm behind each sublayer (Gemma): whether each layer
@@ -235,10 +231,13 @@ class LanguageConfig:
         reduction_factor: 2, or 16 under about 1 MB of text.
         invertible: Train a NICE coupling with it.
         drop_last_layer: Leave the last layer without a bottleneck (MAD-X 2.0).
-        upper_layers: So many bottlenecks only, in the uppermost of the layers that would have one; by
-            default all have. Without a coupling nothing below the lowest one asks for a gradient.
-        restrict_vocabulary: Let the training loss go over the pieces that occur in the corpus only; the
-            held-out loss always goes over all.
+        upper_layers: So many bottlenecks only, in the uppermost of the layers that would have one; by default
+            all have. Without a coupling nothing below the lowest one asks for a gradient.
+        restrict_vocabulary: The training loss goes over the corpus' own pieces only; looks go over all.
+        embedding_rows: Train a delta on the row of each piece that the corpus uses (no special tokens), in the
+            embeddings and, where it is tied to them, in the vocabulary matrix.
+        embedding_rows_at_least: A piece that occurs less often in the corpus has none.
+        embedding_rows_rate: Factor on these deltas' learning rate; they have no weight decay.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.
@@ -262,6 +261,9 @@ class LanguageConfig:
     drop_last_layer: bool = True
     upper_layers: int | None = None
     restrict_vocabulary: bool = False
+    embedding_rows: bool = False
+    embedding_rows_at_least: int = 5
+    embedding_rows_rate: float = 1.0
     steps: int | None = None
     max_minutes: float | None = None
     batch_size: int = 32
@@ -281,8 +283,8 @@ class LanguageConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor upper_layers steps max_minutes batch_size block_length "
-                "learning_rate clip evaluate_every patience heldout_blocks"
+                "rank reduction_factor upper_layers embedding_rows_at_least embedding_rows_rate steps "
+                "max_minutes batch_size block_length learning_rate clip evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking"),
         )
@@ -405,11 +407,13 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
         for name in shares
         if not 0 <= values[name] <= 1
     ]
+    low = config.method not in PRESETS
     if config.method not in METHODS:
         problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
-    elif config.method not in PRESETS and values.get("upper_layers") is not None:
-        problems.append(
-            f"upper_layers = {values['upper_layers']}: {config.method} has no bottlenecks to leave out"
-        )
+    elif low and values.get("upper_layers") is not None:
+        layers = values["upper_layers"]
+        problems.append(f"upper_layers = {layers}: {config.method} has no bottlenecks to leave out")
+    elif low and values.get("embedding_rows"):
+        problems.append(f"embedding_rows: a {config.method} adapter's folder has no place for them")
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

@@ -143,7 +143,6 @@ class _Bound:
         one = self.stack.invertible
         return CouplingSite([one], inverse=inverse) if one is not None else None
 
-
     def rows(self) -> tuple[RowDeltas | None, ...]:
         """The embedding rows of each composition; empty if there are none."""
         stack = self.stack

@@ -68,7 +68,9 @@ def _rows(adapters: Sequence[Adapter], weights: Sequence[float]) -> EmbeddingRow
     if not there:
         return None
     first = there[0][0].deltas
-    tables = [RowTable(t.ids.to(first.device), t.deltas.double().to(first.device)) for t, _ in there]
+    tables = [
+        RowTable(t.ids.to(first.device), t.deltas.double().to(first.device)) for t, _ in there
+    ]
     total = weighed(tables, [weight for _, weight in there])
     rows = EmbeddingRows(total.ids, first.shape[1]).to(first.dtype)
     rows.deltas.copy_(total.deltas)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from adapterkit.errors import ConfigError
 from adapterkit.nn.groups import Groups, Where, by_row
 from adapterkit.nn.sites import Caught
 
@@ -60,12 +61,19 @@ class EmbeddingRows(nn.Module):
     Args:
         ids: Token ids, each once, in rising order. Shape ``(rows,)``.
         width: Width of the backbone.
+
+    Raises:
+        ConfigError: If there are none, or they are in another order.
     """
 
     ids: Tensor
 
     def __init__(self, ids: Tensor, width: int) -> None:
         super().__init__()
+        if not len(ids) or int(ids[0]) < 0 or not bool((ids[1:] > ids[:-1]).all()):
+            raise ConfigError(
+                "embedding rows: token ids must be 0 or more, in rising order, each once, and at least one"
+            )
         self.register_buffer("ids", ids.to(torch.int32))
         self.deltas = nn.Parameter(torch.zeros(len(ids), width, device=ids.device))
 
@@ -109,7 +117,7 @@ def weighed(tables: Sequence[RowTable], weights: Sequence[float]) -> RowTable:
         tables: At least one.
         weights: One for each.
     """
-    ids = torch.cat([table.ids for table in tables]).unique()
+    ids = torch.unique(torch.cat([table.ids for table in tables]))
     first = tables[0].deltas
     total = first.new_zeros(len(ids), first.shape[1])
     for table, weight in zip(tables, weights, strict=True):
@@ -144,9 +152,8 @@ class LookupSite:
 
 
 def _scaled(deltas: Tensor, scale: Any, like: Tensor) -> Tensor:
-    if isinstance(scale, Tensor):
-        scale = scale.to(like.dtype)
-    return (deltas * scale).to(like.dtype)
+    factor = scale.to(like.dtype) if isinstance(scale, Tensor) else float(scale)
+    return (deltas * factor).to(like.dtype)
 
 
 class LogitsSite:
