@@ -53,7 +53,8 @@ def to_adapters(model: Any, adapter: Adapter, *, with_head: bool = True) -> str:
 
     Raises:
         ConfigError: If the name is taken there, the head has no place there, the adapter is a LoRA
-            or IA3 (peft loads these), or that library would compute something else with it.
+            or IA3 (peft loads these), or that library would compute something else with it (it knows no
+            embedding rows).
         AdapterMismatch: If it was made for a backbone of another type, width or depth.
     """
     if adapter.name in _names(model):
@@ -63,6 +64,11 @@ def to_adapters(model: Any, adapter: Adapter, *, with_head: bool = True) -> str:
     if isinstance(adapter.config, LowRankConfig):
         raise ConfigError(
             f"{adapter.name!r} is a {adapter.config.method} adapter; peft loads its folder"
+        )
+    if adapter.embedding_rows is not None:
+        raise ConfigError(
+            f"{adapter.name!r} has embedding rows, which the adapters library does not know; "
+            "bring adapter.without_embedding_rows() over, which is another adapter"
         )
     with_head = with_head and adapter.head is not None
     if with_head and not hasattr(model, "heads"):

@@ -15,17 +15,14 @@ class BottleneckConfig:
     """The shape of a bottleneck adapter, in the field's (AdapterHub's) names. The defaults are Pfeiffer's.
 
     Attributes:
-        reduction_factor: Width of the backbone over width of the bottleneck; a number, or a
-            number by layer (``{"0": 8, "default": 16}``).
+        reduction_factor: Width of the backbone over width of the bottleneck; a number, or a number by layer (``{"0": 8, "default": 16}``).
         non_linearity: Name of the activation inside the bottleneck.
-        invertible: Whether a NICE coupling stands on the embeddings (and its inverse before the
-            vocabulary matrix).
+        invertible: Whether a NICE coupling stands on the embeddings (and its inverse before the vocabulary matrix).
         invertible_reduction_factor: Half the width over the width inside the couplings.
         invertible_non_linearity: Activation inside the couplings; by default the bottleneck's.
         leave_out: Layers without a bottleneck, counted from 0.
         dropout: Dropout on the bottleneck's output while training.
-        scaling: Factor on the bottleneck's output: a number, ``learned`` (one), or ``channel``
-            (one for each unit).
+        scaling: Factor on the bottleneck's output: a number, ``learned`` (one), or ``channel`` (one for each unit).
         mh_adapter: A bottleneck after attention (Houlsby has both).
         output_adapter: A bottleneck after the feed-forward part.
         is_parallel: Reads the sublayer's input instead of its output.
@@ -35,8 +32,7 @@ class BottleneckConfig:
         ln_before: A norm of its own on its input.
         ln_after: A norm of its own on its output.
         adapter_residual_before_ln: Whether ``ln_after`` stands behind the residual sum.
-        use_gating: A gate on its output, averaged over the length (padding included, as
-            AdapterHub has it).
+        use_gating: A gate on its output, averaged over the length (padding included, as AdapterHub has it).
         stochastic_depth: Share of rows that skip it while training.
         init_weights: How fresh weights are drawn: ``bert``, ``mam_adapter`` or ``houlsby``.
         own_norms: On backbones with a norm behind each sublayer (Gemma): whether each layer

@@ -11,10 +11,11 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.config import Linear, LowRankConfig
 from adapterkit.errors import AdapterMismatch, found
+from adapterkit.nn.embedding_rows import EmbeddingRows
 
 
 def check_parts(backbone: Backbone, stack: Composition) -> None:
-    """Refuse low-rank adapters of other linear layers than ``backbone`` has, and heads of another vocabulary.
+    """Refuse low-rank adapters of other linear layers than ``backbone`` has, and heads or rows of another vocabulary.
 
     Raises:
         AdapterMismatch: With every difference.
@@ -22,6 +23,8 @@ def check_parts(backbone: Backbone, stack: Composition) -> None:
     base = base_of(backbone.model, backbone.architecture)
     for adapter in stack.adapters:
         problems = _head_problems(adapter, backbone)
+        if adapter.embedding_rows is not None:
+            problems += row_problems(adapter.embedding_rows, backbone)
         if isinstance(adapter.config, LowRankConfig):
             problems += _prefix_problems(adapter.config, backbone)
             problems += _linear_problems(base, adapter.config)
@@ -42,6 +45,26 @@ def _head_problems(adapter: Adapter, backbone: Backbone) -> list[str]:
         problems.append(
             f"vocabulary: its {config.head_type} head has {config.vocabulary} tokens, "
             f"the backbone has {backbone.vocabulary}"
+        )
+    return problems
+
+
+def row_problems(rows: EmbeddingRows, backbone: Backbone) -> list[str]:
+    """Why embedding rows do not fit ``backbone``, a line each."""
+    if backbone.architecture.kind == "seq2seq":
+        return [
+            "embedding rows: over an encoder-decoder, whose two sides share their embeddings, there are none; "
+            "take adapter.without_embedding_rows()"
+        ]
+    vocabulary, width = backbone.embedding_matrix().shape
+    problems = []
+    if rows.deltas.shape[1] != width:
+        problems.append(
+            f"embedding rows: they are {rows.deltas.shape[1]} wide, the backbone's embeddings {width}"
+        )
+    if len(rows) and int(rows.ids[-1]) >= vocabulary:
+        problems.append(
+            f"embedding rows: of token {int(rows.ids[-1])}, the backbone's go up to {vocabulary - 1}"
         )
     return problems
 

@@ -4,7 +4,7 @@ The twin shares every tensor with the backbone; only modules and hooks are its o
 bound to the hooks of one call's twin.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
 from adapterkit.config import BottleneckConfig
 from adapterkit.nn.apart import Apart
+from adapterkit.nn.embedding_rows import CatchOutput, LogitsSite, LookupSite, RowDeltas
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.sites import (
     Catch,
@@ -39,12 +40,14 @@ class Hooked:
         vocabulary_head: The masked-LM model without its encoder; None where there is no such model.
             Of an encoder-decoder, the whole model.
         vocabulary: The vocabulary matrix, if the head stops before it; None if the head gives logits.
+        rows: What the composition adds to rows of that matrix, for a loss that multiplies with it by itself.
         narrow: Tells the encoder's last layer which positions to compute; None where it computes all.
     """
 
     encoder: Any
     vocabulary_head: Any
     vocabulary: nn.Linear | None = None
+    rows: RowDeltas | None = None
     narrow: Narrow | None = None
 
 
@@ -65,19 +68,30 @@ def hook(
     base = base_of(backbone.twin(), backbone.architecture)
     narrow = _hook_narrow(backbone.architecture, base, stack)
     _hook_base(backbone.architecture, base, _Bound(stack, groups))
-    head, matrix = _head(backbone, stack, groups) if vocabulary else (None, None)
-    return Hooked(base, head, matrix, narrow)
+    hooked = hook_head(backbone, stack, groups) if vocabulary else Hooked(None, None)
+    return replace(hooked, encoder=base, narrow=narrow)
 
 
-def hook_head(backbone: Backbone, stack: Composition, groups: Groups) -> Hooked:
+def hook_head(backbone: Backbone, stack: Composition, groups: Groups | None) -> Hooked:
     """The vocabulary head of `hook` alone, for features that were computed before: no encoder is made.
 
     Args:
         backbone: Stays as it is.
-        stack: What to compute: rows.
-        groups: The composition of each row of the features.
+        stack: What to compute.
+        groups: For `Rows`, the composition of each row of the features; else None.
     """
-    return Hooked(None, *_head(backbone, stack, groups))
+    row, bound = backbone.architecture, _Bound(stack, groups)
+    base = base_of(backbone.model, row)
+    if base is backbone.model:
+        return Hooked(None, None)
+    model = twin(backbone.model, instead={base: _HandOn(base, row.embeddings)})
+    found = _matrix(row, model)
+    matrix = found if isinstance(found, nn.Linear) and not _capped(base) else None
+    if matrix is not None:
+        put(model, row.vocabulary, nn.Identity())
+    _hook_features(row, model, bound)
+    tied = _hook_logits(backbone, model, found, bound)
+    return Hooked(None, model, matrix, stack.embedding_rows if tied else None)
 
 
 def whole(backbone: Backbone, stack: Composition, groups: Groups | None, *, beams: int = 1) -> Any:
@@ -94,6 +108,7 @@ def whole(backbone: Backbone, stack: Composition, groups: Groups | None, *, beam
     row, bound = backbone.architecture, _Bound(stack, groups, beams)
     _hook_base(row, base_of(model, row), bound)
     _hook_features(row, model, bound)
+    _hook_logits(backbone, model, _matrix(row, model), bound)
     return model
 
 
@@ -127,6 +142,12 @@ class _Bound:
             return site if there else None
         one = self.stack.invertible
         return CouplingSite([one], inverse=inverse) if one is not None else None
+
+    def rows(self) -> tuple[RowDeltas | None, ...]:
+        """The embedding rows of each composition; empty if there are none."""
+        stack = self.stack
+        found = stack.row_embeddings if isinstance(stack, Rows) else (stack.embedding_rows,)
+        return found if any(one is not None for one in found) else ()
 
 
 def _hook_narrow(row: Architecture, base: nn.Module, stack: Composition) -> Narrow | None:
@@ -164,9 +185,16 @@ def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:
                 if node is not None:
                     _hook_place(layer, layers[-1], place, node, apart=bound.stack.needs_parts)
             number += 1
-    site = bound.at(row, row.embeddings).coupling(inverse=False)
+    here = bound.at(row, row.embeddings)
+    site, rows = here.coupling(inverse=False), here.rows()
+    if site is None and not rows:
+        return
+    own = _own_module(base, row.embeddings)
+    if rows:  # before the coupling: over a decoder both hang on one module
+        words = base.get_input_embeddings()  # type: ignore[operator]
+        words.register_forward_hook(LookupSite(rows, here.groups))
     if site is not None:
-        _own_module(base, row.embeddings).register_forward_hook(site)
+        own.register_forward_hook(site)
 
 
 def _own_module(base: nn.Module, path: str) -> nn.Module:
@@ -225,20 +253,30 @@ def _hook_place(
     output.register_forward_hook(OutputSite(node, norm, caught, last_norm))
 
 
-def _head(
-    backbone: Backbone, stack: Composition, groups: Groups | None
-) -> tuple[Any, nn.Linear | None]:
-    """The masked-LM model with its encoder and its vocabulary matrix replaced by what hands features on."""
-    row = backbone.architecture
-    base = base_of(backbone.model, row)
-    if base is backbone.model:
-        return None, None
-    model = twin(backbone.model, instead={base: _HandOn(base, row.embeddings)})
-    matrix = module_at(model, row.vocabulary) if row.vocabulary and not _capped(base) else None
-    if isinstance(matrix, nn.Linear):
-        put(model, row.vocabulary, nn.Identity())
-    _hook_features(row, model, _Bound(stack, groups))
-    return model, matrix if isinstance(matrix, nn.Linear) else None
+def _matrix(row: Architecture, model: nn.Module) -> nn.Module | None:
+    return module_at(model, row.vocabulary) if row.vocabulary else None
+
+
+def _hook_logits(
+    backbone: Backbone, model: nn.Module, matrix: nn.Module | None, bound: _Bound
+) -> bool:
+    """Put embedding rows behind the vocabulary matrix if it is the embeddings' own, and say whether it is."""
+    row, rows = backbone.architecture, bound.rows()
+    if not rows:
+        return False
+    if matrix is not None:
+        tied = matrix._parameters.get("weight") is backbone.embedding_matrix()
+        if tied:
+            matrix.register_forward_hook(LogitsSite(rows, bound.at(row, row.vocabulary).groups))
+        return tied
+    by_hand = module_at(model, row.by_hand) if row.by_hand else None
+    if by_hand is None:
+        return False
+    caught = Caught()  # behind the coupling's inverse, which hangs on the same module
+    features = next(found for path in row.features if (found := module_at(model, path)) is not None)
+    features.register_forward_hook(CatchOutput(caught))
+    by_hand.register_forward_hook(LogitsSite(rows, bound.groups, caught))
+    return True
 
 
 def _capped(base: nn.Module) -> bool:

@@ -17,12 +17,15 @@ from torch import Tensor
 from adapterkit.composition.adapter import Adapter
 from adapterkit.config import BackboneFacts, BottleneckConfig, Linear, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, found
+from adapterkit.nn.embedding_rows import EmbeddingRows, RowTable, weighed
 
 
 def merge(
     adapters: Sequence[Adapter], weights: Sequence[float], *, name: str = "merged"
 ) -> Adapter:
     """The weighted sum of adapters' weights, the invertible parts and heads too.
+
+    Embedding rows are summed over all pieces that one of them has a row for; without one it counts as zero.
 
     Weights need not sum to one: ``merge([a, b, c], [1, 1, -1])`` adds to ``a`` what makes ``b`` of ``c``.
     LoRAs are merged exactly: the change of the new one is the sum of their changes, its rank the sum of their
@@ -45,12 +48,33 @@ def merge(
     merged = _copy(adapters[0], name, adapters, shares)
     with torch.no_grad():
         for key, tensor in merged.tensors().items():
+            if key.startswith("embedding_rows."):
+                continue
             parts = [a.tensors()[key] for a in adapters]
             if _is_lora(merged) and key.startswith("patches."):
                 tensor.copy_(_joined(key, parts, adapters, shares))
             else:
                 tensor.copy_(_sum(parts, shares))
+        merged.embedding_rows = _rows(adapters, shares)
     return merged.eval()
+
+
+def _rows(adapters: Sequence[Adapter], weights: Sequence[float]) -> EmbeddingRows | None:
+    there = [
+        (adapter.embedding_rows.table(), weight)
+        for adapter, weight in zip(adapters, weights, strict=True)
+        if adapter.embedding_rows is not None
+    ]
+    if not there:
+        return None
+    first = there[0][0].deltas
+    tables = [
+        RowTable(t.ids.to(first.device), t.deltas.double().to(first.device)) for t, _ in there
+    ]
+    total = weighed(tables, [weight for _, weight in there])
+    rows = EmbeddingRows(total.ids, first.shape[1]).to(first.dtype)
+    rows.deltas.copy_(total.deltas)
+    return rows
 
 
 def _checked(
@@ -171,10 +195,15 @@ def _differences(a: Adapter, b: Adapter) -> list[str]:
         return problems + _path_differences(a, b)
     if _plain(a.config) != _plain(b.config):
         problems.append(f"shape: {a.name!r} is {a.config!r:.300}, {b.name!r} is {b.config!r:.300}")
-    mine, theirs = a.tensors(), b.tensors()
-    if {k: t.shape for k, t in mine.items()} != {k: t.shape for k, t in theirs.items()}:
+    if _shapes(a) != _shapes(b):
         problems.append(f"tensors: {a.name!r} and {b.name!r} hold different ones")
     return problems
+
+
+def _shapes(adapter: Adapter) -> dict[str, tuple[int, ...]]:
+    """Of all tensors but the embedding rows, which need not be of the same pieces."""
+    tensors = adapter.without_embedding_rows().tensors()
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _identities(a: BackboneFacts, b: BackboneFacts) -> list[tuple[str, str, str]]:

@@ -374,10 +374,11 @@ class AdaptedModel(nn.Module):
             return cross_entropy(logits, targets)
         hidden = self._wanted(self._frozen, batch, wanted)
         features = self._frozen.vocabulary_head(inputs_embeds=hidden.unsqueeze(1)).logits.squeeze(1)
+        rows = None if self._frozen.rows is None else self._frozen.rows.table()
         if pieces is not None:
-            return pieces.cross_entropy(features, targets)
+            return pieces.cross_entropy(features, targets, rows)
         matrix = self._frozen.vocabulary
-        return frozen_cross_entropy(features, matrix.weight, matrix.bias, targets)
+        return frozen_cross_entropy(features, matrix.weight, matrix.bias, targets, rows)
 
     def _wanted(self, hooked: Hooked, batch: Batch, wanted: Tensor) -> Tensor:
         """Last hidden state at the wanted positions. Shape ``(wanted, width)``."""

@@ -30,6 +30,10 @@ class LanguageConfig:
             default all have. Without a coupling nothing below the lowest one asks for a gradient.
         restrict_vocabulary: Let the training loss go over the corpus' own pieces only (never the held-out).
         lower_layers: Bottlenecks in so many of the lowest layers only; by default in all.
+        embedding_rows: Train a delta on the row of each piece that the corpus uses (no special tokens), in the
+            embeddings and, where it is tied to them, in the vocabulary matrix.
+        embedding_rows_at_least: A piece that occurs less often in the corpus has none.
+        embedding_rows_rate: Factor on these deltas' learning rate; they have no weight decay.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.
@@ -53,6 +57,9 @@ class LanguageConfig:
     drop_last_layer: bool = True
     upper_layers: int | None = None
     restrict_vocabulary: bool = False
+    embedding_rows: bool = False
+    embedding_rows_at_least: int = 5
+    embedding_rows_rate: float = 1.0
     lower_layers: int | None = None
     steps: int | None = None
     max_minutes: float | None = None
@@ -73,7 +80,7 @@ class LanguageConfig:
         _check(
             self,
             positive=(
-                "rank reduction_factor upper_layers lower_layers steps max_minutes batch_size block_length "
+                "rank reduction_factor upper_layers lower_layers steps max_minutes batch_size block_length embedding_rows_at_least embedding_rows_rate "
                 "learning_rate clip evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking"),
@@ -166,5 +173,9 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
             for name in ("upper_layers", "lower_layers")
             if values.get(name) is not None
         ]
+        if values.get("embedding_rows"):
+            problems.append(
+                f"embedding_rows: a {config.method} adapter's folder has no place for them"
+            )
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")

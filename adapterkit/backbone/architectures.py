@@ -40,6 +40,7 @@ def _bert_like(
     low_rank: tuple[str, ...] = ("query", "value"),
     offset: bool = False,
     unbatched: str = "",
+    by_hand: str = "",
 ) -> Architecture:
     return Architecture(
         model_type=model_type,
@@ -47,6 +48,7 @@ def _bert_like(
         embeddings="embeddings",
         features=features,
         vocabulary=vocabulary,
+        by_hand=by_hand,
         prefix=prefix,
         low_rank=low_rank,
         offset_positions=offset,
@@ -138,6 +140,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             "cls.predictions.decoder",
             low_rank=("in_proj",),
             unbatched="attention.self",
+            by_hand="lm_predictions.lm_head",
         ),
         _bert_like(
             "deberta-v2",
@@ -146,6 +149,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             "cls.predictions.decoder",
             low_rank=("query_proj", "value_proj"),
             unbatched="attention.self",
+            by_hand="lm_predictions.lm_head",
         ),
         _decoder("llama", pre_mlp="post_attention_layernorm"),
         _decoder("qwen3", pre_mlp="post_attention_layernorm"),

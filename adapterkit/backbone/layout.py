@@ -65,6 +65,8 @@ class Architecture:
             vocabulary matrix; the first that exists counts.
         vocabulary: Path, inside the same model, of the linear layer that is the vocabulary matrix;
             where there is none (newer DeBERTa heads multiply by hand) logits come from the model.
+        by_hand: Module of the same model that multiplies with the embedding matrix itself, where
+            no linear layer does (newer DeBERTa heads).
         prefix: Attribute of the base model inside the model with the vocabulary matrix, and first
             part of keys.
         low_rank: Linear layers, by the ends of their names, that LoRA adapts by default.
@@ -84,6 +86,7 @@ class Architecture:
     prefix: str
     low_rank: tuple[str, ...]
     vocabulary: str = ""
+    by_hand: str = ""
     offset_positions: bool = False
     kind: Literal["masked", "causal", "seq2seq"] = "masked"
     unbatched: str = ""

@@ -140,6 +140,17 @@ def train_language(
         bool,
         typer.Option("--restrict-vocabulary", help="Train over the text's own pieces only."),
     ] = False,
+    embedding_rows: Annotated[
+        bool,
+        typer.Option("--embedding-rows", help="Also train the rows of the text's own pieces."),
+    ] = False,
+    embedding_rows_at_least: Annotated[
+        int,
+        typer.Option("--embedding-rows-at-least", help="Only of pieces that occur so often."),
+    ] = 5,
+    embedding_rows_rate: Annotated[
+        float, typer.Option("--embedding-rows-rate", help="Factor on their learning rate.")
+    ] = 1.0,
     evaluate_every: Annotated[
         int | None, typer.Option("--evaluate-every", help="Steps between checkpoints.")
     ] = None,
@@ -175,6 +186,9 @@ def train_language(
         invertible=invertible,
         upper_layers=upper_layers,
         restrict_vocabulary=restrict_vocabulary,
+        embedding_rows=embedding_rows,
+        embedding_rows_at_least=embedding_rows_at_least,
+        embedding_rows_rate=embedding_rows_rate,
         steps=steps,
         max_minutes=max_minutes,
         batch_size=batch_size or LanguageConfig().batch_size,
@@ -212,6 +226,7 @@ def _report(provenance: dict[str, Any], out: Path, *, json: bool) -> None:
         "best_step": run["best_step"],
         "started_at_steps": run["started_at_steps"],
         "softmax_pieces": provenance["softmax_pieces"],
+        "embedding_rows": provenance.get("embedding_rows", 0),
     }
     if json:
         print_json(record)
@@ -224,6 +239,8 @@ def _report(provenance: dict[str, Any], out: Path, *, json: bool) -> None:
     )
     if provenance["config"]["restrict_vocabulary"]:
         typer.echo(f"trained over the text's own {record['softmax_pieces']:,} pieces")
+    if record["embedding_rows"]:
+        typer.echo(f"with the rows of {record['embedding_rows']:,} pieces of the vocabulary")
     typer.echo(f"adapter: {out}")
     if loss["adapter"] >= loss["backbone"]:
         say(

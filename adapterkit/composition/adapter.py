@@ -11,6 +11,7 @@ from adapterkit.backbone.identity import canonical
 from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, found
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
+from adapterkit.nn.embedding_rows import EmbeddingRows
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import LowRank, Patch, Rescale
 from adapterkit.nn.sites import Node
@@ -27,6 +28,7 @@ class Adapter(nn.Module):
         kind: ``language``, ``domain`` or ``task``; empty where a folder does not say.
         language: ISO 639-3 code of the text it was trained on, or empty.
         config: Shape of its bottlenecks, or of its LoRA or IA3 parts.
+        embedding_rows: What it changes in rows of the vocabulary; None where it has no such part.
         backbone: The backbone it was made for, as far as known.
         provenance: How it was made (plain JSON values), as its folder tells.
         allowed: Name of a derived backbone on which whoever loaded it allowed it; never from a folder.
@@ -57,6 +59,7 @@ class Adapter(nn.Module):
         self.attention = _blocks(shape, backbone.width, layers if shape.mh_adapter else [])
         self.invertible = _coupling(shape, backbone.width) if shape.invertible else None
         self.patches = _patches(config) if isinstance(config, LowRankConfig) else nn.ModuleDict()
+        self.embedding_rows: EmbeddingRows | None = None
         self.head = head
 
     @property
@@ -110,7 +113,7 @@ class Adapter(nn.Module):
         return digest_of_tensors(self.tensors())
 
     def parameter_count(self) -> int:
-        """Numbers in its bottlenecks, coupling and head."""
+        """Numbers in its bottlenecks, coupling, embedding rows and head."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def without_layers(self, layers: tuple[int, ...]) -> "Adapter":
@@ -128,6 +131,13 @@ class Adapter(nn.Module):
         clone.config = replace(
             self.config, leave_out=tuple(sorted({*self.config.leave_out, *layers}))
         )
+        return clone
+
+    def without_embedding_rows(self) -> "Adapter":
+        """A copy without its embedding rows (all else is shared)."""
+        clone = copy.copy(self)
+        clone.__dict__ = {**self.__dict__, "_modules": dict(self._modules)}
+        clone.embedding_rows = None
         return clone
 
     def check_fits(self, facts: BackboneFacts, *, allow_backbone: str | None = None) -> None:

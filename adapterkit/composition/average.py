@@ -6,6 +6,7 @@ from typing import Any
 from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling, MeanCoupling
+from adapterkit.nn.embedding_rows import MeanRows, RowDeltas
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch, PatchMean
 from adapterkit.nn.sites import Mean, Node
@@ -14,8 +15,9 @@ from adapterkit.nn.sites import Mean, Node
 class Average(Value):
     """Outputs of adapters or stacks, averaged at every place, with weights that sum to one.
 
-    Invertible parts are averaged inside the coupling, so that the inverse stays exact. A part that has
-    nothing at some layer counts there with an unchanged output.
+    Invertible parts are averaged inside the coupling, so that the inverse stays exact; embedding rows are
+    averaged as values, over all pieces that any part has a row for. A part that has nothing at some layer,
+    or no row for a piece, counts there with no change.
 
     Args:
         parts: Adapters, stacks or averages.
@@ -63,6 +65,16 @@ class Average(Value):
             if part.invertible is not None
         ]
         return MeanCoupling(*zip(*there, strict=True)) if there else None
+
+    @property
+    def embedding_rows(self) -> RowDeltas | None:
+        """The weighted sum of the parts' rows; None if no part has any."""
+        there = [
+            (part.embedding_rows, weight)
+            for part, weight in zip(self.parts, self.weights, strict=True)
+            if part.embedding_rows is not None
+        ]
+        return MeanRows(*zip(*there, strict=True)) if there else None
 
     @property
     def head(self) -> Head | None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from adapterkit.composition.adapter import Adapter
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.embedding_rows import RowDeltas
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch
 from adapterkit.nn.sites import Node
@@ -42,6 +43,10 @@ class Composition(Protocol):
     @property
     def invertible(self) -> Coupling | None:
         """The coupling on the embeddings."""
+
+    @property
+    def embedding_rows(self) -> RowDeltas | None:
+        """What it adds to rows of the vocabulary."""
 
     @property
     def head(self) -> Head | None:
@@ -137,6 +142,7 @@ def placed(composition: Kind, device: torch.device, dtype: torch.dtype) -> Kind:
         composition,
         keeps=lambda old: old.device == device and old.dtype == dtype,
         change=lambda old: nn.Parameter(old.detach().to(device, dtype), old.requires_grad),
+        place=lambda old: old.to(device),
     )
 
 
@@ -146,6 +152,7 @@ def frozen(composition: Kind) -> Kind:
         composition,
         keeps=lambda old: not old.requires_grad,
         change=lambda old: nn.Parameter(old.detach(), requires_grad=False),
+        place=lambda old: old,
     )
 
 
@@ -154,6 +161,7 @@ def _copied(
     *,
     keeps: Callable[[nn.Parameter], bool],
     change: Callable[[nn.Parameter], nn.Parameter],
+    place: Callable[[Tensor], Tensor],
 ) -> Kind:
     memo: dict[int, Any] = {}
     for part in (*composition.adapters, *composition.fusions):
@@ -163,6 +171,7 @@ def _copied(
             memo[id(part)] = part
         else:
             memo |= {id(old): change(old) for old in part.parameters() if id(old) not in memo}
+            memo |= {id(old): place(old) for old in part.buffers() if id(old) not in memo}
     return copy.deepcopy(composition, memo)
 
 

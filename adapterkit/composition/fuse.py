@@ -29,7 +29,8 @@ class Fuse(Value):
         seed: Of fresh ones.
 
     Raises:
-        ConfigError: If something other than sequential bottleneck adapters shall be fused.
+        ConfigError: If something other than sequential bottleneck adapters shall be fused, or one has
+            embedding rows: attention weighs what layers say, and a row of the vocabulary has no layer.
         AdapterMismatch: If the adapters are of different backbones.
 
     Source: Pfeiffer et al. (2021), "AdapterFusion".
@@ -95,6 +96,11 @@ class Fuse(Value):
         found = self.layers.at(place, layer)
         return Fused(tuple(blocks), found) if blocks and found is not None else None
 
+    @property
+    def embedding_rows(self) -> None:
+        """None: adapters with embedding rows are not fused."""
+        return
+
     def patch(self, path: str) -> Patch | None:
         """None: only bottlenecks can be fused."""
         return None
@@ -115,6 +121,11 @@ def _check(adapters: tuple[Adapter, ...]) -> None:
         if not isinstance(adapter.config, BottleneckConfig) or adapter.config.is_parallel:
             raise ConfigError(
                 f"adapter {adapter.name!r} is no sequential bottleneck: only such can be fused"
+            )
+        if adapter.embedding_rows is not None:
+            raise ConfigError(
+                f"adapter {adapter.name!r} has embedding rows, which attention over layers cannot weigh; "
+                "fuse adapter.without_embedding_rows()"
             )
     facts = {(a.backbone.model_type, a.backbone.width, a.backbone.layers) for a in adapters}
     if len(facts) > 1:

@@ -6,6 +6,7 @@ from typing import Any
 from adapterkit.composition.base import Composition, Value, check_children
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.embedding_rows import RowDeltas
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch
@@ -16,7 +17,7 @@ from adapterkit.nn.sites import Node
 class Rows(Value):
     """Several compositions, of which each row of a batch names one: ``model.encode(..., rows=[0, 1, 1])``.
 
-    Invertible part, bottlenecks, low-rank parts and head are each row's own; the result is the same as
+    Invertible part, embedding rows, bottlenecks, low-rank parts and head are each row's own; the result is the same as
     running the rows apart.
 
     Args:
@@ -45,6 +46,16 @@ class Rows(Value):
     def invertibles(self) -> tuple[Coupling | None, ...]:
         """The coupling of each composition."""
         return tuple(part.invertible for part in self.parts)
+
+    @property
+    def embedding_rows(self) -> RowDeltas | None:
+        """None: each row of the batch has its own (`row_embeddings`)."""
+        return None
+
+    @property
+    def row_embeddings(self) -> tuple[RowDeltas | None, ...]:
+        """The embedding rows of each composition."""
+        return tuple(part.embedding_rows for part in self.parts)
 
     @property
     def head(self) -> Head | None:

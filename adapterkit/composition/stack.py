@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition, Value, check_children
+from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
+from adapterkit.nn.embedding_rows import RowDeltas
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch, PatchChain
 from adapterkit.nn.sites import Chain, Node
@@ -17,6 +19,9 @@ class Stack(Value):
     inside a `Stack` is the same as its parts in its place. Another language is another ``Stack``;
     nothing is switched. Two stacks are equal when their adapters' weights and shapes are.
 
+    Raises:
+        ConfigError: If something else stands in it, or more than one of its parts has embedding rows.
+
     Source: Pfeiffer et al. (2020), "MAD-X".
     """
 
@@ -27,6 +32,7 @@ class Stack(Value):
         flat: list[Composition] = []
         for part in parts:
             flat.extend(part.parts if isinstance(part, Stack) else (part,))
+        _check_rows(flat)
         self._set(tuple(flat))
 
     def __iter__(self) -> Iterator[Adapter]:
@@ -39,6 +45,11 @@ class Stack(Value):
     def invertible(self) -> Coupling | None:
         """The coupling on the embeddings: the first part's, as AdapterHub has it."""
         return self.parts[0].invertible if self.parts else None
+
+    @property
+    def embedding_rows(self) -> RowDeltas | None:
+        """The rows of the one part that has some."""
+        return next((p.embedding_rows for p in self.parts if p.embedding_rows is not None), None)
 
     @property
     def head(self) -> Head | None:
@@ -54,3 +65,17 @@ class Stack(Value):
         """What its parts do to the linear layer at ``path``, one after the other."""
         found = tuple(patch for part in self.parts if (patch := part.patch(path)) is not None)
         return PatchChain(found) if found else None
+
+
+def _check_rows(parts: list[Composition]) -> None:
+    having = [
+        ", ".join(repr(adapter.name) for adapter in part.adapters)
+        for part in parts
+        if part.embedding_rows is not None
+    ]
+    if len(having) > 1:
+        raise ConfigError(
+            f"a Stack can hold one part with embedding rows, here are {len(having)}: {'; '.join(having)}\n"
+            "Each was trained on the backbone's own rows. Take adapter.without_embedding_rows() of all but one, "
+            "or average the adapters: Average(a, b)."
+        )

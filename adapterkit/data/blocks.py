@@ -81,12 +81,18 @@ class Blocks:
             for place in range(first, first + batch_size)
         ]
 
-    def pieces(self) -> Tensor:
-        """The token ids that occur in the blocks, in rising order. Shape ``(pieces,)``."""
-        seen = np.zeros(self.vocabulary.size, dtype=bool)
+    def pieces(self, at_least: int = 1) -> Tensor:
+        """The token ids that occur so often in the blocks, in rising order. Shape ``(pieces,)``."""
+        count = np.zeros(self.vocabulary.size, dtype=np.int64)
         for start in range(0, len(self), _BLOCKS_AT_ONCE):  # they may be larger than memory
-            seen[self.tokens[start : start + _BLOCKS_AT_ONCE]] = True
-        return torch.from_numpy(seen.nonzero()[0])
+            part = self.tokens[start : start + _BLOCKS_AT_ONCE]
+            count += np.bincount(part.ravel(), minlength=self.vocabulary.size)
+        return torch.from_numpy((count >= at_least).nonzero()[0])
+
+    def plain_pieces(self, at_least: int) -> Tensor:
+        """`pieces` without special tokens."""
+        found = self.pieces(at_least)
+        return found[~torch.isin(found, torch.tensor(self.vocabulary.special, dtype=torch.long))]
 
     def masked(self, rows: Sequence[int], *, share: float, seed: int) -> Batch:
         """Mask the blocks ``rows``.

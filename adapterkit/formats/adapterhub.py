@@ -1,8 +1,8 @@
 """Reading and writing AdapterHub folders, strictly: everything is compared before a tensor is copied.
 
 A folder holds ``adapter_config.json`` and ``adapter.safetensors``; a task adapter's also ``head_config.json``
-and ``model_head.safetensors``. We add ``adapterkit.json`` (provenance and checksums), which other loaders
-ignore. Old ``.bin`` files are read as plain state dicts, and only where there is no safetensors file.
+and ``model_head.safetensors``. We add ``adapterkit.json`` (provenance and checksums), and for an adapter with
+embedding rows ``embedding_rows.safetensors``; other loaders ignore both, and compute without the rows. Old ``.bin`` files are read as plain state dicts, and only where there is no safetensors file.
 What is compared, and how, is in `description`.
 """
 
@@ -16,7 +16,7 @@ from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.files import folder_in_one_step, sha256_of, write_json
 from adapterkit.formats import envelope, keys
 from adapterkit.formats.description import Description, describe, describe_head
-from adapterkit.formats.filling import Files, fill, fill_module, hollow
+from adapterkit.formats.filling import Files, fill, fill_module, hollow, read_rows
 from adapterkit.formats.guard import (
     ADAPTER_WEIGHTS,
     CONFIG,
@@ -24,6 +24,7 @@ from adapterkit.formats.guard import (
     HEAD_WEIGHTS,
     OWN_FILE,
     OWNED,
+    ROWS_WEIGHTS,
     SETUP,
     check_folder,
 )
@@ -66,6 +67,7 @@ def read_folder(folder: Path, *, with_head: bool = True) -> Adapter:
     with hollow():
         adapter = _build(folder, told)
     fill_module(adapter, values)
+    adapter.embedding_rows = read_rows(files, told.rows) if told.rows is not None else None
     return adapter.eval()
 
 
@@ -89,9 +91,10 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
     """Write ``adapter`` so that adapters 1.3.0 and `read_folder` read it; the same adapter, the same bytes.
 
     Raises:
-        ConfigError: If its name cannot be a part of keys and paths.
+        ConfigError: If its name cannot be a part of keys and paths, or it is a LoRA or IA3 with
+            embedding rows.
     """
-    check_name(adapter.name)
+    check_writable(adapter)
     config = adapter.config
     if isinstance(config, LowRankConfig):
         return write_peft(adapter, folder)
@@ -113,6 +116,8 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
         )
         if adapter.head is not None:
             write_head(adapter.head, adapter.name, adapter.backbone, new)
+        if adapter.embedding_rows is not None:
+            write_tensors(new / ROWS_WEIGHTS, dict(adapter.embedding_rows.state_dict()))
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
         write_json(new / OWN_FILE, own_record(adapter, sums))
 
@@ -177,12 +182,17 @@ def check_writable(adapter: Adapter) -> None:
     """Refuse an adapter that has no form on disk; a training asks before it begins.
 
     Raises:
-        ConfigError: If no folder could carry its name, or it is a LoRA or IA3 whose head has no form
-            that `peft` loads.
+        ConfigError: If no folder could carry its name, or it is a LoRA or IA3 with embedding rows or
+            with a head that has no form that `peft` loads.
     """
     check_name(adapter.name)
     if isinstance(adapter.config, LowRankConfig):
         _head_names(adapter)
+        if adapter.embedding_rows is not None:
+            raise ConfigError(
+                f"{adapter.name!r} is a {adapter.config.method} adapter: its folder has no place for embedding rows; "
+                "use a bottleneck adapter (the default method), or adapter.without_embedding_rows()"
+            )
 
 
 def save_adapter(adapter: Adapter, folder: str | Path) -> Path:

@@ -19,6 +19,7 @@ from adapterkit.formats import guard, keys, shapes
 from adapterkit.formats.envelope import DEEPEST, Envelope, read_envelope
 from adapterkit.formats.heads import HeadEnvelope, read_head
 from adapterkit.formats.own import read_own, recorded_backbone
+from adapterkit.formats.values import whole
 from adapterkit.header import TensorFacts
 from adapterkit.tensorfile import digest_of_files
 
@@ -52,6 +53,7 @@ class Description:
         weights: The adapter's own.
         head: ``head_config.json``, if there is a head.
         head_weights: The head's.
+        rows: The embedding rows, if there are any.
     """
 
     envelope: Envelope
@@ -60,6 +62,7 @@ class Description:
     weights: Weights
     head: HeadEnvelope | None = None
     head_weights: Weights | None = None
+    rows: Weights | None = None
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -95,7 +98,8 @@ def describe(folder: Path, facts_of: FactsOf, *, with_head: bool = True) -> Desc
         weights = _compared(path, said, backbone, row, {full[key]: f for key, f in facts.items()})
         weights = replace(weights, names={key: weights.names[full[key]] for key in facts})
     head, head_weights = _head(folder, backbone, facts_of) if with_head else (None, None)
-    told = Description(said, own, backbone, weights, head, head_weights)
+    rows = describe_rows(folder, own, backbone.width, facts_of)
+    told = Description(said, own, backbone, weights, head, head_weights, rows)
     if with_head:
         check_digest(folder, own, digest(told))
     return told
@@ -114,7 +118,8 @@ def describe_head(folder: Path, width: int, facts_of: FactsOf) -> tuple[HeadEnve
 
 def digest(told: Description) -> str | None:
     """The digest that the loaded adapter has; None if a weight file stayed closed or is a pickle."""
-    files = [told.weights, *([told.head_weights] if told.head_weights else [])]
+    more = (told.head_weights, told.rows)
+    files = [told.weights, *(weights for weights in more if weights is not None)]
     if any(file.path.suffix != ".safetensors" or not file.names for file in files):
         return None
     names = {key: name for file in files for key, name in file.names.items()}
@@ -242,6 +247,42 @@ def _head_weights(folder: Path, head: HeadEnvelope, width: int, facts_of: FactsO
     needed = shapes.head_shapes(head.config, width)
     require(path, {key: needed[name] for key, name in names.items()}, facts)
     return Weights(path, names)
+
+
+def describe_rows(
+    folder: Path, own: Mapping[str, Any], width: int, facts_of: FactsOf
+) -> Weights | None:
+    """The embedding rows in ``folder``, as `embedding_rows` reads them; None if it has none.
+
+    Raises:
+        FolderError: If the file and `adapterkit.json` do not agree that there are some, and how many, or it
+            holds other tensors than token ids and deltas of this width.
+    """
+    path = folder / guard.ROWS_WEIGHTS
+    if "embedding_rows" not in own:
+        if path.is_file():
+            raise FolderError(
+                f"{folder}: holds {path.name}, of which no {guard.OWN_FILE} says anything; "
+                "fetch or train it again, or delete that file to go without it"
+            )
+        return None
+    count = whole(own["embedding_rows"], 1, 2**31)
+    if count is None:
+        raise FolderError(
+            f"{folder / guard.OWN_FILE}: 'embedding_rows' must be a number of rows, found {own['embedding_rows']!r:.40}"
+        )
+    if not path.is_file():
+        raise FolderError(
+            f"{folder}: {guard.OWN_FILE} says that it has {count} embedding rows, but there is no {path.name}; "
+            "fetch or train it again"
+        )
+    facts = facts_of(path) or {}
+    problems = shapes.differences(
+        {"deltas": (count, width), "ids": (count,)}, facts, whole=("ids",)
+    )
+    if problems:
+        raise FolderError(f"{path}: no embedding rows:{found(shapes.shortened(problems))}")
+    return Weights(path, {name: f"embedding_rows.{name}" for name in ("ids", "deltas")})
 
 
 def check_digest(folder: Path, own: Mapping[str, Any], there: str | None) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapterkit.errors import FolderError, found
+from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.formats.description import Weights
 from adapterkit.formats.shapes import shortened
 from adapterkit.header import TensorFacts, read_header
@@ -14,6 +14,8 @@ from adapterkit.tensorfile import read_pickle, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from adapterkit.nn.embedding_rows import EmbeddingRows
 
 LARGEST_VALUE = 1e6
 """No weight that does anything sensible is larger; one that is would drown every activation."""
@@ -62,7 +64,7 @@ def _dtype(tensor: "Tensor") -> str:
 
 
 def _value_problems(key: str, tensor: "Tensor") -> list[str]:
-    if not tensor.numel():
+    if not tensor.numel() or not tensor.is_floating_point():
         return []
     # One pass, and without a tensor of its own; whatever is not a number comes out of it.
     lowest, highest = (float(end) for end in tensor.aminmax())
@@ -90,6 +92,24 @@ def fill_module(module: "nn.Module", values: Mapping[str, "Tensor"]) -> None:
         raise AssertionError(f"{sorted(targets.keys() ^ values.keys())} are left over")
     own = {name: value.to(torch.float32, copy=True) for name, value in values.items()}
     module.load_state_dict(own, assign=True)
+
+
+def read_rows(files: Files, weights: Weights) -> "EmbeddingRows":
+    """Embedding rows from a compared file, in the precision in which they are stored.
+
+    Raises:
+        FolderError: If its token ids are not in rising order from 0 on, each once, or a delta is no sane number.
+    """
+    from adapterkit.nn.embedding_rows import EmbeddingRows
+
+    values = files.values(weights)
+    ids, deltas = values["embedding_rows.ids"], values["embedding_rows.deltas"]
+    try:
+        rows = EmbeddingRows(ids, deltas.shape[1]).to(deltas.dtype)
+    except ConfigError as error:
+        raise FolderError(f"{weights.path}: {error}") from None
+    rows.load_state_dict({"ids": ids, "deltas": deltas})
+    return rows
 
 
 def fill(targets: Mapping[str, "Tensor"], values: Mapping[str, "Tensor"]) -> None:

@@ -16,7 +16,11 @@ HEAD_WEIGHTS = ("model_head.safetensors", "pytorch_model_head.bin")
 PEFT_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 FUSION_CONFIG = "adapter_fusion_config.json"
 FUSION_WEIGHTS = ("model_adapter_fusion.safetensors", "pytorch_model_adapter_fusion.bin")
-READ = (CONFIG, HEAD_CONFIG, OWN_FILE, *ADAPTER_WEIGHTS, *HEAD_WEIGHTS, *PEFT_WEIGHTS)
+ROWS_WEIGHTS = "embedding_rows.safetensors"
+READ = (
+    *(CONFIG, HEAD_CONFIG, OWN_FILE, ROWS_WEIGHTS),
+    *(*ADAPTER_WEIGHTS, *HEAD_WEIGHTS, *PEFT_WEIGHTS),
+)
 """The files of an adapter that are read; all others in a folder are left alone."""
 OWNED = (*READ, SETUP, FUSION_CONFIG, *FUSION_WEIGHTS)
 """All names under which folders of adapters and compositions hold something; saving clears them away."""

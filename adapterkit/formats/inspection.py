@@ -17,7 +17,7 @@ from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.peft_description import describe_peft
 from adapterkit.formats.pins import is_stack, read_pins
 from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
-from adapterkit.header import TensorFacts, read_header
+from adapterkit.header import FLOATS, TensorFacts, read_header
 
 _SHOWN = (*OWNED, "README.md")
 
@@ -70,7 +70,8 @@ def _adapter(folder: Path) -> dict[str, Any]:
         "reduction_factor": config.reduction_factor,
         "non_linearity": config.non_linearity,
         "leave_out": list(config.leave_out),
-        "parameters": _parameters((told.weights, told.head_weights)),
+        "embedding_rows": told.own.get("embedding_rows", 0),
+        "parameters": _parameters((told.weights, told.head_weights, told.rows)),
         "files": _files(folder),
         "digest": digest(told),
         "provenance": told.provenance,
@@ -192,7 +193,8 @@ def _parameters(files: Iterable[Weights | None]) -> int | None:
         facts = _facts(weights.path)
         if facts is None:
             return None
-        first = {name: key for key, name in weights.names.items()}
+        # Token ids are no parameters.
+        first = {name: key for key, name in weights.names.items() if facts[key].dtype in FLOATS}
         count += sum(prod(facts[key].shape) for key in first.values())
     return count
 

@@ -116,6 +116,7 @@ def own_record(adapter: "Adapter", sums: Mapping[str, str]) -> dict[str, Any]:
         "files": dict(sums),
         "provenance": adapter.provenance,
         **_norms(adapter),
+        **_rows(adapter),
     }
 
 
@@ -124,6 +125,11 @@ def _facts(backbone: BackboneFacts) -> dict[str, Any]:
     if not backbone.decoder_layers:
         del record["decoder_layers"]
     return record
+
+
+def _rows(adapter: "Adapter") -> dict[str, int]:
+    rows = adapter.embedding_rows
+    return {} if rows is None else {"embedding_rows": len(rows)}
 
 
 def _norms(adapter: "Adapter") -> dict[str, bool]:

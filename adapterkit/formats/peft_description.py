@@ -64,6 +64,10 @@ def describe_peft(folder: Path, facts_of: FactsOf, *, with_head: bool = True) ->
     """
     guard.check_folder(folder)
     record, own = read_config(folder / guard.CONFIG), read_own(folder)
+    if (folder / guard.ROWS_WEIGHTS).is_file() or own.get("embedding_rows"):
+        raise FolderError(
+            f"{folder}: embedding rows ({guard.ROWS_WEIGHTS}) have no place in a PEFT folder"
+        )
     backbone = recorded_backbone(folder, own) or BackboneFacts(
         name=canonical(record.get("base_model_name_or_path") or "")
     )

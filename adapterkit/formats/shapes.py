@@ -4,7 +4,7 @@ They are compared with what a file's header says before a module is built, so th
 never make us allocate more than the file itself holds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.formats.keys import head_parts
@@ -67,20 +67,29 @@ def head_shapes(config: HeadConfig, width: int) -> dict[str, Shape]:
     return shapes
 
 
-def differences(wanted: Mapping[str, Shape], there: Mapping[str, TensorFacts]) -> list[str]:
-    """Everything by which a file's tensors differ from those that are called for, a line each."""
+def differences(
+    wanted: Mapping[str, Shape], there: Mapping[str, TensorFacts], *, whole: Collection[str] = ()
+) -> list[str]:
+    """Everything by which a file's tensors differ from those that are called for, a line each.
+
+    Args:
+        wanted: Shapes by key.
+        there: What the file has.
+        whole: Keys of those that hold 32-bit whole numbers; all others are floating-point.
+    """
     problems = [f"{key}: not part of this adapter" for key in sorted(there) if key not in wanted]
     for key, shape in sorted(wanted.items()):
         if key in there:
-            problems += _difference(key, shape, there[key])
+            problems += _difference(key, shape, there[key], {"I32"} if key in whole else FLOATS)
     return problems + [f"{key}: missing" for key in sorted(wanted) if key not in there]
 
 
-def _difference(key: str, shape: Shape, fact: TensorFacts) -> list[str]:
+def _difference(key: str, shape: Shape, fact: TensorFacts, dtypes: Collection[str]) -> list[str]:
     if fact.shape != shape:
         return [f"{key}: shape {fact.shape}, needed {shape}"]
-    if fact.dtype not in FLOATS:
-        return [f"{key}: dtype {fact.dtype}, a floating-point one is needed"]
+    if fact.dtype not in dtypes:
+        kind = "a floating-point one" if dtypes is FLOATS else " or ".join(sorted(dtypes))
+        return [f"{key}: dtype {fact.dtype}, {kind} is needed"]
     return []
 
 

@@ -31,6 +31,7 @@ from adapterkit.seeds import derive
 from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig, Precision, as_record
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
+from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
 from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import reporter
@@ -67,7 +68,7 @@ def train_language(
         config: How to train; everything left open is decided from the corpus and the backbone.
         over: A frozen language adapter under the new one, which then is a domain adapter.
         init: An adapter to start from instead of random weights (the source language's, or a
-            relative's); its shape is taken over.
+            relative's); its shape is taken over, and so are its embedding rows, beside those of this corpus.
         name: What its files call it; by default the language's code.
         fresh: Ignore a checkpoint that is there.
         overwrite: Replace an adapter that is already in ``out``.
@@ -84,7 +85,7 @@ def train_language(
     """
     config = config or LanguageConfig()
     check_name(name or corpus.language)
-    _require_possible(config, backbone, init)
+    _require_possible(config, backbone, init, over)
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         config = _decide(config, backbone, corpus, work, init)
@@ -106,6 +107,7 @@ def train_language(
             name or corpus.language,
             kind="domain" if over else "language",
         )
+        add_rows(adapter, training, config, init)
         lower = (frozen(over),) if over is not None else ()
         model = AdaptedModel(backbone, Stack(*lower, adapter))
         pieces = model.some_pieces(training.pieces()) if config.restrict_vocabulary else None
@@ -127,13 +129,16 @@ def train_language(
             run = train(ahead, settings_of(config), work=work, same=same, report=report)
         adapter.provenance = {
             **_provenance(corpus, backbone, config, run, before, over, init),
+            **rows_record(adapter),
             "softmax_pieces": backbone.vocabulary if pieces is None else len(pieces.weight),
         }
         save_adapter(adapter, folder)
     return adapter.eval()
 
 
-def _require_possible(config: LanguageConfig, backbone: Backbone, init: Adapter | None) -> None:
+def _require_possible(
+    config: LanguageConfig, backbone: Backbone, init: Adapter | None, over: Adapter | None
+) -> None:
     """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
     backbone.require_trained_head()
     vocabulary_of(backbone)
@@ -149,6 +154,7 @@ def _require_possible(config: LanguageConfig, backbone: Backbone, init: Adapter 
         )
     if config.restrict_vocabulary:
         AdaptedModel(backbone).vocabulary_matrix()
+    check_rows(config, backbone, init, over)
 
 
 def _left_out(config: LanguageConfig, backbone: Backbone) -> tuple[int, ...]:
@@ -289,9 +295,8 @@ def _start(
     )
     adapter = placed(adapter, backbone.device, backbone.adapter_dtype)
     if init is not None:
-        adapter.load_state_dict(
-            {k: v for k, v in init.tensors().items() if not k.startswith("head.")}
-        )
+        left = ("head.", ROWS)
+        adapter.load_state_dict({k: v for k, v in init.tensors().items() if not k.startswith(left)})
     return adapter
 
 

@@ -18,6 +18,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
 from adapterkit.settings import LanguageConfig, Precision, TaskConfig
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
+from adapterkit.training.embedding_rows import ROWS
 from adapterkit.training.progress import Reporter
 
 
@@ -49,6 +50,7 @@ class Settings:
         max_minutes: Training time; with it the learning rate follows whichever runs out first.
         seed: Of everything random.
         precision: Of the frozen backbone, which the problem's models run on already.
+        rows_rate: Factor on the learning rate of embedding rows, which have no weight decay.
     """
 
     steps: int
@@ -61,6 +63,7 @@ class Settings:
     max_minutes: float | None
     seed: int
     precision: str
+    rows_rate: float = 1.0
 
 
 def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
@@ -79,6 +82,7 @@ def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
         max_minutes=config.max_minutes,
         seed=config.seed,
         precision=str(config.precision),
+        rows_rate=config.embedding_rows_rate if isinstance(config, LanguageConfig) else 1.0,
     )
 
 
@@ -102,7 +106,10 @@ def train(
     """
     names = dict(problem.trained.named_parameters())
     optimizer = torch.optim.AdamW(
-        names.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        _groups(names, settings),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     state = read_checkpoint(work, same)
     if state is None:
@@ -118,6 +125,14 @@ def train(
         for name, parameter in names.items():
             parameter.copy_(run.best[name])
     return progress
+
+
+def _groups(names: dict[str, nn.Parameter], settings: Settings) -> list[dict[str, Any]]:
+    """The optimizer's parameters: embedding rows apart, if there are any."""
+    rows = [parameter for name, parameter in names.items() if name.startswith(ROWS)]
+    others = [parameter for name, parameter in names.items() if not name.startswith(ROWS)]
+    apart = {"params": rows, "weight_decay": 0.0, "rate": settings.rows_rate}
+    return [{"params": others}] + ([apart] if rows else [])
 
 
 @dataclass
@@ -153,7 +168,7 @@ class _Run:
     def step(self) -> None:
         now = self.progress
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * self.rate()
+            group["lr"] = self.settings.learning_rate * self.rate() * group.get("rate", 1.0)
         with torch.random.fork_rng():
             torch.manual_seed(derive(self.settings.seed, "dropout", now.step))
             loss, tokens = self.problem.loss(now.step)

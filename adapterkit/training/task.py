@@ -252,6 +252,11 @@ def _start(
                 f"cannot go on from {init.name!r}: it knows the labels {', '.join(init.labels) or 'none'}, "
                 f"the examples also have {', '.join(sorted(set(head.labels) - set(init.labels)))}"
             )
+        if init.embedding_rows is not None:
+            raise ConfigError(
+                f"cannot go on from {init.name!r}: it has embedding rows, and a task adapter trains none; "
+                "take init.without_embedding_rows()"
+            )
         shape, head = init.config, init.head.config
     adapter = new_adapter(
         name,
