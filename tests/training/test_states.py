@@ -21,6 +21,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.evaluation import evaluate
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.nn.embedding_rows import EmbeddingRows
 from adapterkit.settings import TaskConfig
 from adapterkit.tasks.base import special_of
 from adapterkit.tasks.tagging import Tagging
@@ -131,6 +132,23 @@ def test_without_a_language_adapter_and_over_a_stack_of_two(backbone: Backbone) 
         states = states_of(AdaptedModel(backbone, Stack(*lower, adapter)), windows(), room=PLENTY)
         assert states is not None
         check(backbone, adapter, states)
+
+
+def test_embedding_rows_below_are_part_of_what_is_kept(backbone: Backbone) -> None:
+    lower = language(backbone)
+    lower.embedding_rows = EmbeddingRows(torch.arange(5, 40), backbone.width)
+    lower.embedding_rows.deltas.data.normal_(generator=torch.Generator().manual_seed(4))
+    adapter = task(backbone)
+    with_rows = states_of(
+        AdaptedModel(backbone, Stack(frozen(lower), adapter)), windows(), room=PLENTY
+    )
+    without = states_of(
+        AdaptedModel(backbone, Stack(frozen(language(backbone)), adapter)), windows(), room=PLENTY
+    )
+    assert with_rows is not None
+    assert without is not None
+    check(backbone, adapter, with_rows)
+    assert not torch.allclose(with_rows.at([0]), without.at([0]), atol=1e-3)
 
 
 @pytest.mark.parametrize("method", ["houlsby", "parallel", "after attention"])
