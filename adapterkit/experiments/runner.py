@@ -146,7 +146,7 @@ def _do_first(
                 continue
             if store.is_done(node):  # by another, between our look and our claim
                 return True
-            tell(f"{_standing(store, cells)}  {node.label}")
+            tell(f"{_standing(store, cells)}  {node.label} ({node.digest[:8]})")
             try:
                 do(node)
             except AdapterkitError as error:

@@ -197,6 +197,7 @@ def test_killed_again_and_again_by_two_processes_the_table_is_that_of_a_grid_nev
     begun = [
         line.split("]  ")[1] for text in said for line in text.splitlines() if line.startswith("[")
     ]
+    assert begun
     assert len(begun) == len(set(begun)), "no part was done by both"
     assert list((tmp_path / "cut" / "claims").iterdir()) == []
 
