@@ -161,7 +161,8 @@ def distil(
     for step in range(first, settings.steps):
         batch = text.batch(settings.seed, step, settings.rows)
         last, middle, mlm = losses(student, teacher, batch)
-        (settings.last * last + settings.middle * middle + settings.mlm * mlm).backward()
+        loss = settings.last * last + settings.middle * middle + settings.mlm * mlm
+        torch.autograd.backward(loss)
         masters.step(rate_at(settings, step))
         seen += batch.whole.numel()
         means += torch.tensor([last.item(), middle.item(), mlm.item()]) / 50

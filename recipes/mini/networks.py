@@ -13,7 +13,7 @@ LAYERS, POSITIONS = 6, 130
 
 def config_of(teacher: Teacher, *, layers: int, vocabulary: int) -> BertConfig:
     """The teacher's shape with ``layers`` layers and ``vocabulary`` pieces, without dropout."""
-    return BertConfig(
+    config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=teacher.width,
         num_hidden_layers=layers,
@@ -25,8 +25,11 @@ def config_of(teacher: Teacher, *, layers: int, vocabulary: int) -> BertConfig:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         pad_token_id=1,
-        attn_implementation="eager",
     )
+    config._attn_implementation = (
+        "eager"  # two products and a softmax train fastest in bfloat16 here
+    )
+    return config
 
 
 def embedding_tensors(teacher: Teacher, kept: list[int]) -> dict[str, Tensor]:
@@ -50,7 +53,8 @@ def teacher_model(teacher: Teacher, kept: list[int]) -> BertModel:
     load(model.embeddings, embedding_tensors(teacher, kept))
     for number, layer in enumerate(model.encoder.layer):
         load(layer, layer_tensors(teacher, number))
-    return model.requires_grad_(False).eval()
+    frozen: BertModel = model.requires_grad_(False).train(False)
+    return frozen
 
 
 def student_model(teacher: Teacher, kept: list[int]) -> BertForMaskedLM:

@@ -6,6 +6,7 @@ of tensors, each float32 or blocks of a float16 scale and 32 weights of four bit
 """
 
 import hashlib
+import itertools
 import struct
 import zipfile
 from dataclasses import dataclass
@@ -105,9 +106,7 @@ def read_teacher(data: bytes) -> Teacher:
     offsets = np.frombuffer(reader.bytes(4 * (count + 1)), "<u4")
     scores = np.frombuffer(reader.bytes(4 * count), "<f4")
     blob = reader.bytes(length)
-    pieces = [
-        blob[begin:end].decode("utf-8") for begin, end in zip(offsets, offsets[1:], strict=False)
-    ]
+    pieces = [blob[begin:end].decode("utf-8") for begin, end in itertools.pairwise(offsets)]
     reader.take("i")
     reader.bytes(reader.take("I"))  # a map of characters
     table = []

@@ -13,7 +13,9 @@ class VocabularyLoss(torch.autograd.Function):
     """Mean cross entropy in nats; probabilities are computed in float32, products in the features' dtype."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, features: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor
+    ) -> Tensor:
         """Loss and the gradient of the logits, which backward multiplies with.
 
         Args:
