@@ -196,7 +196,7 @@ def networks() -> tuple[BertForMaskedLM, BertModel]:
         "intermediate_size": 32,
     }
     teacher = BertModel(BertConfig(num_hidden_layers=4, **shape), add_pooling_layer=False)
-    return BertForMaskedLM(BertConfig(num_hidden_layers=2, **shape)), teacher.eval()
+    return BertForMaskedLM(BertConfig(num_hidden_layers=2, **shape)), teacher.requires_grad_(False)
 
 
 def texts(folder: Path) -> Text:
