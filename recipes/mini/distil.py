@@ -21,7 +21,6 @@ from recipes.mini.batches import IGNORED, Batch, Text
 from recipes.mini.networks import hidden_states
 from recipes.mini.vocabulary_loss import VocabularyLoss
 
-
 PREDICTED = 0.15
 """Share of the tokens whose prediction counts in a step."""
 
