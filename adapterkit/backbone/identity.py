@@ -14,7 +14,8 @@ from adapterkit.tensorfile import checkpoint_digest
 
 DIGEST_FILE = "adapterkit-digest.json"
 
-MINI = "adapterkit/mini@1"
+MINI_NAME = "adapterkit/mini@"
+MINI = f"{MINI_NAME}1"
 """The backbone that ships with this version of the package."""
 
 ALIASES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from adapterkit.backbone.identity import canonical
+from adapterkit.backbone.identity import MINI_NAME, canonical
 from adapterkit.config import BackboneFacts, BottleneckConfig, HeadConfig, LowRankConfig
 from adapterkit.errors import AdapterMismatch, found
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
@@ -166,11 +166,22 @@ class Adapter(nn.Module):
         if not problems and facts.name not in allowed:
             problems += self._identity_problem(facts)
         if problems:
-            origin = f"It was made for {theirs.name!r}. " if theirs.name else ""
             raise AdapterMismatch(
                 f"adapter {self.name!r} does not fit backbone {facts.name!r}:{found(problems)}\n"
-                f"{origin}Load that backbone, or train an adapter for this one."
+                f"{self._advice(facts)}"
             )
+
+    def _advice(self, facts: BackboneFacts) -> str:
+        """What to do about an adapter that does not fit."""
+        mine = self.backbone.name
+        if mine.startswith(MINI_NAME) and facts.name.startswith(MINI_NAME):
+            verb = "train-task --train LABELS" if self.head else "train-language --text TEXT"
+            return (
+                f"`mini` has another version since it was trained. Train it again, on the same data (minutes on a laptop): "
+                f"adapterkit {verb} --backbone mini --out FOLDER. Its settings stand in its adapterkit.json, under config."
+            )
+        origin = f"It was made for {mine!r}. " if mine else ""
+        return f"{origin}Load that backbone, or train an adapter for this one."
 
     def _identity_problem(self, facts: BackboneFacts) -> list[str]:
         mine = self.backbone

@@ -1,6 +1,7 @@
 """Broken and hostile folders: each is made by one edit of a folder that loads, and refused by the culprit's name."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,15 @@ def test_a_hostile_pickle_beside_a_safetensors_file_is_never_opened(
     bare(folder)
     assert load_adapter(folder).digest() == load_adapter(good).digest()
     assert not (tmp_path / "evil-was-here").exists()
+
+
+@pytest.mark.parametrize(
+    ("starter", "verb"), [("mini:eng", "train-language"), ("mini:pos", "train-task")]
+)
+def test_an_adapter_of_an_older_mini_is_refused_and_told_how_to_train_it_again(
+    starter: str, verb: str
+) -> None:
+    adapter = load_adapter(starter)
+    newer = replace(adapter.backbone, name="adapterkit/mini@9", digest="f" * 64)
+    with pytest.raises(AdapterMismatch, match=f"another version.*adapterkit {verb} "):
+        adapter.check_fits(newer)

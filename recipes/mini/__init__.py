@@ -1,0 +1,1 @@
+"""How `mini` is made: unpack the teacher, trim its vocabulary, distil, judge. ``python -m recipes.mini --help``."""
