@@ -89,7 +89,7 @@ def train_language(
     """
     config = config or LanguageConfig()
     check_name(name or corpus.language)
-    _require_possible(config, backbone, init)
+    require_possible(config, backbone, init)
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         config = _decide(config, backbone, corpus, work, init)
@@ -138,7 +138,7 @@ def train_language(
     return adapter.eval()
 
 
-def _require_possible(config: LanguageConfig, backbone: Backbone, init: Adapter | None) -> None:
+def require_possible(config: LanguageConfig, backbone: Backbone, init: Adapter | None) -> None:
     """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
     backbone.require_trained_head()
     vocabulary_of(backbone)
