@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cards.answers import ANSWERS_FILE
-from adapterkit.cards.scores import SCORES_FILE, ScoreRecord, in_words, percent, read_scores
+from adapterkit.cards.scores import (
+    CONDITIONS,
+    SCORES_FILE,
+    ScoreRecord,
+    in_words,
+    percent,
+    read_scores,
+)
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import as_record
@@ -174,16 +181,10 @@ def _scores(plan: Plan, folder: Path, adapter: Adapter, tell: Tell) -> tuple[Sco
     for record in records:
         own = record.conditions["own"]
         tell(f"{record.task} on {record.dataset}: {record.main} {percent(own)} %")
-        for name, words in _NAMES.items():
-            if name in record.conditions:
-                tell(f"  than {words}: {in_words(own, record.conditions[name])}")
+        for name, other in record.conditions.items():
+            if name != "own":
+                tell(f"  against {CONDITIONS[name]}: {in_words(own, other)}")
     return records
-
-
-_NAMES = {
-    "source": "with the source's adapter kept",
-    "none": "without a language adapter",
-}
 
 
 def _measure(plan: Plan, scoring: Scoring, folder: Path, adapter: Adapter) -> None:
