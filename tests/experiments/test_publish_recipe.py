@@ -45,7 +45,7 @@ def written(tmp_path: Path, tiny_folder: Path) -> Written:
 
     def make(*changes: tuple[str, str], backbone: str | Path = tiny_folder) -> Path:
         text = RECIPE
-        for old, new in (*changes, ("BACKBONE", str(backbone))):
+        for old, new in (("BACKBONE", str(backbone)), *changes):
             assert old in text, old
             text = text.replace(old, new)
         return write(tmp_path / "publish.toml", text)
@@ -108,7 +108,7 @@ def test_a_good_recipe_is_read_whole(written: Written) -> None:
         (("language =", "push = 'me'\nlanguage ="), "push: 'me' is no Hub repository id"),
         (("language =", "private = 'yes'\nlanguage ="), "private = 'yes': is of the wrong type"),
         (("cym.txt", "bre.txt"), "[publish_language] text: "),
-        (("BACKBONE", "/no/such"), "[publish_language] backbone: "),
+        (('backbone = "', 'backbone = "/no/such'), "[publish_language] backbone: "),
         (("alice/tiny", "tiny"), "base_model: 'tiny' is no Hub id"),
         (("language =", "init = 'mini:pos'\nlanguage ="), "init: mini:pos is a task adapter"),
         (("language =", "init = 'mini:eng'\nlanguage ="), "init = mini:eng: adapter 'eng' does not fit"),
