@@ -4,6 +4,7 @@ Two gates. `checked_plan`: files, backbone, adapters and labels are there and fi
 `fit_text`: the corpus report has no warning, or the recipe accepts them.
 """
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ class Plan:
 
     Attributes:
         recipe: The recipe.
-        corpus: Its text.
+        texts: Its files or folders of raw text.
+        corpus: What is in them.
         backbone: Its backbone.
         init: The adapter to start from, if any.
         scoring: What it will be scored by, if anything.
@@ -57,6 +59,7 @@ class Plan:
     """
 
     recipe: PublishRecipe
+    texts: tuple[Path, ...]
     corpus: Corpus
     backbone: Backbone
     init: Adapter | None
@@ -86,13 +89,14 @@ def checked_plan(
     """
     recipe, problems = read_publish_recipe(path)
     wanted, root = recipe.wanted, data.root or Path()
+    texts = _places(root, wanted.text)
     if push:
         problems += where_to(push, "--push")
     if dry_run and not (push or wanted.push):
         problems.append(
             f'--dry-run shows what would stand where: say --push owner/name, or push = "owner/name" in [{PUBLISH}]'
         )
-    corpus = _opened(lambda: _corpus(recipe, root), f"[{PUBLISH}] text", problems)
+    corpus = _opened(lambda: _corpus(recipe, texts), f"[{PUBLISH}] text", problems)
     backbone = _opened(
         lambda: load_backbone(wanted.backbone, device=device), f"[{PUBLISH}] backbone", problems
     )
@@ -110,7 +114,7 @@ def checked_plan(
         )
     assert corpus is not None
     assert backbone is not None
-    return Plan(recipe, corpus, backbone, init, scoring, push or wanted.push)
+    return Plan(recipe, texts, corpus, backbone, init, scoring, push or wanted.push)
 
 
 def _opened(make: Callable[[], Made | None], what: str, problems: Problems) -> Made | None:
@@ -122,12 +126,16 @@ def _opened(make: Callable[[], Made | None], what: str, problems: Problems) -> M
         return None
 
 
-def _corpus(recipe: PublishRecipe, root: Path) -> Corpus | None:
+def _places(root: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(root / Path(name).expanduser() for name in names)
+
+
+def _corpus(recipe: PublishRecipe, texts: tuple[Path, ...]) -> Corpus | None:
     wanted = recipe.wanted
     if not wanted.text or not wanted.language:
         return None  # said already
     return Corpus.from_files(
-        [root / Path(name).expanduser() for name in wanted.text],
+        texts,
         language=wanted.language,
         encoding=wanted.encoding,
         licence=wanted.text_licence,
@@ -152,7 +160,7 @@ def _scoring(recipe: PublishRecipe, root: Path) -> Scoring:
         if trial.source
         else find_source(adapter, [folder_of(trial.task)])
     )
-    files = tuple(root / Path(name).expanduser() for name in trial.files)
+    files = _places(root, trial.files)
     examples = _examples(trial, recipe.wanted.language, files)
     task = made(_labelled(trial), {"test": examples})
     known = set(adapter.labels)
@@ -214,7 +222,7 @@ def fit_text(plan: Plan) -> Profile:
     warnings = profile.warnings()
     if warnings and not recipe.wanted.accept_warnings:
         count = len(warnings)
-        files = " ".join(recipe.wanted.text)
+        files = shlex.join(map(str, plan.texts))
         raise CorpusError(
             f"{recipe.path}: its text is not fit as it is, {count} warning{'s' if count > 1 else ''}:"
             f"{found(warnings)}\nWhat is in it:{found(report_lines(profile))}\n"

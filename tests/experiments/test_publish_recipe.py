@@ -184,7 +184,10 @@ def test_a_text_that_is_not_fit_stops_with_the_report_and_how_to_go_on(
         for said in (
             *("probably too little", "cuts a word into", "character by character"),
             *("150 lines kept of 150", "Latin 100 %", "a word; unreadable: 0.00 %"),
-            *("accept_warnings = true", "adapterkit corpus cym.txt --language cym"),
+            *(
+                "accept_warnings = true",
+                f"adapterkit corpus {tmp_path}/data/cym.txt --language cym",
+            ),
         ):
             assert said in error
     assert not (tmp_path / "out").exists()
