@@ -1,12 +1,13 @@
-"""`run`."""
+"""`run`: a recipe's grid; recipes of the other kind go on to `publish_recipe`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adapterkit.cli.options import Device, Json, percent, print_json, print_table, say
-from adapterkit.errors import AdapterkitError, found
+from adapterkit.errors import AdapterkitError, ConfigError, found
 
 if TYPE_CHECKING:
     from adapterkit.experiments.check import Checked
@@ -43,16 +44,45 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin unfinished trainings anew.")
     ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option("--push", help="Publish there: owner/name. For a [publish_language] recipe."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --push: send nothing, show all of it.")
+    ] = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Run a recipe's grid: what is done is kept, and a killed run goes on.
+    """Run a recipe's grid, or bring a text to a published adapter; a killed run goes on.
 
-    Start it several times to share the work. The table is OUT/table.csv (and .parquet), the
-    predictions are beside it.
+    A grid: start it several times to share the work. The table is OUT/table.csv (and .parquet),
+    the predictions are beside it. A recipe with [publish_language]: looks at the text, trains,
+    scores, writes the card and pushes.
 
     Example: adapterkit run recipes/pos-dev.toml --data data --only language=afr --only seed=0
+
+    Example: adapterkit run recipes/publish-language.toml --data data --push me/mini-hat --dry-run
     """
+    from adapterkit.experiments.reading import PUBLISH, record_of
+
+    grids = {"--progress": progress, "--only": only, "--max-minutes": max_minutes is not None}
+    if PUBLISH not in record_of(recipe):
+        _refuse({"--push": push, "--dry-run": dry_run}, f"{recipe} has no [{PUBLISH}]")
+    else:
+        _refuse(grids, f"{recipe} is no grid")
+        _publish(
+            recipe,
+            out,
+            data,
+            push,
+            check=check,
+            dry_run=dry_run,
+            fresh=fresh,
+            device=device,
+            json=json,
+        )
+        return
     from adapterkit.experiments import run as experiment
     from adapterkit.experiments.runner import state_of
     from adapterkit.experiments.store import Store
@@ -93,6 +123,37 @@ def run(
         return
     _print_rows(done.rows)
     typer.echo(f"table: {done.out / 'table.csv'}")
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: {why}")
+
+
+def _publish(
+    recipe: Path,
+    out: Path | None,
+    data: Path | None,
+    push: str | None,
+    *,
+    check: bool,
+    dry_run: bool,
+    fresh: bool,
+    device: str | None,
+    json: bool,
+) -> None:
+    from adapterkit.cli.publish_recipe import check_publishing, run_publishing
+    from adapterkit.experiments.run import data_folder, place_of
+
+    folder = data_folder(data)
+    if check:
+        check_publishing(recipe, folder, push=push, dry_run=dry_run, device=device, json=json)
+        return
+    place = place_of(recipe, out)
+    run_publishing(
+        recipe, folder, out=place, push=push, dry_run=dry_run, fresh=fresh, device=device, json=json
+    )
 
 
 def _as_dict(row: "Row") -> dict[str, Any]:

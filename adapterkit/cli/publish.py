@@ -65,12 +65,13 @@ def push(
         answers=answers,
     )
     if json:
-        print_json(_record(made))
+        print_json(publication_record(made))
         return
-    _show(made)
+    show_publication(made)
 
 
-def _record(made: "Publication") -> dict[str, Any]:
+def publication_record(made: "Publication") -> dict[str, Any]:
+    """A publication as ``--json`` prints it."""
     return {
         "repository": made.repository,
         "tag": made.tag,
@@ -88,7 +89,8 @@ def _record(made: "Publication") -> dict[str, Any]:
     }
 
 
-def _show(made: "Publication") -> None:
+def show_publication(made: "Publication") -> None:
+    """Print what was published, or all that would be."""
     if made.note:
         say(made.note)
     if made.open_questions:

@@ -271,11 +271,11 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
-    from adapterkit.cli.record import check_measured, record_scores
     from adapterkit.evaluation import compare, evaluation, find_source
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.formats.places import folder_of
     from adapterkit.model import AdaptedModel
+    from adapterkit.publishing.record import check_measured, record_scores
 
     examples = make_task(task, test=test, column=column, language=language)
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)

@@ -28,6 +28,8 @@ SECTIONS = (
     *("language_adapter", "task_adapter", "few_shot", "full_fine_tuning", "continued"),
 )
 _GRID = ("backbones", "tasks", "languages", "seeds", "methods", "split", "only", "exclude")
+PUBLISH = "publish_language"
+"""The section that makes a recipe one of the other kind: `publish_recipe`."""
 _HELD = {"seed", "max_minutes"}
 """Settings that the grid itself decides: a time limit would make a table depend on the machine's load."""
 
@@ -36,15 +38,28 @@ def read_recipe(path: Path) -> tuple[Recipe, Problems]:
     """Read a recipe, and all that is wrong with it; what is wrong is left out of the recipe.
 
     Raises:
+        ConfigError: If there is no such file, it is no TOML, or it is a recipe of the other kind.
+    """
+    record = record_of(path)
+    if PUBLISH in record:
+        raise ConfigError(
+            f"{path}: has [{PUBLISH}], so it is no grid; `adapterkit run {path}` does what it says"
+        )
+    return parse_recipe(record, name=path.stem)
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    """What stands in a recipe's file, of either kind.
+
+    Raises:
         ConfigError: If there is no such file, or it is no TOML.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such recipe")
     try:
-        record = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no TOML ({error})") from None
-    return parse_recipe(record, name=path.stem)
 
 
 def parse_recipe(record: Mapping[str, Any], *, name: str) -> tuple[Recipe, Problems]:
@@ -76,9 +91,9 @@ def parse_recipe(record: Mapping[str, Any], *, name: str) -> tuple[Recipe, Probl
         only=_conditions(grid.get("only", []), "[grid] only", problems),
         exclude=_conditions(grid.get("exclude", []), "[grid] exclude", problems),
         groups=groups,
-        text=_made(RawText, part["text"], "[text]", problems),
+        text=section_of(RawText, part["text"], "[text]", problems),
         tasks={
-            key: _made(Labelled, {**_dict(v, f"[tasks.{key}]", problems), "name": key}, f"[tasks.{key}]", problems)
+            key: section_of(Labelled, {**_dict(v, f"[tasks.{key}]", problems), "name": key}, f"[tasks.{key}]", problems)
             for key, v in part["tasks"].items()
         },
         methods={
@@ -216,12 +231,12 @@ def _method(name: str, values: Mapping[str, Any], problems: Problems) -> Method:
     for key, kind in (("language_adapter", LanguageConfig), ("task_adapter", TaskConfig)):
         inside = _dict(values.get(key, {}), f"{where} {key}", problems)
         values[key] = settings_of(inside, kind, f"{where} {key}", problems)
-    made: Method = _made(Method, values, where, problems)
+    made: Method = section_of(Method, values, where, problems)
     return made
 
 
-def _made(kind: Any, values: Mapping[str, Any], where: str, problems: Problems) -> Any:
-    """A dataclass of plain values; lists become tuples, what does not fit is left out."""
+def section_of(kind: Any, values: Mapping[str, Any], where: str, problems: Problems) -> Any:
+    """A dataclass of plain values, all with defaults; lists become tuples, what does not fit is left out."""
     hints = get_type_hints(kind)
     values = _table(values, [f.name for f in fields(kind)], f"{where} ", problems)
     good: dict[str, Any] = {}

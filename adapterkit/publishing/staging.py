@@ -29,7 +29,7 @@ def adapter_parcel(folder: Path, wish: Wish, repository: str, into: Path) -> Par
             all of it in one error.
     """
     adapter = read_folder(folder)
-    base = _base(adapter, wish)
+    base = base_model_of(wish.base_model or adapter.backbone.name)
     language = language_of(adapter, wish)
     problems = _missing(adapter, language, base)
     licence = licence_of(wish, problems)
@@ -63,9 +63,15 @@ def adapter_parcel(folder: Path, wish: Wish, repository: str, into: Path) -> Par
     return Parcel(place, card, digest, answers, changes(resolved, adapter.provenance))
 
 
-def _base(adapter: Adapter, wish: Wish) -> str:
-    base = canonical(wish.base_model or adapter.backbone.name)
+def base_model_of(name: str) -> str:
+    """What a card names as the base model, for a backbone called ``name``."""
+    base = canonical(name)
     return MINI_ON_THE_HUB if base == MINI else base
+
+
+def is_hub_id(base: str) -> bool:
+    """Whether others can get a backbone by this name."""
+    return base.count("/") == 1 and not base.startswith((".", "/", "~")) and "\\" not in base
 
 
 def language_of(adapter: Adapter, wish: Wish) -> str:
@@ -87,7 +93,7 @@ def _missing(adapter: Adapter, language: str, base: str) -> list[str]:
     if not language:
         what = "its labelled data is in" if adapter.kind == "task" else "it is for"
         problems.append(f"language: the folder names none; say which one {what} (--language cym)")
-    if base.count("/") != 1 or base.startswith((".", "/", "~")) or "\\" in base:
+    if not is_hub_id(base):
         named = f"{base!r} is no Hub id" if base else "the folder names none"
         problems.append(f"backbone: {named}; say which it is (--base-model owner/name)")
     if not adapter.backbone.digest:

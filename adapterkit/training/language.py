@@ -85,7 +85,7 @@ def train_language(
     """
     config = config or LanguageConfig()
     check_name(name or corpus.language)
-    _require_possible(config, backbone, init, over)
+    require_possible(config, backbone, init, over)
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         config = _decide(config, backbone, corpus, work, init)
@@ -136,7 +136,7 @@ def train_language(
     return adapter.eval()
 
 
-def _require_possible(
+def require_possible(
     config: LanguageConfig, backbone: Backbone, init: Adapter | None, over: Adapter | None
 ) -> None:
     """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
