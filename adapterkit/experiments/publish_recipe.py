@@ -13,7 +13,7 @@ from adapterkit.cards.answers import checked_answers
 from adapterkit.errors import AdapterkitError, ConfigError, HubError, nearest
 from adapterkit.experiments.reading import PUBLISH, Problems, record_of, section_of, settings_of
 from adapterkit.experiments.recipe import KINDS
-from adapterkit.hub_upload import check_repository
+from adapterkit.hub.upload import check_repository
 from adapterkit.languages import normalise_code
 from adapterkit.licences import hub_licence
 from adapterkit.settings import LanguageConfig
