@@ -41,6 +41,7 @@ def render_card(records: CardRecords) -> str:
             "fills": _fills(str(told["backbone"]["type"] or "")),
             "is_peft": records.is_peft,
             "method": told["method"],
+            "rows": told.get("embedding_rows") or 0,
             "size": size(told["files"]),
             "labels": list(told["labels"]),
             "task": records.task_name or "its task",

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.cards.scores import ScoreRecord, add_score
@@ -13,6 +14,7 @@ from adapterkit.errors import ConfigError, FolderError, HubError
 from adapterkit.formats.adapterhub import load_adapter, read_folder, save_adapter
 from adapterkit.formats.places import PUBLISHED
 from adapterkit.metrics import Score
+from adapterkit.nn.embedding_rows import EmbeddingRows
 from adapterkit.publishing import parcel, sources, staging
 from adapterkit.publishing.push import OURS, push
 from tests.publishing import memory_hub
@@ -80,6 +82,18 @@ def test_what_is_published_loads_as_the_same_adapter(
     loaded = load_adapter(back)
     assert loaded.digest() == load_adapter(folder).digest()
     assert loaded.backbone.name == "me/tiny"
+
+
+def test_embedding_rows_go_along_and_the_card_says_who_reads_them(
+    hub: MemoryHub, backbone: Backbone, tmp_path: Path
+) -> None:
+    made = read_folder(save(backbone, tmp_path / "plain"))
+    made.embedding_rows = EmbeddingRows(torch.arange(5, 12), backbone.width)
+    told = publish(save_adapter(made, tmp_path / "rows"), dry_run=True)
+    assert "embedding_rows.safetensors" in told.files
+    assert "changes 7 rows of the vocabulary" in told.texts["README.md"]
+    plain = publish(tmp_path / "plain", dry_run=True)
+    assert "rows of the vocabulary" not in plain.texts["README.md"]
 
 
 def test_again_changes_nothing(hub: MemoryHub, folder: Path) -> None:
