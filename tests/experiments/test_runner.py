@@ -140,6 +140,15 @@ def start(path: Path, data: Path, out: Path) -> "subprocess.Popen[str]":
     )
 
 
+def wait_for_parts(out: Path, count: int) -> None:
+    """Until a grid has so many parts, and has begun another."""
+    for _ in range(6_000):
+        if len(list((out / "parts").glob("*.json"))) >= count:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{out}: not {count} parts within a minute")
+
+
 METHODS = ('methods = ["own", "source-kept", "removed"]', """methods = [
     "own", "source-kept", "no-language-adapter", "started-from-source", "target-ready", "lora",
     "average", "arithmetic", "lower-layers-only", "few-5", "full-fine-tuning",
@@ -180,9 +189,9 @@ def test_killed_again_and_again_by_two_processes_the_table_is_that_of_a_grid_nev
     whole = run(path, data=data, out=tmp_path / "whole")
     assert whole.outcome.failed == {}
     assert len(whole.rows) == 2 * 12 - 1 + 2 * 2
-    for wait in (4, 6):
+    for parts in (2, 5):
         process = start(path, data, tmp_path / "cut")
-        time.sleep(wait)
+        wait_for_parts(tmp_path / "cut", parts)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     pair = [start(path, data, tmp_path / "cut") for _ in range(2)]
