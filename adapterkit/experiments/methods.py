@@ -61,8 +61,8 @@ class BuiltIn:
 
 
 def own(bench: Bench, method: Method) -> Iterator[Plan]:
-    """MAD-X: the target's adapter, trained from scratch, in place of the source's."""
-    yield _stacked(bench, method, bench.language(bench.target, method))
+    """MAD-X: the target's adapter, started as the recipe says, in place of the source's."""
+    yield _stacked(bench, method, bench.started(bench.target, method))
 
 
 def source_kept(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -82,7 +82,7 @@ def no_language_adapter(bench: Bench, method: Method) -> Iterator[Plan]:
 
 
 def last_layer_dropped(bench: Bench, method: Method) -> Iterator[Plan]:
-    """No bottlenecks in the last layer."""
+    """No bottlenecks in the last layer; like all other shapes than the source's, started from scratch."""
     yield from own(bench, _with(method, drop_last_layer=True))
 
 
@@ -98,8 +98,8 @@ def lower_layers_only(bench: Bench, method: Method) -> Iterator[Plan]:
 
 def target_ready(bench: Bench, method: Method) -> Iterator[Plan]:
     """The task adapter has seen the target's adapter while it was trained."""
-    language = bench.language(bench.target, method)
-    ready = [bench.language(code, method) for code in method.ready or (bench.target,)]
+    language = bench.started(bench.target, method)
+    ready = [bench.started(code, method) for code in method.ready or (bench.target,)]
     task = bench.task(method, ready=ready)
     yield _stacked(
         bench, method, language, task, ("language",) if method.ready else ("language", "task")
@@ -109,31 +109,30 @@ def target_ready(bench: Bench, method: Method) -> Iterator[Plan]:
 def several_sources(bench: Bench, method: Method) -> Iterator[Plan]:
     """The task adapter is trained on several languages, each over its own adapter."""
     task = bench.task(method, sources=(bench.labelled.source, *bench.labelled.more_sources))
-    yield _stacked(bench, method, bench.language(bench.target, method), task)
+    yield _stacked(bench, method, bench.started(bench.target, method), task)
 
 
 def started_from_source(bench: Bench, method: Method) -> Iterator[Plan]:
     """The target's adapter goes on from the source's."""
-    language = bench.language(bench.target, method, init=bench.source(method))
-    yield _stacked(bench, method, language)
+    yield from own(bench, replace(method, start="source"))
 
 
 def started_from_relative(bench: Bench, method: Method) -> Iterator[Plan]:
     """The target's adapter goes on from its nearest relative's."""
-    relative = bench.language(bench.relatives[0], method)
+    relative = bench.started(bench.relatives[0], method)
     yield _stacked(bench, method, bench.language(bench.target, method, init=relative))
 
 
 def relative_as_is(bench: Bench, method: Method) -> Iterator[Plan]:
     """The nearest relative's adapter, with no text of the target."""
-    relative = bench.language(bench.relatives[0], method)
+    relative = bench.started(bench.relatives[0], method)
     yield Plan(bench.task(method), {"kept": relative}, (_one("kept"),))
 
 
 def family(bench: Bench, method: Method) -> Iterator[Plan]:
     """One adapter for the target and its relatives, trained on all their texts."""
     codes = tuple(sorted({bench.target, *bench.relatives}))
-    yield _stacked(bench, method, bench.language(codes[0], method, texts=codes))
+    yield _stacked(bench, method, bench.started(codes[0], method, texts=codes))
 
 
 def average(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -155,7 +154,7 @@ def lora(bench: Bench, method: Method) -> Iterator[Plan]:
 
 def few_shot(bench: Bench, method: Method) -> Iterator[Plan]:
     """Own adapter, and the task adapter goes on with a few labelled sentences of the target."""
-    language = bench.language(bench.target, method)
+    language = bench.started(bench.target, method)
     task = bench.few_shot(method, language, method.labels or 0)
     yield _stacked(bench, method, language, task, ("language", "task"))
 
@@ -232,9 +231,10 @@ def _mixed(bench: Bench, method: Method, how: str, of: tuple[str, ...]) -> Plan:
 
 
 def _with(method: Method, **settings: Any) -> Method:
-    """The method with ``settings`` for both adapters, below those that it brings."""
+    """The method with ``settings`` for both adapters, below those that it brings; started from scratch."""
     return replace(
         method,
+        start="scratch",
         language_adapter={**settings, **method.language_adapter},
         task_adapter={**settings, **method.task_adapter},
     )

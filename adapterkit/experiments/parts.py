@@ -71,7 +71,13 @@ class Bench:
 
     def named_adapter(self, code: str, method: Method) -> Node:
         """The adapter of a language: what is there already, or one to be trained."""
-        return self._given(code) or self.language(code, method)
+        return self._given(code) or self.started(code, method)
+
+    def started(self, code: str, method: Method, *, texts: Sequence[str] = ()) -> Node:
+        """A language adapter to be trained, from what the method or else the recipe starts it from."""
+        start = method.start or self.recipe.start
+        init = self.source(method) if start == "source" else None
+        return self.language(code, method, init=init, texts=texts)
 
     def source(self, method: Method) -> Node:
         """The source language's adapter."""

@@ -14,6 +14,7 @@ from adapterkit.experiments.recipe import (
     AXES,
     KINDS,
     SPLITS,
+    STARTS,
     Condition,
     Labelled,
     Method,
@@ -27,7 +28,10 @@ SECTIONS = (
     *("grid", "groups", "text", "tasks", "methods", "adapters", "relatives"),
     *("language_adapter", "task_adapter", "few_shot", "full_fine_tuning", "continued"),
 )
-_GRID = ("backbones", "tasks", "languages", "seeds", "methods", "split", "only", "exclude")
+_GRID = (
+    *("backbones", "tasks", "languages", "seeds", "methods", "split", "start"),
+    *("only", "exclude"),
+)
 PUBLISH = "publish_language"
 """The section that makes a recipe one of the other kind: `publish_recipe`."""
 _HELD = {"seed", "max_minutes"}
@@ -88,6 +92,7 @@ def parse_recipe(record: Mapping[str, Any], *, name: str) -> tuple[Recipe, Probl
         grid_seeds=_wholes(grid.get("seeds", [0]), "[grid] seeds", problems),
         grid_methods=_texts(grid.get("methods", []), "[grid] methods", problems),
         split=str(grid.get("split", "dev")),
+        start=str(grid.get("start", "scratch")),
         only=_conditions(grid.get("only", []), "[grid] only", problems),
         exclude=_conditions(grid.get("exclude", []), "[grid] exclude", problems),
         groups=groups,
@@ -135,6 +140,13 @@ def _wrong_names(recipe: Recipe) -> Problems:
     ]
     if recipe.split not in SPLITS:
         problems.append(f"[grid] split = {recipe.split!r}: must be one of {', '.join(SPLITS)}")
+    starts = {"[grid]": recipe.start}
+    starts |= {f"[methods.{name}]": one.start for name, one in recipe.methods.items() if one.start}
+    problems += [
+        f"{where} start = {start!r}: must be one of {', '.join(STARTS)}"
+        for where, start in starts.items()
+        if start not in STARTS
+    ]
     problems += [
         f"[grid] tasks: there is no [tasks.{name}]{nearest(name, recipe.tasks)}"
         for name in recipe.grid_tasks

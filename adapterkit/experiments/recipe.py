@@ -10,6 +10,8 @@ from typing import Any
 KINDS = ("pos", "ner", "tagging", "classification")
 AXES = ("task", "language", "seed", "method", "backbone", "group")
 SPLITS = ("dev", "test")
+STARTS = ("scratch", "source")
+"""What a language adapter goes on from: nothing, or the source language's adapter."""
 Condition = Mapping[str, tuple[str, ...]]
 
 
@@ -72,6 +74,7 @@ class Method:
         of: What is averaged or merged: ``own``, ``source``, ``relative``, ``relatives`` or codes.
         weights: One for each of ``of``.
         ready: Languages to cycle through (target-ready); by default the target alone.
+        start: What the target's adapter goes on from, one of `STARTS`; by default as the recipe says.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Method:
     of: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
     ready: tuple[str, ...] = ()
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Recipe:
         grid_seeds: Seeds.
         grid_methods: Names of built-in methods or of ``methods``.
         split: ``dev`` to choose by, ``test`` to report.
+        start: What targets' adapters go on from, one of `STARTS`, where a method does not say.
         only: Cells to keep: those that meet one of these; all if there are none.
         exclude: Cells to leave out.
         groups: Languages by group.
@@ -119,6 +124,7 @@ class Recipe:
     grid_seeds: tuple[int, ...] = ()
     grid_methods: tuple[str, ...] = ()
     split: str = "dev"
+    start: str = "scratch"
     only: tuple[Condition, ...] = ()
     exclude: tuple[Condition, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

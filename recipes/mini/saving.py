@@ -1,4 +1,4 @@
-"""The finished student as a folder that plain transformers loads, in half precision."""
+"""A finished model as a folder that plain transformers loads, in half precision."""
 
 import json
 from pathlib import Path
@@ -12,17 +12,19 @@ DIGITS = 3
 """Of the pieces' scores: what the segmentation needs, in half the space."""
 
 
-def save(student: Any, tokenizer: Tokenizer, folder: Path) -> None:
+def save(model: Any, tokenizer: Tokenizer, folder: Path) -> None:
     """Write ``config.json``, the weights and the tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.to(torch.float16).contiguous()
-        for name, tensor in student.state_dict().items()
+        for name, tensor in model.state_dict().items()
         if name != "cls.predictions.decoder.weight" and not name.endswith("position_ids")
     }
     tensors.pop("cls.predictions.decoder.bias", None)  # tied to cls.predictions.bias
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = student.config.to_dict() | {"dtype": "float16", "architectures": ["BertForMaskedLM"]}
+    weights = folder / "model.safetensors"
+    save_file(tensors, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)
+    config = model.config.to_dict() | {"dtype": "float16", "architectures": [type(model).__name__]}
     config = {key: value for key, value in config.items() if not key.startswith("_")}
     write(folder / "config.json", config, indent=2)
     whole = json.loads(tokenizer.to_str())
