@@ -36,31 +36,6 @@ def shape_of_method(
     return BottleneckConfig(**{**shape.__dict__, "leave_out": leave_out})
 
 
-def left_out(
-    layers: int, *, drop_last: bool, upper: int | None = None, lower: int | None = None
-) -> tuple[int, ...]:
-    """Layers without a bottleneck, counted from 0.
-
-    Args:
-        layers: How many the backbone has.
-        drop_last: The last one has none (Pfeiffer et al., 2021, "UNKs Everywhere").
-        upper: So many of the others have one, the uppermost; by default all.
-        lower: None above so many has one.
-
-    Raises:
-        ConfigError: If there are not so many, or both of ``upper`` and ``lower`` are given.
-    """
-    if upper is not None and lower is not None:
-        raise ConfigError("bottlenecks in upper_layers or in lower_layers: choose one")
-    there = layers - 1 if drop_last else layers
-    if upper is not None and upper > there:
-        dropped = ", the last of which is left out (drop_last_layer)" if drop_last else ""
-        raise ConfigError(f"upper_layers {upper}: the backbone has {layers} layers{dropped}")
-    first = 0 if upper is None else there - upper
-    last = there if lower is None else min(lower, there)
-    return (*range(first), *range(last, layers))
-
-
 def low_rank(
     backbone: Backbone,
     method: str = "lora",

@@ -7,7 +7,7 @@ Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (202
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from adapterkit.config import METHODS, PRESETS
+from adapterkit.config import METHODS, PRESETS, BottleneckConfig, LowRankConfig
 from adapterkit.errors import ConfigError, found
 
 Precision = Literal["float32", "bfloat16"]
@@ -146,6 +146,69 @@ class TaskConfig:
             ),
             shares=("warmup",),
         )
+
+
+def left_out(
+    layers: int, *, drop_last: bool, upper: int | None = None, lower: int | None = None
+) -> tuple[int, ...]:
+    """Layers without a bottleneck, counted from 0.
+
+    Args:
+        layers: How many the backbone has.
+        drop_last: The last one has none (Pfeiffer et al., 2021, "UNKs Everywhere").
+        upper: So many of the others have one, the uppermost; by default all.
+        lower: None above so many has one.
+
+    Raises:
+        ConfigError: If there are not so many, or both of ``upper`` and ``lower`` are given.
+    """
+    if upper is not None and lower is not None:
+        raise ConfigError("bottlenecks in upper_layers or in lower_layers: choose one")
+    there = layers - 1 if drop_last else layers
+    if upper is not None and upper > there:
+        dropped = ", the last of which is left out (drop_last_layer)" if drop_last else ""
+        raise ConfigError(f"upper_layers {upper}: the backbone has {layers} layers{dropped}")
+    first = 0 if upper is None else there - upper
+    last = there if lower is None else min(lower, there)
+    return (*range(first), *range(last, layers))
+
+
+def other_shape(
+    asked: LanguageConfig, there: BottleneckConfig | LowRankConfig, layers: int
+) -> list[str]:
+    """Settings that ask for another shape than that of an adapter which is there; defaults ask for none.
+
+    Args:
+        asked: How an adapter is to be trained.
+        there: The shape of the adapter that is there.
+        layers: Layers of the backbone.
+    """
+    plain = LanguageConfig()
+    if isinstance(there, LowRankConfig):
+        same = (there.method, plain.method)
+        found = {"method": asked.method in same, "rank": asked.rank in (there.rank, plain.rank)}
+        return [name for name, fits in found.items() if not fits]
+    layered = asked.drop_last_layer, asked.upper_layers, asked.lower_layers
+    drop_last, upper, lower = layered
+    left = left_out(layers, drop_last=drop_last, upper=upper, lower=lower)
+    found = {
+        "method": asked.method == plain.method or _is_preset(asked.method, there),
+        "reduction_factor": asked.reduction_factor in (None, there.reduction_factor),
+        "invertible": asked.invertible or not there.invertible,
+    }
+    others = [name for name, fits in found.items() if not fits]
+    if layered == (True, None, None) or left == there.leave_out:
+        return others
+    names = {"drop_last_layer": not drop_last, "upper_layers": upper, "lower_layers": lower}
+    return others + [name for name, given in names.items() if given]
+
+
+def _is_preset(method: str, there: BottleneckConfig) -> bool:
+    return method in PRESETS and all(
+        getattr(there, name) == value
+        for name, value in PRESETS[method].items()
+        if name not in ("reduction_factor", "invertible")
+    )
 
 
 def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
         node.digest: node
         for role, node in cell.needs.items()
         if role in cell.settings["own"] or role not in ("task", "source")
+        if node.kind != "continued"  # the fine-tuned backbone holds it
     }
     costs: dict[str, Any] = {
         "steps": sum(run["steps"] for run in runs),

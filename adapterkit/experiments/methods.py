@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from adapterkit.errors import ConfigError
 from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.parts import Bench
 from adapterkit.experiments.recipe import Method
@@ -119,13 +120,13 @@ def started_from_source(bench: Bench, method: Method) -> Iterator[Plan]:
 
 def started_from_relative(bench: Bench, method: Method) -> Iterator[Plan]:
     """The target's adapter goes on from its nearest relative's."""
-    relative = bench.started(bench.relatives[0], method)
+    relative = bench.named_adapter(bench.relatives[0], method)
     yield _stacked(bench, method, bench.language(bench.target, method, init=relative))
 
 
 def relative_as_is(bench: Bench, method: Method) -> Iterator[Plan]:
     """The nearest relative's adapter, with no text of the target."""
-    relative = bench.started(bench.relatives[0], method)
+    relative = bench.named_adapter(bench.relatives[0], method)
     yield Plan(bench.task(method), {"kept": relative}, (_one("kept"),))
 
 
@@ -148,8 +149,7 @@ def arithmetic(bench: Bench, method: Method) -> Iterator[Plan]:
 def lora(bench: Bench, method: Method) -> Iterator[Plan]:
     """A LoRA as language adapter."""
     language = {"method": "lora", **method.language_adapter}
-    changed = replace(method, language_adapter=language)
-    yield _stacked(bench, method, bench.language(bench.target, changed))
+    yield from own(bench, replace(method, start="scratch", language_adapter=language))
 
 
 def few_shot(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -172,7 +172,7 @@ def full_fine_tuning_continued(bench: Bench, method: Method) -> Iterator[Plan]:
     for rate, epochs in _choices(bench, method):
         node = bench.full(method, rate, epochs, start=start)
         facts = {"learning_rate": rate, "epochs": epochs}
-        yield Plan(node, {"language": start}, own=("language",), facts=facts)
+        yield Plan(node, {"language": start}, own=("language", "task"), facts=facts)
 
 
 BUILT_IN: dict[str, BuiltIn] = {
@@ -221,6 +221,8 @@ def _stacked(
 def _mixed(bench: Bench, method: Method, how: str, of: tuple[str, ...]) -> Plan:
     codes = [code for name in of for code in bench.named(name)]
     roles = ["source" if code == bench.labelled.source else f"part-{code}" for code in codes]
+    if len(set(roles)) < len(roles):
+        raise ConfigError(f"{how} of {', '.join(codes)}: one of them stands in it twice")
     parts = {
         role: bench.named_adapter(code, method) for role, code in zip(roles, codes, strict=True)
     }

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapterkit.config import BackboneFacts
+from adapterkit.config import BackboneFacts, BottleneckConfig, LowRankConfig
 from adapterkit.errors import ConfigError
 from adapterkit.experiments.data import DataFolder, Reference
 from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
-from adapterkit.settings import LanguageConfig, TaskConfig, as_record
+from adapterkit.settings import LanguageConfig, TaskConfig, as_record, other_shape
 
 SPLITS = ("train", "dev")
 
@@ -71,13 +71,21 @@ class Bench:
 
     def named_adapter(self, code: str, method: Method) -> Node:
         """The adapter of a language: what is there already, or one to be trained."""
-        return self._given(code) or self.started(code, method)
+        return self._given(code, method) or self.started(code, method)
 
     def started(self, code: str, method: Method, *, texts: Sequence[str] = ()) -> Node:
-        """A language adapter to be trained, from what the method or else the recipe starts it from."""
+        """A language adapter to be trained, from what the method or else the recipe starts it from.
+
+        That of the source language is what it starts from itself.
+        """
+        whole = code != self.target and not texts
         start = method.start or self.recipe.start
-        init = self.source(method) if start == "source" else None
-        return self.language(code, method, init=init, texts=texts)
+        if start != "source":
+            return self.language(code, method, texts=texts, whole=whole)
+        source = self.source(method)
+        if code == self.labelled.source and not texts:
+            return source
+        return self.language(code, method, init=source, texts=texts, whole=whole)
 
     def source(self, method: Method) -> Node:
         """The source language's adapter."""
@@ -86,13 +94,19 @@ class Bench:
     def _source_of(self, code: str, method: Method) -> Node:
         # What a method changes of the target's adapter, it changes of the source's: they are swapped.
         # But for what is about the target's text.
-        return self._given(code) or self.language(code, method, whole=True)
+        given = self._given(code, method)
+        if given is not None or code == self.labelled.source:
+            return given or self.language(code, method, whole=True)
+        return self.started(code, method)
 
-    def _given(self, code: str) -> Node | None:
+    def _given(self, code: str, method: Method) -> Node | None:
+        """The adapter that the recipe names, where the method asks for no other shape."""
         name = self.recipe.adapters.get(self.backbone, {}).get(code)
         if name is None:
             return None
         told = inspect(folder_of(name))
+        if other_shape(LanguageConfig(**method.language_adapter), _shape(told), self.layers):
+            return None
         settings = {"adapter": name, "digest": told["digest"]}
         return Node("given", settings, label=f"{name} as it is")
 
@@ -225,3 +239,15 @@ class Bench:
             "train_examples": self.labelled.train_examples,
             "dev_examples": self.labelled.dev_examples,
         }
+
+
+def _shape(told: dict[str, Any]) -> BottleneckConfig | LowRankConfig:
+    """What `inspect` tells of an adapter's shape."""
+    if "leave_out" not in told:
+        return LowRankConfig(method=told["method"], rank=told["rank"] or 0)
+    return BottleneckConfig(
+        reduction_factor=told["reduction_factor"],
+        non_linearity=told["non_linearity"],
+        invertible=told["method"].endswith("invertible"),
+        leave_out=tuple(told["leave_out"]),
+    )

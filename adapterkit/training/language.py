@@ -25,10 +25,17 @@ from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.formats.values import check_name
-from adapterkit.methods import left_out, shape_of_method
+from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
-from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig, Precision, as_record
+from adapterkit.settings import (
+    SMALL_CORPUS_BYTES,
+    LanguageConfig,
+    Precision,
+    as_record,
+    left_out,
+    other_shape,
+)
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
@@ -142,15 +149,12 @@ def require_possible(
     """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
     backbone.require_trained_head()
     vocabulary_of(backbone)
-    there = _left_out(config, backbone)
-    if (
-        config.upper_layers is not None
-        and init is not None
-        and getattr(init.config, "leave_out", None) != there
-    ):
+    _left_out(config, backbone)
+    others = other_shape(config, init.config, backbone.layers) if init is not None else []
+    if init is not None and others:
         raise ConfigError(
-            f"adapter {init.name!r}, to start from (init), keeps its shape, and that is another than bottlenecks in "
-            f"the upper {config.upper_layers} layers; leave out upper_layers, or start from random weights"
+            f"adapter {init.name!r}, to start from (init), keeps its shape, and that is another than asked for by "
+            f"{', '.join(others)}; leave these settings out, or start from random weights"
         )
     if config.restrict_vocabulary:
         AdaptedModel(backbone).vocabulary_matrix()

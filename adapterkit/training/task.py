@@ -24,10 +24,10 @@ from adapterkit.data.batches import POOL, Batch, Passes, Window, pad
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.formats.adapterhub import check_writable, save_adapter
 from adapterkit.formats.values import check_name
-from adapterkit.methods import left_out, shape_of_method
+from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
-from adapterkit.settings import TaskConfig, as_record
+from adapterkit.settings import TaskConfig, as_record, left_out
 from adapterkit.tasks.base import Task, special_of
 from adapterkit.training.checkpoint import kept
 from adapterkit.training.judging import Judge, judge_of

@@ -17,10 +17,10 @@ from adapterkit.data.batches import Batch
 from adapterkit.data.blocks import Blocks, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.demo.grammar import demo_data
-from adapterkit.methods import left_out, shape_of_method
+from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import SomePieces
-from adapterkit.settings import LanguageConfig
+from adapterkit.settings import LanguageConfig, left_out
 from adapterkit.training.language import vocabulary_of
 from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss

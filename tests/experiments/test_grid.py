@@ -215,3 +215,42 @@ def test_an_adapter_that_is_there_is_taken(tmp_path: Path, data: DataFolder) -> 
     node = plan(tmp_path, data, "source-kept", given)
     assert node.needs["source"].kind == "given"
     assert node.needs["task"].needs["over0"].settings["adapter"] == "mini:eng"
+
+
+GIVEN = ("[text]", '[adapters.mini]\neng = "mini:eng"\n[text]')
+
+
+def test_an_adapter_that_is_there_is_not_taken_where_a_method_asks_for_another_shape(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    narrow = ("[text]", "[methods.narrow]\nlike = 'own'\nlanguage_adapter = { invertible = false }\n[text]")  # fmt: skip
+    for method in ("narrow", "lora", "lower-layers-only", "every-layer"):
+        over = plan(tmp_path, data, method, narrow, GIVEN).needs["task"].needs["over0"]
+        assert over.kind == "language", method
+    lora = plan(tmp_path, data, "lora", GIVEN)
+    assert lora.needs["task"].needs["over0"].settings["config"]["method"] == "lora"
+
+
+def test_adapters_start_from_the_source_s_where_the_recipe_says_so(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    start = ("[grid]", '[grid]\nstart = "source"')
+    for method in ("own", "target-ready", "family"):
+        node = plan(tmp_path, data, method, GIVEN, start)
+        assert node.needs["language"].needs["init"].settings["adapter"] == "mini:eng", method
+    assert "init" not in plan(tmp_path, data, "every-layer", GIVEN, start).needs["language"].needs
+    bre = ('dev = ["cym", "bre"]', 'dev = ["bre"]')
+    more = ('source = "eng"', 'source = "eng"\nmore_sources = ["cym"]')
+    (cell,) = cells_of(tmp_path, data, only("several-sources"), ONE, bre, more, GIVEN, start)
+    welsh = cell.node.needs["task"].needs["over1"]
+    assert welsh.needs["init"].settings["adapter"] == "mini:eng"
+
+
+def test_a_relative_that_is_there_is_taken_and_nothing_is_merged_with_itself(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    english = ('cym = ["bre"]', 'cym = ["eng"]')
+    node = plan(tmp_path, data, "relative-as-is", GIVEN, english)
+    assert node.needs["kept"].kind == "given"
+    found, _ = read_recipe(recipe(tmp_path, "mini", only("arithmetic"), MORE, GIVEN, english))
+    assert any("stands in it twice" in one for one in expand(found, data, FACTS)[1])

@@ -14,12 +14,11 @@ from adapterkit.backbone.layout import module_at
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig
+from adapterkit.config import BottleneckConfig, LowRankConfig
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
-from adapterkit.methods import left_out
 from adapterkit.model import AdaptedModel
-from adapterkit.settings import LanguageConfig
+from adapterkit.settings import LanguageConfig, left_out, other_shape
 from adapterkit.training import loop
 from adapterkit.training.language import WORK, train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
@@ -105,13 +104,18 @@ def test_an_adapter_of_the_upper_layers_trains_and_loads_again(
     ("config", "message"),
     [
         (LanguageConfig(upper_layers=LAYERS), "upper_layers 3: the backbone has 3 layers"),
-        (LanguageConfig(upper_layers=1), "keeps its shape"),
+        (LanguageConfig(upper_layers=1), "another than asked for by upper_layers;"),
+        (LanguageConfig(lower_layers=1), "another than asked for by lower_layers;"),
+        (LanguageConfig(drop_last_layer=False), "another than asked for by drop_last_layer;"),
+        (LanguageConfig(reduction_factor=2), "another than asked for by reduction_factor;"),
+        (LanguageConfig(invertible=False, method="lora"), "by method, invertible;"),
+        (LanguageConfig(method="houlsby"), "by method;"),
     ],
 )
 def test_layers_that_cannot_be_are_refused_before_any_work(
     backbone: Backbone, tmp_path: Path, config: LanguageConfig, message: str
 ) -> None:
-    shape = BottleneckConfig(4, leave_out=(2,))
+    shape = BottleneckConfig(4, leave_out=(2,), invertible=True)
     start = new_adapter("eng", shape, backbone=backbone.facts, kind="language")
     with pytest.raises(ConfigError, match=message):
         train_language(backbone, corpus(), out=tmp_path / "cym", config=config, init=start)
@@ -125,6 +129,25 @@ def test_an_adapter_of_the_same_upper_layers_may_be_started_from(
     start = new_adapter("eng", shape, backbone=backbone.facts, kind="language")
     config = replace(LANGUAGE, upper_layers=1, steps=1)
     train_language(backbone, corpus(), out=tmp_path / "cym", config=config, init=start)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        LanguageConfig(),
+        LanguageConfig(lower_layers=2, reduction_factor=4, drop_last_layer=True),
+        LanguageConfig(embedding_rows=True, learning_rate=3e-3, steps=7),
+    ],
+)
+def test_what_is_no_question_of_shape_or_the_same_is_never_refused(config: LanguageConfig) -> None:
+    assert other_shape(config, BottleneckConfig(4.0, leave_out=(2,)), LAYERS) == []
+
+
+def test_a_lora_to_start_from_keeps_its_rank() -> None:
+    there = LowRankConfig("lora", (), rank=4)
+    assert other_shape(LanguageConfig(method="lora"), there, LAYERS) == []
+    asked = LanguageConfig(method="ia3", rank=2)
+    assert other_shape(asked, there, LAYERS) == ["method", "rank"]
 
 
 def test_what_has_no_bottlenecks_has_no_upper_layers() -> None:
