@@ -219,7 +219,7 @@ class BackboneFacts:
     """What an adapter remembers of the backbone it was made for; empty or 0 means unknown.
 
     Attributes:
-        name: Canonical name, e.g. ``FacebookAI/xlm-roberta-base`` or ``adapterkit/mini@1``.
+        name: Canonical name, e.g. ``FacebookAI/xlm-roberta-base`` or ``adapterkit/mini@2``.
         digest: sha256 over the checkpoint's tensors (`tensorfile.digest`).
         model_type: transformers' name of the architecture, e.g. ``xlm-roberta``.
         width: Hidden size.

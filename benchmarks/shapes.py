@@ -50,7 +50,7 @@ class Shape:
 SHAPES = {
     "xlmr": Shape("xlm-roberta", 12, 768, 3072, 12, 250_002, 514),
     "mmbert": Shape("modernbert", 22, 768, 1152, 12, 256_000, 8192, gated=True),
-    "mini": Shape("bert", 6, 384, 1536, 12, 38_678, 130),
+    "mini": Shape("bert", 6, 384, 1536, 12, 42_500, 130),
     "tiny": Shape("xlm-roberta", 2, 32, 64, 4, 500, 130),
 }
 """XLM-R base, mmBERT base, the packaged ``mini``, and one for trying the benchmarks out."""

@@ -15,12 +15,12 @@ from adapterkit.tensorfile import checkpoint_digest
 DIGEST_FILE = "adapterkit-digest.json"
 
 MINI_NAME = "adapterkit/mini@"
-MINI = f"{MINI_NAME}1"
+MINI = f"{MINI_NAME}2"
 """The backbone that ships with this version of the package."""
 
 ALIASES = {
     "mini": MINI,
-    "mini@1": MINI,
+    "mini@2": MINI,
     "adapterkit/mini": MINI,
     "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
     "xlm-roberta-large": "FacebookAI/xlm-roberta-large",

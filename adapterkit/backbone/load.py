@@ -58,7 +58,7 @@ class Backbone:
 
     @property
     def name(self) -> str:
-        """Canonical name, e.g. ``adapterkit/mini@1``."""
+        """Canonical name, e.g. ``adapterkit/mini@2``."""
         return self.facts.name
 
     @property

@@ -52,7 +52,7 @@ class StackPins:
     Attributes:
         backbone: The backbone's Hub id, or ``mini``.
         backbone_commit: Of its repository; empty for ``mini``.
-        backbone_name: Its canonical name, e.g. ``adapterkit/mini@1``.
+        backbone_name: Its canonical name, e.g. ``adapterkit/mini@2``.
         backbone_digest: Of its weights.
         language: ISO 639-3 code of the language it predicts in.
         task: What it predicts, e.g. ``upos``.

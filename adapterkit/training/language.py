@@ -220,13 +220,13 @@ def block_length(config: LanguageConfig, backbone: Backbone) -> int:
 
 
 def learning_rate(width: int, tokens_a_step: int) -> float:
-    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 1e-3 for backbones narrower than 512.
+    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 3e-3 for backbones narrower than 512.
 
     Sources: Pfeiffer et al. (2020) and Parovic et al. (2023) for base-sized backbones; for narrow
     ones what won on dev sets (``docs/log.md``).
     """
     if width < NARROW:
-        return 1e-3
+        return 3e-3
     return 1e-4 if tokens_a_step >= 16_384 else 5e-5
 
 

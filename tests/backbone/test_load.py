@@ -83,9 +83,9 @@ def test_the_digest_does_not_depend_on_how_weights_are_cut_into_files(
 
 def test_mini_is_packaged_and_known_by_its_version() -> None:
     backbone = load_backbone("mini", device="cpu")
-    assert backbone.name == "adapterkit/mini@1"
+    assert backbone.name == "adapterkit/mini@2"
     assert backbone.dtype == torch.float32
-    with pytest.raises(ConfigError, match="mini@1"):
+    with pytest.raises(ConfigError, match="mini@2"):
         load_backbone("mini@7")
 
 

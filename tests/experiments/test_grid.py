@@ -12,7 +12,7 @@ from adapterkit.experiments.nodes import Cell, Node, in_order
 from adapterkit.experiments.reading import read_recipe
 from tests.experiments.small import data_folder, recipe
 
-FACTS = {"mini": BackboneFacts("adapterkit/mini@1", "d", "bert", 32, 6)}
+FACTS = {"mini": BackboneFacts("adapterkit/mini@2", "d", "bert", 32, 6)}
 Change = tuple[str, str]
 
 

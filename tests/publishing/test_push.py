@@ -311,7 +311,7 @@ def test_an_adapter_for_mini_names_adapterkit_mini(hub: MemoryHub) -> None:
             starters()["pos"], "me/pos", language="en", base_model=base, dry_run=True
         ).texts
         assert "base_model: adapterkit/mini\n" in told["README.md"]
-        assert json.loads(told["adapterkit.json"])["backbone"]["name"] == "adapterkit/mini@1"
+        assert json.loads(told["adapterkit.json"])["backbone"]["name"] == "adapterkit/mini@2"
         assert 'ak.load_adapter("mini:eng")' in told["README.md"]  # over which it was trained
 
 

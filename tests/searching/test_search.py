@@ -115,10 +115,10 @@ def test_our_cards_are_read_back(shelf: Shelf) -> None:
     row = row_of(ours("language", "swa"))
     told = records("language")
     assert (row.kind, row.languages) == ("language", ("swa",))
-    assert row.backbone == "adapterkit/mini@1"
+    assert row.backbone == "adapterkit/mini@2"
     assert row.method == told.adapter["method"]
     assert row.bytes == sum(one["bytes"] for one in told.adapter["files"].values())
-    assert row.scores == ("accuracy 0.896 on eng_ewt.test.first400.conllu",)
+    assert row.scores == ("accuracy 0.902 on eng_ewt.test.first400.conllu",)
     assert row.load == f'ak.load_adapter("me/swa-language", revision="{COMMIT}")'
     stack = listing("me/x", "adapterkit", adapterkit={"kind": "stack"})
     assert row_of(stack).load.startswith('ak.load_stack("me/x"')
