@@ -135,6 +135,24 @@ def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
     assert "Reliably worse than source-kept in Manx (-10.0)" in text_of(made_of(tmp_path, rows))
 
 
+def test_a_mean_over_fewer_languages_is_not_called_the_highest(tmp_path: Path) -> None:
+    rows = [
+        row(language=code, method=method, value=value + more)
+        for code, value in (("glv", 0.8), ("sme", 0.2))
+        for method, more in (("own", 0.05), ("lora", 0.06), ("few-10", 0.1), ("removed", 0.0))
+        if (code, method) not in {("sme", "few-10"), ("sme", "removed")}
+    ]
+    said = made_of(tmp_path, rows)
+    assert [m.method for m in said.facts[0].methods] == ["lora", "own", "few-10", "removed"]
+    assert "The highest mean is that of lora: 56.0 [" in " ".join(said.summary()[0])
+    part = made_of(tmp_path, [*rows, row(language="kpv", method="lora")]).summary()[0][0]
+    assert "own has 55.0 [25.0, 85.0] % accuracy on average on 2 of 3 languages" in part
+    without = [one for one in rows if one.method in ("few-10", "removed")]
+    without += [row(language="sme", method="lora"), row(task="ner")]
+    (first,) = (one[0] for one in made_of(tmp_path, without).summary() if "not run" in one[0])
+    assert "the best is few-10 with 90.0 [90.0, 90.0] % accuracy on 1 of 2 languages." in first
+
+
 def test_what_is_missing_is_left_out_with_its_reason(tmp_path: Path) -> None:
     said = made_of(tmp_path, [row()])
     page = page_of(said)
