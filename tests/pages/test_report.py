@@ -226,6 +226,30 @@ def test_cells_that_differ_in_their_settings_are_methods_of_their_own(tmp_path: 
     assert names == ["own · learning rate 0.001", "own · learning rate 0.0001"]
 
 
+def test_in_an_unfinished_search_no_rate_is_the_method(tmp_path: Path) -> None:
+    cells = [("glv", 1e-5), ("glv", 1e-4), ("glv", 1e-3), ("sme", 1e-5), ("sme", 1e-4)]
+    searched = [
+        row(language=code, method="full-fine-tuning", learning_rate=rate, epochs=3.0, value=0.3)
+        for code, rate in cells
+    ]
+    own = [row(language=code) for code in ("glv", "sme")]
+    for begun in (searched, searched[:4]):
+        said = made_of(tmp_path, [*own, *begun])
+        names = {m.method for m in said.facts[0].methods}
+        rates = ("1e-05", "0.0001", "0.001")
+        assert names == {"own", *(f"full-fine-tuning · learning rate {rate}" for rate in rates)}
+        assert "full-fine-tuning" not in said.summary()[0][0]
+
+
+def test_a_rate_that_was_run_everywhere_is_the_method_and_those_run_here_and_there_are_not(
+    tmp_path: Path,
+) -> None:
+    rows = [row(language=code, learning_rate=1e-3) for code in ("glv", "sme", "kpv")]
+    said = made_of(tmp_path, [*rows, row(learning_rate=1e-4, value=0.4)])
+    names = [m.method for m in said.facts[0].methods]
+    assert names == ["own", "own · learning rate 0.0001"]
+
+
 def test_two_rows_for_the_same_thing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"two rows for pos in glv, own, seed 0 \(cells x and y\)"
