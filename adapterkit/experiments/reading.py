@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from adapterkit.errors import ConfigError, nearest
 from adapterkit.experiments.recipe import (
@@ -210,7 +210,7 @@ def settings_of(
     for key, value in values.items():
         several = value if key in lists and isinstance(value, list) else [value]
         if all(_fits(one, hints[key]) for one in several) and several:
-            good[key] = value
+            good[key] = tuple(value) if get_origin(hints[key]) is tuple else value
         else:
             problems.append(f"{where} {key} = {value!r}: is of the wrong type")
     for key, value in good.items():
@@ -228,6 +228,8 @@ def _refused(kind: type[LanguageConfig] | type[TaskConfig], values: dict[str, An
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
     kinds = [one for part in (get_args(hint) or (hint,)) for one in (get_args(part) or (part,))]
     if isinstance(value, bool):
         return bool in kinds
