@@ -38,7 +38,8 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
         costs |= _of_text(texts[0])
     trained = cell.needs["task"]
     if trained.kind == "task":
-        costs["epochs"] = trained.settings["config"]["epochs"]
+        config = trained.settings["config"]
+        costs["epochs"] = config["epochs"] if config["steps"] is None else None
     if labels and not texts:
         costs["learning_rate"] = labels[0]["config"]["learning_rate"]
     return costs
