@@ -6,7 +6,7 @@ from typing import Any
 from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.store import Store
 from adapterkit.formats.places import folder_of
-from adapterkit.header import read_header
+from adapterkit.header import FLOATS, read_header
 
 
 def costs_of(store: Store, cell: Node) -> dict[str, Any]:
@@ -67,7 +67,10 @@ def _weights(store: Store, node: Node) -> list[Any]:
 
 def _parameters(store: Store, node: Node) -> int:
     return sum(
-        prod(fact.shape) for path in _weights(store, node) for fact in read_header(path).values()
+        prod(fact.shape)
+        for path in _weights(store, node)
+        for fact in read_header(path).values()
+        if fact.dtype in FLOATS  # token ids are no parameters
     )
 
 
