@@ -163,9 +163,10 @@ def test_a_deletion_that_is_cut_off_leaves_no_half_part_and_is_finished_by_the_n
         if path.exists():
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("adapterkit.experiments.store.shutil.rmtree", killed)
-        store.drop(WHOLE)
+        with pytest.raises(KeyboardInterrupt):
+            store.drop(WHOLE)
     assert not store.part(WHOLE).exists()
     assert left(store), "the room is still taken"
     run_cells(store, cells, doing(store, []), tell=lambda _: None)
@@ -267,7 +268,9 @@ def test_killed_again_and_again_by_two_processes_the_table_is_that_of_a_grid_nev
     ]
     assert begun
     assert len(begun) == len(set(begun)), "no part was done by both"
-    assert list((tmp_path / "cut" / "claims").iterdir()) == []
+    # Who is killed between a part's end and letting go leaves a claim that nobody needs to take over.
+    claims = Store(tmp_path / "cut").claims
+    assert not [path for path in claims.folder.iterdir() if claims.is_held(path.stem)]
 
 
 @pytest.mark.slow
