@@ -54,7 +54,7 @@ class Row:
         heldout_before: Held-out masked-LM loss of the backbone alone, in nats a masked token.
         heldout_after: The same with what was trained.
         learning_rate: Peak of the training for this language.
-        epochs: Passes over the labelled examples.
+        epochs: Passes over the labelled examples, where these were set and not steps.
         reduction_factor: Of the language adapter.
         looks: Held-out loss at each look, ``step:value`` with spaces between: the learning curve.
         cell: Digest of the cell's settings.

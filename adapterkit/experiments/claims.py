@@ -1,8 +1,10 @@
 """Claims: several processes share a folder of work, and nobody does what another one is doing.
 
 A claim is a small file that only one process can create (``O_EXCL``). It names its owner, and its time is
-renewed while the owner lives. Claims of the same work are numbered: who finds the newest one dead creates the
-next number, which again only one can do, so a claim is taken over exactly once and never deleted by a stranger.
+renewed while the owner lives. Claims of the same work are numbered: who finds all of them dead creates the next
+number, which again only one can do, and then looks again: a claim holds only if it is the one living claim of its
+work. So of two that took different numbers, having looked at different moments, whoever came second sees the first
+and gives up (both do, if each sees the other, and come back later). A living claim is deleted by its owner alone.
 """
 
 import contextlib
@@ -34,8 +36,7 @@ class Claims:
 
     def is_held(self, work: str) -> bool:
         """Whether a living process (this one too) has claimed ``work``."""
-        newest = self._newest(work)
-        return newest is not None and _is_alive(self._path(work, newest))
+        return bool(self._living(work))
 
     @contextmanager
     def taken(self, work: str) -> Iterator[bool]:
@@ -43,13 +44,12 @@ class Claims:
 
         Whoever got it must look again whether the work has been done meanwhile.
         """
-        newest = self._newest(work)
-        if newest is not None and _is_alive(self._path(work, newest)):
+        path = self._next(work)
+        if self._living(work) or not _create(path):
             yield False
             return
-        number = 0 if newest is None else newest + 1
-        path = self._path(work, number)
-        if not _create(path):
+        if self._living(work) != [path]:
+            path.unlink()
             yield False
             return
         stop = threading.Event()
@@ -60,16 +60,21 @@ class Claims:
         finally:
             stop.set()
             beat.join()
-            # From the newest down: whoever looks meanwhile finds a dead one, or none.
-            for old in range(number, -1, -1):
-                self._path(work, old).unlink(missing_ok=True)
+            # The dead ones first: while ours lives nobody takes their numbers.
+            for old in self._all(work):
+                if not _is_alive(old):
+                    old.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
-    def _path(self, work: str, number: int) -> Path:
-        return self.folder / f"{work}.{number}"
+    def _all(self, work: str) -> list[Path]:
+        return list(self.folder.glob(f"{work}.*"))
 
-    def _newest(self, work: str) -> int | None:
-        numbers = [int(path.suffix[1:]) for path in self.folder.glob(f"{work}.*")]
-        return max(numbers, default=None)
+    def _living(self, work: str) -> list[Path]:
+        return [path for path in self._all(work) if _is_alive(path)]
+
+    def _next(self, work: str) -> Path:
+        numbers = [int(path.suffix[1:]) for path in self._all(work)]
+        return self.folder / f"{work}.{max(numbers, default=-1) + 1}"
 
 
 def _create(path: Path) -> bool:

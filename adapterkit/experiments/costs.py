@@ -6,7 +6,7 @@ from typing import Any
 from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.store import Store
 from adapterkit.formats.places import folder_of
-from adapterkit.header import read_header
+from adapterkit.header import FLOATS, read_header
 
 
 def costs_of(store: Store, cell: Node) -> dict[str, Any]:
@@ -38,7 +38,8 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
         costs |= _of_text(texts[0])
     trained = cell.needs["task"]
     if trained.kind == "task":
-        costs["epochs"] = trained.settings["config"]["epochs"]
+        config = trained.settings["config"]
+        costs["epochs"] = config["epochs"] if config["steps"] is None else None
     if labels and not texts:
         costs["learning_rate"] = labels[0]["config"]["learning_rate"]
     return costs
@@ -66,7 +67,10 @@ def _weights(store: Store, node: Node) -> list[Any]:
 
 def _parameters(store: Store, node: Node) -> int:
     return sum(
-        prod(fact.shape) for path in _weights(store, node) for fact in read_header(path).values()
+        prod(fact.shape)
+        for path in _weights(store, node)
+        for fact in read_header(path).values()
+        if fact.dtype in FLOATS  # token ids are no parameters
     )
 
 

@@ -38,7 +38,7 @@ class DataFolder:
         """Where the examples of a split are; None if there are none.
 
         Raises:
-            ConfigError: If a pattern fits several files, or needs a folder and there is none.
+            ConfigError: If a pattern is none, or fits several files, or needs a folder and there is none.
         """
         if task.dataset:
             name = task.splits.get(split, "validation" if split == "dev" else split)
@@ -51,7 +51,13 @@ class DataFolder:
         return found
 
     def text(self, text: RawText, language: str) -> Reference | None:
-        """Where the raw text of a language is; None if there is none."""
+        """Where the raw text of a language is; None if there is none.
+
+        Raises:
+            ConfigError: As `labelled`, or if the recipe says of no text where it is.
+        """
+        if not text.files and not text.dataset:
+            raise ConfigError("[text] does not say where texts are")
         if text.dataset:
             return {"dataset": _filled(text.dataset, text, language), "column": text.column}
         return self._file(text.files, text, language)
@@ -62,7 +68,10 @@ class DataFolder:
                 "the recipe reads files: say where they are with --data FOLDER, or set ADAPTERKIT_DATA"
             )
         pattern = _filled(pattern, place, language)
-        found = sorted(self.root.glob(pattern))
+        try:
+            found = sorted(path for path in self.root.glob(pattern) if path.is_file())
+        except (ValueError, IndexError, NotImplementedError) as error:  # of "a**b", of ".", of "/a"
+            raise ConfigError(f"{pattern!r}: is no path in the data folder ({error})") from None
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             raise ConfigError(f"{pattern} fits several files ({names}); say which in names")

@@ -5,9 +5,9 @@ Every problem of the file is collected, so that one look shows them all (`check`
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from adapterkit.errors import ConfigError, nearest
 from adapterkit.experiments.recipe import (
@@ -112,7 +112,7 @@ def parse_recipe(record: Mapping[str, Any], *, name: str) -> tuple[Recipe, Probl
         relatives={k: _texts(v, f"[relatives] {k}", problems) for k, v in part["relatives"].items()},
         **settings,
     )  # fmt: skip
-    return recipe, problems + _wrong_names(recipe)
+    return _usable(recipe), problems + _wrong_names(recipe)
 
 
 def parse_condition(words: Sequence[str]) -> Condition:
@@ -167,6 +167,17 @@ def _wrong_names(recipe: Recipe) -> Problems:
     return problems
 
 
+def _usable(recipe: Recipe) -> Recipe:
+    """The recipe without tasks that cannot be read and a text that is nowhere."""
+    tasks = {
+        name: task
+        for name, task in recipe.tasks.items()
+        if task.kind in KINDS and not _one_place(task, name)
+    }
+    text = RawText() if _one_place(recipe.text, "") else recipe.text
+    return replace(recipe, tasks=tasks, text=text)
+
+
 def _idle_conditions(recipe: Recipe) -> Problems:
     """Words in ``only`` and ``exclude`` that nothing of the grid is called by."""
     axes = {
@@ -210,7 +221,7 @@ def settings_of(
     for key, value in values.items():
         several = value if key in lists and isinstance(value, list) else [value]
         if all(_fits(one, hints[key]) for one in several) and several:
-            good[key] = value
+            good[key] = tuple(value) if get_origin(hints[key]) is tuple else value
         else:
             problems.append(f"{where} {key} = {value!r}: is of the wrong type")
     for key, value in good.items():
@@ -228,6 +239,10 @@ def _refused(kind: type[LanguageConfig] | type[TaskConfig], values: dict[str, An
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
     kinds = [one for part in (get_args(hint) or (hint,)) for one in (get_args(part) or (part,))]
     if isinstance(value, bool):
         return bool in kinds
@@ -255,13 +270,17 @@ def section_of(kind: Any, values: Mapping[str, Any], where: str, problems: Probl
     for key, value in values.items():
         text = str(hints[key])
         if "Mapping" in text:
-            good[key] = _dict(value, f"{where} {key}", problems)
+            inside = _dict(value, f"{where} {key}", problems)
+            good[key] = {k: v for k, v in inside.items() if _fits(v, get_args(hints[key])[1])}
+            problems += [
+                f"{where} {key}: {k} = {v!r:.60}: is of the wrong type"
+                for k, v in inside.items()
+                if k not in good[key]
+            ]
         elif "tuple[str" in text:
             good[key] = _texts(value, f"{where} {key}", problems)
-        elif "tuple" in text and isinstance(value, list):
-            good[key] = tuple(value)
         elif _fits(value, hints[key]):
-            good[key] = value
+            good[key] = tuple(value) if isinstance(value, list) else value
         else:
             problems.append(f"{where} {key} = {value!r}: is of the wrong type")
     return kind(**good)

@@ -126,6 +126,7 @@ def run_cells(
             tell("waiting for what other processes are doing")
         waiting = True
         time.sleep(POLL_SECONDS)
+    _clear(store, whole)
     store.write_tables(whole)
     return outcome
 
@@ -179,13 +180,15 @@ def _blocked(needed: Sequence[Node], outcome: Outcome) -> set[str]:
 
 
 def _clear(store: Store, cells: Sequence[Cell]) -> None:
-    """Delete large parts that no open cell needs any more."""
+    """Delete large parts that no open cell needs any more, also those that a killed process left."""
     wanted = {
         node.digest for cell in cells if not store.is_done(cell.node) for node in cell.node.all()
     }
     for node in in_order(cell.node for cell in cells):
-        if node.kind in HEAVY and node.digest not in wanted and store.is_done(node):
-            store.drop(node)
+        if node.kind in HEAVY and node.digest not in wanted and store.takes_room(node):
+            with store.claims.taken(node.digest) as mine:
+                if mine:  # else a process with other cells is training it
+                    store.drop(node)
 
 
 def _mean(store: Store, done: Sequence[Node], kind: str) -> float | None:

@@ -1,6 +1,7 @@
 """The folder of a grid: what is done, and where. Many processes may share it.
 
 parts/DIGEST/        an adapter's folder (checkpoints in it while it is trained), or a fine-tuned backbone
+parts/DIGEST.gone/   a part that is being deleted
 parts/DIGEST.json    what it is and how long it took
 cells/DIGEST.json    a cell's score and costs
 predictions/DIGEST.jsonl   gold and predicted labels of its examples
@@ -8,6 +9,7 @@ claims/              who is doing what
 table.csv, table.parquet
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -118,9 +120,20 @@ class Store:
         return str(json.loads(path.read_text()))
 
     def drop(self, node: Node) -> None:
-        """Delete a part whose every use is over."""
+        """Delete a part whose every use is over, or what a deletion that was cut off left of it."""
+        gone = self._gone(node)
+        shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it is not there, or somebody was faster
+            self.part(node).rename(gone)  # in one step: nobody finds half of it
         self.part(node).with_suffix(".json").unlink(missing_ok=True)
-        shutil.rmtree(self.part(node), ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def takes_room(self, node: Node) -> bool:
+        """Whether anything of a part is there: done, begun or half deleted."""
+        return self.part(node).exists() or self._gone(node).exists()
+
+    def _gone(self, node: Node) -> Path:
+        return self.part(node).with_suffix(".gone")
 
     def _cell(self, node: Node) -> Path:
         return self.root / "cells" / f"{node.digest}.json"

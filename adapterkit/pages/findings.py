@@ -85,7 +85,8 @@ class PanelFacts:
 
     Attributes:
         panel: The panel.
-        methods: The best first.
+        methods: Those with the languages of the looked-at method, then the others: means over other
+            languages cannot be ranked with it. Of both the best first.
         languages: By code; empty where the looked-at method was not run.
         worst: The language where the looked-at method scores lowest.
         english: The score in English that the gap is measured from, and the method it is of.
@@ -213,13 +214,19 @@ def cost_of(rows: Sequence[Row]) -> Cost:
 def _facts(study: Study, panel: Panel, own: str, rivals: Sequence[str], seed: int) -> PanelFacts:
     methods = [_method(panel, name, rivals, seed) for name in panel.grids]
     english = _english(study, panel, own, rivals)
+    there = panel.grids.get(own, panel.languages)
     languages = [
         _language(panel, name, own, rivals, english, seed)
         for name in sorted(panel.grids.get(own, {}))
     ]
     return PanelFacts(
         panel=panel,
-        methods=tuple(sorted(methods, key=lambda m: (-m.mean.value, m.method))),
+        methods=tuple(
+            sorted(
+                methods,
+                key=lambda m: (set(panel.grids[m.method]) != set(there), -m.mean.value, m.method),
+            )
+        ),
         languages=tuple(languages),
         worst=min(languages, key=lambda one: (one.scores[own], one.language), default=None),
         english=english,

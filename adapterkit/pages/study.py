@@ -27,6 +27,8 @@ SETTINGS: dict[str, Callable[[Row], object]] = {
     "text bytes": lambda row: row.text_bytes,
 }
 """By what two cells of one method may differ; the first that tell them apart name them."""
+_SEARCHED = {"learning rate", "epochs"}
+"""Settings that a grid spans to choose from."""
 _EXACT = 1e-6  # how far a recomputed score may be from the one in the table
 
 
@@ -179,7 +181,9 @@ def _name_methods(rows: Sequence[Row]) -> list[tuple[str, Row]]:
     """Name each row's method; cells of one method with other settings become methods of their own.
 
     The settings that most cells have keep the bare name, if there are any such; of sources that are
-    as frequent, the one that most of all methods' cells have.
+    as frequent, the one that most of all methods' cells have. Among rates and epochs to choose from
+    none is the usual one, however far the grid has come, but one that is everywhere, the others here
+    and there.
     """
     named = []
     main_source = Counter(row.source for row in rows).most_common(1)[0][0]
@@ -188,6 +192,8 @@ def _name_methods(rows: Sequence[Row]) -> list[tuple[str, Row]]:
         telling = _telling(mine)
         counts = Counter(_settings(row, telling) for row in mine)
         bare = _usual(counts, main_source if telling[:1] == ["from"] else None)
+        if _SEARCHED & set(telling) and not _is_main(bare, counts, len(set(map(_place, mine)))):
+            bare = None
         for row in mine:
             own = _settings(row, telling)
             named.append((method if own == bare else f"{method} · {_spelt(own, telling)}", row))
@@ -200,6 +206,18 @@ def _usual(counts: Counter[tuple[object, ...]], source: str | None) -> tuple[obj
     if len(usual) > 1 and source is not None:
         usual = [settings for settings in usual if settings[0] == source]
     return usual[0] if len(usual) == 1 else None
+
+
+def _is_main(
+    settings: tuple[object, ...] | None, counts: Counter[tuple[object, ...]], places: int
+) -> bool:
+    """Whether ``settings`` are in every place and each other ones in less than half of them.
+
+    In a grid that goes on place by place, all that have begun lack one place at most.
+    """
+    return all(
+        count == places if one == settings else 2 * count < places for one, count in counts.items()
+    )
 
 
 def _telling(rows: Sequence[Row]) -> list[str]:

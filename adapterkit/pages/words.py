@@ -8,7 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from adapterkit.metrics import Score
-from adapterkit.pages.findings import ENGLISH, Cost, Gain, LanguageFacts, PanelFacts
+from adapterkit.pages.findings import (
+    ENGLISH,
+    Cost,
+    Gain,
+    LanguageFacts,
+    MethodFacts,
+    PanelFacts,
+)
 from adapterkit.pages.study import Key
 
 TASKS = {
@@ -124,16 +131,16 @@ def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
         best = facts.methods[0]
         return [
             f"{_capital(where)}: the method {own} was not run; the best is {best.method} with "
-            f"{scored(best.mean)} % {metric_name(key.metric)}."
+            f"{scored(best.mean)} % {metric_name(key.metric)}{_part(best, facts)}."
         ]
     gains = [
         _over(mine.gains[rival], rival) for rival in rivals if mine.gains.get(rival) is not None
     ]
     said = [
-        f"{_capital(where)}: {own} has {scored(mine.mean)} % {metric_name(key.metric)} on average"
+        f"{_capital(where)}: {own} has {scored(mine.mean)} % {metric_name(key.metric)} on average{_part(mine, facts)}"
         + (f", {listed(gains)}." if gains else ".")
     ]
-    best = facts.methods[0]
+    best = facts.methods[0]  # of those with the same languages
     if best.method != own:
         said.append(f"The highest mean is that of {best.method}: {scored(best.mean)} %.")
     return [*said, *_worst(facts, own), *_costs(mine.cost)]
@@ -147,6 +154,12 @@ def worst_named(languages: Iterable[LanguageFacts], rival: str) -> list[str]:
         if gain is not None and gain.score.high < 0:
             lost.append(f"{one.name} ({points(gain.score.value)})")
     return lost
+
+
+def _part(method: MethodFacts, facts: PanelFacts) -> str:
+    """Say of how many of the panel's languages a mean is, where it is not all."""
+    total = len(facts.panel.languages)
+    return "" if method.languages == total else f" on {method.languages} of {total} languages"
 
 
 def _over(gain: Gain | None, rival: str) -> str:

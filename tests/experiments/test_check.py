@@ -69,6 +69,34 @@ def test_what_is_wrong_is_said(
     assert any(said in one for one in found), found
 
 
+TEXT = 'files = "text/{language}.txt"'
+POS = 'files = "ud/{language}_*.{split}.conllu"'
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((f"[text]\n{TEXT}", ""), "[text]: give files or dataset"),
+        ((TEXT, 'files = "/texts/{language}.txt"'), "files = '/texts/{language}.txt': must be a"),
+        ((TEXT, 'files = "**.txt"'), "**.txt"),
+        ((TEXT, 'files = "text"'), "there is no text of cym (text)"),
+        ((TEXT, 'files = "{name}"\nnames = { cym = "/x" }'), "'/x': is no path in the data"),
+        ((TEXT, f"{TEXT}\nnames = {{ cym = 3 }}"), "[text] names: cym = 3: is of the wrong type"),
+        ((POS, ""), "[tasks.pos]: give files or dataset"),
+        ((POS, 'files = "/ud/{language}.{split}"'), "must be a path inside the data folder"),
+        ((POS, f"{POS}\nsplits = {{ dev = 3 }}"), "[tasks.pos] splits: dev = 3: is of the wrong"),
+        (('kind = "pos"', 'kind = "pose"'), "kind = 'pose': is not known; is 'pos' meant?"),
+        (("[text]", '[methods.own]\nlike = "average"\nof = ["own"]\nweights = ["1"]\n[text]'), "weights = ['1']: is of the wrong type"),
+        (("[text]", '[methods.own]\nlike = "average"\nof = ["own"]\nweights = 1\n[text]'), "weights = 1: is of the wrong type"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_place_or_a_weight_is_a_problem_and_no_traceback(
+    tmp_path: Path, data: Path, tiny_folder: Path, change: tuple[str, str], said: str
+) -> None:
+    found = problems(tmp_path, data, tiny_folder, change)
+    assert any(said in one for one in found), found
+
+
 def test_other_labels_are_noticed(tmp_path: Path, data: Path, tiny_folder: Path) -> None:
     write(data / "ud" / "bre_x.test.conllu", conllu(lines(12), tags=("N", "V")))
     (found,) = problems(tmp_path, data, tiny_folder)

@@ -90,5 +90,57 @@ def test_of_many_that_find_a_dead_one_one_takes_it(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "a.0").read_text())
     (tmp_path / "a.0").write_text(json.dumps({**record, "born": "1"}))
     first, second = Claims(tmp_path), Claims(tmp_path)
-    assert first._newest("a") == second._newest("a") == 0
+    assert first._next("a") == second._next("a") == tmp_path / "a.1"
     assert [claims._create(tmp_path / "a.1") for _ in range(3)] == [True, False, False]
+
+
+def test_of_two_that_looked_at_different_moments_one_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, c = (Claims(tmp_path).taken("a") for _ in range(3))
+    assert a.__enter__()
+    is_alive, create = claims._is_alive, claims._create
+
+    def after_a_let_go(path: Path) -> bool:
+        monkeypatch.setattr(claims, "_is_alive", is_alive)
+        a.__exit__(None, None, None)
+        return is_alive(path)
+
+    def after_c_took_it(path: Path) -> bool:
+        monkeypatch.setattr(claims, "_create", create)
+        assert c.__enter__()
+        return create(path)
+
+    monkeypatch.setattr(claims, "_is_alive", after_a_let_go)
+    monkeypatch.setattr(claims, "_create", after_c_took_it)
+    with b as mine:
+        assert not mine, "b has seen a's claim, c none: they take different numbers"
+    assert Claims(tmp_path).is_held("a"), "c's is still there"
+    c.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_comes_second_gives_up_whatever_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = claims._create
+
+    def after_another(path: Path) -> bool:
+        return create(tmp_path / "a.1") and create(path)
+
+    monkeypatch.setattr(claims, "_create", after_another)
+    with Claims(tmp_path).taken("a") as mine:
+        assert not mine, "the other one may have looked before this one came"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.1"]
+
+
+def test_letting_go_deletes_dead_claims_and_none_of_a_living_process(tmp_path: Path) -> None:
+    claims._create(tmp_path / "a.0")
+    alive = (tmp_path / "a.0").read_text()
+    dead = json.dumps({**json.loads(alive), "born": "1"})
+    (tmp_path / "a.0").write_text(dead)
+    with Claims(tmp_path).taken("a") as mine:
+        assert mine
+        (tmp_path / "a.0").write_text(alive)  # one that is about to see that it is not alone
+        (tmp_path / "a.2").write_text(dead)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.0"]

@@ -8,6 +8,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.experiments.publish_recipe import read_publish_recipe
 from adapterkit.experiments.reading import PUBLISH, parse_condition, read_recipe, record_of
 from adapterkit.experiments.recipe import Method
+from adapterkit.settings import TaskConfig
 from tests.experiments.small import recipe
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
@@ -65,6 +66,20 @@ def test_every_recipe_here_can_be_read_and_says_how_to_run_it(path: Path) -> Non
 )
 def test_what_is_wrong_is_said(tmp_path: Path, change: tuple[str, str], said: str) -> None:
     assert any(said in one for one in problems_of(tmp_path, change)), problems_of(tmp_path, change)
+
+
+TASK = "evaluate_every = 3"
+
+
+def test_layers_to_leave_out_are_a_list_of_whole_numbers(tmp_path: Path) -> None:
+    good = recipe(tmp_path, "mini", (TASK, "leave_out = [0, 1]"))
+    found, problems = read_recipe(good)
+    assert problems == []
+    assert TaskConfig(**found.task_adapter).leave_out == (0, 1)
+    for bad in ("3", "[0.5]", "[true]", "['0']"):
+        (said,) = problems_of(tmp_path, (TASK, f"leave_out = {bad}"))
+        assert said.startswith("[task_adapter] leave_out = ")
+        assert said.endswith(": is of the wrong type")
 
 
 def test_all_of_it_is_said_at_once(tmp_path: Path) -> None:

@@ -124,6 +124,66 @@ def test_a_whole_backbone_is_deleted_when_its_last_cell_is_done(tmp_path: Path) 
     assert not state_of(store, cells).left
 
 
+WHOLE = Node("full", {"name": "full"}, {}, "full")
+
+
+def done_but_not_cleared(store: Store) -> list[Cell]:
+    """A grid whose process was killed between its last cell and the clearing."""
+    cells = [cell("a", WHOLE)]
+    do = doing(store, [])
+    for node in cells[0].node.all():
+        do(node)
+    (store.part(WHOLE) / "model.safetensors").write_text("large")
+    return cells
+
+
+def left(store: Store) -> set[str]:
+    """What is there of `WHOLE`."""
+    return {path.name for path in (store.root / "parts").glob(f"{WHOLE.digest}*")}
+
+
+def test_a_whole_backbone_that_a_killed_process_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    cells = done_but_not_cleared(store)
+    run_cells(store, cells, doing(store, []), tell=lambda _: None)
+    assert left(store) == set()
+    store.part(WHOLE).mkdir()  # begun, or half deleted
+    run_cells(store, cells, doing(store, []), tell=lambda _: None)
+    assert left(store) == set()
+    assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_deletion_that_is_cut_off_leaves_no_half_part_and_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    cells = done_but_not_cleared(store)
+
+    def killed(path: Path, **_: object) -> None:
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("adapterkit.experiments.store.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.drop(WHOLE)
+    assert not store.part(WHOLE).exists()
+    assert left(store), "the room is still taken"
+    run_cells(store, cells, doing(store, []), tell=lambda _: None)
+    assert left(store) == set()
+
+
+def test_a_whole_backbone_that_a_living_process_is_training_is_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    cells = done_but_not_cleared(store)
+    store.part(WHOLE).with_suffix(".json").unlink()
+    with store.claims.taken(WHOLE.digest):
+        run_cells(store, cells, doing(store, []), tell=lambda _: None)
+        assert left(store) == {WHOLE.digest}
+    run_cells(store, cells, doing(store, []), tell=lambda _: None)
+    assert left(store) == set()
+
+
 def without_times(rows: list[Row]) -> list[dict[str, object]]:
     return [{k: v for k, v in asdict(row).items() if k not in TIMES} for row in rows]
 
@@ -208,7 +268,9 @@ def test_killed_again_and_again_by_two_processes_the_table_is_that_of_a_grid_nev
     ]
     assert begun
     assert len(begun) == len(set(begun)), "no part was done by both"
-    assert list((tmp_path / "cut" / "claims").iterdir()) == []
+    # Who is killed between a part's end and letting go leaves a claim that nobody needs to take over.
+    claims = Store(tmp_path / "cut").claims
+    assert not [path for path in claims.folder.iterdir() if claims.is_held(path.stem)]
 
 
 @pytest.mark.slow

@@ -135,6 +135,24 @@ def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
     assert "Reliably worse than source-kept in Manx (-10.0)" in text_of(made_of(tmp_path, rows))
 
 
+def test_a_mean_over_fewer_languages_is_not_called_the_highest(tmp_path: Path) -> None:
+    rows = [
+        row(language=code, method=method, value=value + more)
+        for code, value in (("glv", 0.8), ("sme", 0.2))
+        for method, more in (("own", 0.05), ("lora", 0.06), ("few-10", 0.1), ("removed", 0.0))
+        if (code, method) not in {("sme", "few-10"), ("sme", "removed")}
+    ]
+    said = made_of(tmp_path, rows)
+    assert [m.method for m in said.facts[0].methods] == ["lora", "own", "few-10", "removed"]
+    assert "The highest mean is that of lora: 56.0 [" in " ".join(said.summary()[0])
+    part = made_of(tmp_path, [*rows, row(language="kpv", method="lora")]).summary()[0][0]
+    assert "own has 55.0 [25.0, 85.0] % accuracy on average on 2 of 3 languages" in part
+    without = [one for one in rows if one.method in ("few-10", "removed")]
+    without += [row(language="sme", method="lora"), row(task="ner")]
+    (first,) = (one[0] for one in made_of(tmp_path, without).summary() if "not run" in one[0])
+    assert "the best is few-10 with 90.0 [90.0, 90.0] % accuracy on 1 of 2 languages." in first
+
+
 def test_what_is_missing_is_left_out_with_its_reason(tmp_path: Path) -> None:
     said = made_of(tmp_path, [row()])
     page = page_of(said)
@@ -206,6 +224,30 @@ def test_cells_that_differ_in_their_settings_are_methods_of_their_own(tmp_path: 
     said = made_of(tmp_path, rows)
     names = [m.method for m in said.facts[0].methods]
     assert names == ["own · learning rate 0.001", "own · learning rate 0.0001"]
+
+
+def test_in_an_unfinished_search_no_rate_is_the_method(tmp_path: Path) -> None:
+    cells = [("glv", 1e-5), ("glv", 1e-4), ("glv", 1e-3), ("sme", 1e-5), ("sme", 1e-4)]
+    searched = [
+        row(language=code, method="full-fine-tuning", learning_rate=rate, epochs=3.0, value=0.3)
+        for code, rate in cells
+    ]
+    own = [row(language=code) for code in ("glv", "sme")]
+    for begun in (searched, searched[:4]):
+        said = made_of(tmp_path, [*own, *begun])
+        names = {m.method for m in said.facts[0].methods}
+        rates = ("1e-05", "0.0001", "0.001")
+        assert names == {"own", *(f"full-fine-tuning · learning rate {rate}" for rate in rates)}
+        assert "full-fine-tuning" not in said.summary()[0][0]
+
+
+def test_a_rate_that_was_run_everywhere_is_the_method_and_those_run_here_and_there_are_not(
+    tmp_path: Path,
+) -> None:
+    rows = [row(language=code, learning_rate=1e-3) for code in ("glv", "sme", "kpv")]
+    said = made_of(tmp_path, [*rows, row(learning_rate=1e-4, value=0.4)])
+    names = [m.method for m in said.facts[0].methods]
+    assert names == ["own", "own · learning rate 0.0001"]
 
 
 def test_two_rows_for_the_same_thing_are_refused(tmp_path: Path) -> None:
