@@ -244,7 +244,7 @@ class Bench:
 def _shape(told: dict[str, Any]) -> BottleneckConfig | LowRankConfig:
     """What `inspect` tells of an adapter's shape."""
     if "leave_out" not in told:
-        return LowRankConfig(method=told["method"], rank=told["rank"] or 0)
+        return LowRankConfig(method=told["method"], modules=(), rank=told["rank"] or 0)
     return BottleneckConfig(
         reduction_factor=told["reduction_factor"],
         non_linearity=told["non_linearity"],
