@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default="mini-new", help="the finished backbone's folder"
     )
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--embedding-rate", type=float, default=Settings(0).embedding_rate)
     parser.add_argument("--middle", type=float, default=Settings(0).middle)
     parser.add_argument("--seed", type=int, default=0)
