@@ -178,12 +178,18 @@ def _sweep(place: Path) -> None:
 
 
 def _settle(temporary: Path, place: Path, commit: str, record: Mapping[str, Any]) -> None:
+    """Put the folder and its record there; a folder that another process put there is as good, if it is whole."""
     target = place / commit
-    if target.exists() and not (place / f"{commit}.json").is_file():
-        shutil.rmtree(target)  # another process was killed between folder and record
+    # Without a record it is of a process that is about to write it, or was killed before it could.
+    if target.exists() and file_problems(target, record["files"], besides=NOTES):
+        shutil.rmtree(target, ignore_errors=True)
     if not target.exists():
         temporary.chmod(0o755)
-        os.replace(temporary, target)
+        try:
+            os.replace(temporary, target)
+        except OSError:  # since we looked, somebody else has finished
+            if not target.is_dir() or file_problems(target, record["files"], besides=NOTES):
+                raise
     write_json(place / f"{commit}.json", record)
 
 

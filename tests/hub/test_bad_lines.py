@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
-from adapterkit.hub import web
+from adapterkit.hub import store, web
 from tests.hub.hub import LocalHub
 from tests.hub.makers import (
     CONFIG,
@@ -114,6 +115,45 @@ def test_two_pulls_at_once_both_succeed(one: LocalHub, tmp_path: Path) -> None:
         thread.join()
     assert len(done) == 3
     assert len(set(done)) == 1
+
+
+def test_a_folder_that_another_process_has_not_recorded_yet_stays(
+    one: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = one.show(NAME)["branches"]["main"]
+    write, remove = store.write_json, shutil.rmtree
+    recorded, removed = list[str](), list[str]()
+
+    def slow(path: Path, record: Any) -> None:
+        recorded.append(path.stem)
+        if recorded == [commit]:
+            ak.pull(NAME)  # the other one, between our folder and our record
+        write(path, record)
+
+    def watched(path: Path, **options: Any) -> None:
+        removed.append(Path(path).name)
+        remove(path, **options)
+
+    monkeypatch.setattr(store, "write_json", slow)
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    ak.pull(NAME)
+    assert recorded.count(commit) == 2
+    assert commit not in removed
+
+
+def test_a_folder_that_another_process_puts_there_first_is_as_good(
+    one: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, others = os.replace, list[str]()
+
+    def late(source: Any, target: Any) -> None:
+        if Path(source).is_dir() and not others:
+            others.append("")
+            others[0] = ak.pull(NAME).digest
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", late)
+    assert ak.pull(NAME).digest == others[0]
 
 
 def test_a_fetch_that_was_killed_is_done_again(one: LocalHub, tmp_path: Path) -> None:
