@@ -85,3 +85,11 @@ def test_backbones_are_fetched_without_what_is_not_theirs() -> None:
     old = ["pytorch_model.bin", "modeling.py"]
     assert hub.backbone_files([*files, *old]) == files[:3]
     assert hub.backbone_files(["config.json", *old]) == ["config.json", "pytorch_model.bin"]
+
+
+def test_a_backbone_in_several_files_comes_with_their_index() -> None:
+    index = "model.safetensors.index.json"
+    files = ["added_tokens.json", "config.json", "model-00001-of-00001.safetensors", index]
+    old = ["pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json"]
+    assert hub.backbone_files([*files, *old]) == files
+    assert hub.backbone_files([*files[:2], *old]) == [*files[:2], *old]

@@ -14,12 +14,15 @@ from adapterkit.hub import listing, names, store, web
 BACKBONE_FILES = (
     "config.json",
     "*.safetensors",
+    "*.safetensors.index.json",
     "tokenizer*",
     "*.model",
     "vocab*",
     "merges.txt",
     "special_tokens_map.json",
+    "added_tokens.json",
 )
+OLD_BACKBONE_FILES = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
 ADAPTER_FILES = ("*.json", "*.safetensors", "README.md", "LICENSE", "LICENSE.*", "NOTICE")
 OLD_WEIGHTS = {
     "pytorch_adapter.bin": "adapter.safetensors",
@@ -104,7 +107,7 @@ def backbone_files(paths: list[str]) -> list[str]:
     at_root = [path for path in paths if "/" not in path]
     wanted = [p for p in at_root if any(fnmatch(p, pattern) for pattern in BACKBONE_FILES)]
     if not any(path.endswith(".safetensors") for path in wanted):
-        wanted += [path for path in at_root if fnmatch(path, "pytorch_model*.bin")]
+        wanted += [p for p in at_root if any(fnmatch(p, old) for old in OLD_BACKBONE_FILES)]
     return wanted
 
 

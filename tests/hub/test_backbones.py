@@ -6,11 +6,13 @@ import pytest
 from huggingface_hub import constants
 
 import adapterkit as ak
+from adapterkit.backbone.load import load_backbone
 from adapterkit.errors import HubError
 from adapterkit.hub import web
 from adapterkit.hub.fetching import fetch_backbone
 from tests.hub.hub import LocalHub
 from tests.hub.makers import NAME, WEIGHTS, everything, refused, small_adapter, text
+from tests.tiny import make_backbone
 
 BACKBONE = {"config.json": b"{}", "model.safetensors": bytes(range(250)) * 20_000}
 
@@ -83,3 +85,16 @@ def test_a_backbone_is_there_offline_and_that_is_said(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert fetch_backbone("lab/base") == folder
     assert "taken from the cache" in caplog.text
+
+
+def test_a_backbone_in_several_files_loads_from_the_hub(local: LocalHub, tmp_path: Path) -> None:
+    from transformers import AutoModelForMaskedLM
+
+    whole = make_backbone(tmp_path / "whole", "xlm-roberta")
+    parts = make_backbone(tmp_path / "parts", "xlm-roberta")
+    (parts / "model.safetensors").unlink()
+    AutoModelForMaskedLM.from_pretrained(whole).save_pretrained(parts, max_shard_size="20KB")
+    assert len(list(parts.glob("*.safetensors"))) > 1
+    local.plant("lab/parts", parts)
+    loaded = load_backbone("hub:lab/parts", dtype="float32")
+    assert loaded.facts.digest == load_backbone(whole, dtype="float32").facts.digest
