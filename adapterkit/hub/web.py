@@ -117,7 +117,8 @@ def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) 
             are not counted: a long file comes over a bad line too.
 
     Raises:
-        HubError: What the last try raised.
+        Unreachable: If the last try found it so, or it asks for a longer wait than `LONGEST_PAUSE`.
+        HubError: What else a try raised.
     """
     number, before = 0, 0
     while True:
@@ -131,7 +132,7 @@ def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) 
             if number >= TRIES or is_offline():
                 raise
             if wait > LONGEST_PAUSE:
-                raise HubError(
+                raise Unreachable(
                     f"the Hub asks to wait {wait:.0f} seconds before the next request; try again then"
                 ) from None
             logger.info("the Hub: %s; again in %.1f s", error, wait)
@@ -151,6 +152,13 @@ def opened(url: str, *, start: int = 0) -> Iterator[Answer]:
         Denied: If the answer is no.
         HubError: If it leads somewhere it must not.
     """
+    with ExitStack() as stack:
+        # Only what sending raises is the Hub's: a full disk, where the body is written, is none of its errors.
+        yield _answered(stack, url, start)
+
+
+def _answered(stack: ExitStack, url: str, start: int) -> Answer:
+    """The answer at the end of all redirects; it stays open until ``stack`` ends."""
     from huggingface_hub import constants, get_session, get_token
 
     if is_offline():
@@ -158,28 +166,26 @@ def opened(url: str, *, start: int = 0) -> Iterator[Answer]:
     home = endpoint()
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     seen: dict[str, str] = {}
-    with ExitStack() as stack:
-        try:
-            for _ in range(_HOPS):
-                headers = {"Accept-Encoding": "identity", "User-Agent": f"adapterkit/{__version__}"}
-                if start:
-                    headers["Range"] = f"bytes={start}-"
-                if token and _origin(url) == _origin(home):
-                    headers["Authorization"] = f"Bearer {token}"
-                answer = stack.enter_context(_sent(get_session(), url, headers, seen))
-                if _origin(url) == _origin(home):
-                    seen = {**answer.headers, **seen}
-                if answer.status not in (301, 302, 303, 307, 308):
-                    check_status(answer, start)
-                    yield Answer(url, answer.status, answer.headers, seen, answer.pieces)
-                    return
-                url = _next_hop(url, answer.headers.get("location", ""), home)
-            raise HubError(f"{visible(url)}: redirected more than {_HOPS} times")
-        except AdapterkitError:
-            raise
-        # Two HTTP libraries, each with errors of its own; whatever a request raises, it did not work.
-        except Exception as error:
-            raise Unreachable(f"{_origin(url)} gives no answer ({_first_line(error)})") from None
+    try:
+        for _ in range(_HOPS):
+            headers = {"Accept-Encoding": "identity", "User-Agent": f"adapterkit/{__version__}"}
+            if start:
+                headers["Range"] = f"bytes={start}-"
+            if token and _origin(url) == _origin(home):
+                headers["Authorization"] = f"Bearer {token}"
+            answer = stack.enter_context(_sent(get_session(), url, headers, seen))
+            if _origin(url) == _origin(home):
+                seen = {**answer.headers, **seen}
+            if answer.status not in (301, 302, 303, 307, 308):
+                check_status(answer, start)
+                return Answer(url, answer.status, answer.headers, seen, answer.pieces)
+            url = _next_hop(url, answer.headers.get("location", ""), home)
+        raise HubError(f"{visible(url)}: redirected more than {_HOPS} times")
+    except AdapterkitError:
+        raise
+    # Two HTTP libraries, each with errors of its own; whatever a request raises, it did not work.
+    except Exception as error:
+        raise Unreachable(f"{_origin(url)} gives no answer ({_first_line(error)})") from None
 
 
 @contextmanager

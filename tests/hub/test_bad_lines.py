@@ -1,5 +1,6 @@
 """Lines that break and Hubs that are down: what is tried again, what is left, and what the cache is for."""
 
+import errno
 import logging
 import os
 import shutil
@@ -12,7 +13,7 @@ from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
-from adapterkit.hub import store, web
+from adapterkit.hub import listing, store, web
 from tests.hub.hub import LocalHub
 from tests.hub.makers import (
     CONFIG,
@@ -99,6 +100,38 @@ def test_a_line_that_breaks_once_is_no_news(one: LocalHub, tmp_path: Path) -> No
     one.fault("/cdn/", {"cut": 50}, times=1)
     ak.pull(NAME, tmp_path / "out")
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_takes_no_more_is_no_fault_of_the_hub(
+    one: LocalHub, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    ak.pull(NAME)
+    one.plant(NAME, small_adapter(seed=2))
+    one.empty_log()
+
+    def full(sums: Any, piece: bytes) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(listing._Sums, "add", full)
+    with pytest.raises(HubError, match=os.strerror(number)) as caught:
+        ak.load_adapter(NAME)
+    assert not isinstance(caught.value, web.Unreachable)
+    resolved = [entry["path"] for entry in one.log() if "/resolve/" in entry["path"]]
+    assert len(resolved) == 1
+
+
+def test_a_hub_that_asks_for_a_long_wait_leaves_the_cache(
+    one: LocalHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    ak.pull(NAME)
+    one.empty_log()
+    one.fault("/api/", {"status": 429, "headers": {"Retry-After": "3600"}})
+    with caplog.at_level(logging.WARNING, logger="adapterkit"):
+        ak.load_adapter(NAME)
+    assert len(one.log()) == 1
+    assert "taken from the cache" in caplog.text
+    assert "asks to wait 3600 seconds" in caplog.text
 
 
 def test_two_pulls_at_once_both_succeed(one: LocalHub, tmp_path: Path) -> None:
