@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from adapterkit.errors import FolderError, HubError
+from adapterkit.files import read_json
 from adapterkit.hub import listing, names, store, web
 
 BACKBONE_FILES = (
@@ -31,6 +32,14 @@ OLD_WEIGHTS = {
     "adapter_model.bin": "adapter_model.safetensors",
 }
 """Old files, each with the one that stands in for it wherever a repository lists that."""
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "vocab.json",
+)
+"""A folder with one of them has a tokenizer."""
 BACKBONES = "backbones"
 """The folder of the cache where they are; of one repository adapters and backbones want other files."""
 logger = logging.getLogger("adapterkit")
@@ -111,8 +120,16 @@ def backbone_files(paths: list[str]) -> list[str]:
     return wanted
 
 
-def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
+def fetch_backbone(
+    repository: str, *, revision: str | None = None, unchecked: bool = False
+) -> Path:
     """Fetch a backbone, or find it in the cache, or in huggingface_hub's cache, and return its folder.
+
+    Args:
+        repository: Its Hub id.
+        revision: Branch, tag or commit.
+        unchecked: Whether, where the Hub cannot be asked and our cache has none, what huggingface_hub's
+            cache has under the name of a branch or tag is good enough: nothing tells whether it is that.
 
     Raises:
         HubError: As `store.fetch`.
@@ -125,17 +142,46 @@ def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
     try:
         told = store.inquire(repository, revision, backbone_files, under=BACKBONES)
     except web.Unreachable as error:
-        shared = _cached_elsewhere(repository, revision)
-        if shared is not None:
-            logger.warning("%s: taken from huggingface_hub's cache; %s", repository, error)
-            return shared
-        kept = store.from_cache(repository, revision, error, under=BACKBONES)
-        logger.warning("%s", kept.note)
-        return kept.folder
+        return _without_hub(repository, revision, error, unchecked=unchecked)
     shared = _cached_elsewhere(repository, told.commit)
     if shared and all(listing.is_same(shared / name, facts) for name, facts in told.files.items()):
         return shared
     return store.keep(repository, revision, told, under=BACKBONES).folder
+
+
+def _without_hub(
+    repository: str, revision: str | None, why: web.Unreachable, *, unchecked: bool
+) -> Path:
+    """Our own copy, which is verified; else the whole one of other programs, if that is good enough."""
+    try:
+        kept = store.from_cache(repository, revision, why, under=BACKBONES)
+    except store.NotKept:
+        exact = revision is not None and names.is_commit(revision)
+        shared = _cached_elsewhere(repository, revision) if unchecked or exact else None
+        if shared is None or not _is_whole(shared):
+            raise
+        logger.warning("%s: taken from huggingface_hub's cache; %s", repository, why)
+        return shared
+    logger.warning("%s", kept.note)
+    return kept.folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether configuration, tokenizer and all weights are there: other programs fetch what they need."""
+    if not (folder / "config.json").is_file():
+        return False
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return False
+    for single in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{single}.index.json"
+        if (folder / single).is_file():
+            return True
+        if index.is_file():
+            parts = read_json(index).get("weight_map")
+            return isinstance(parts, dict) and all(
+                isinstance(part, str) and (folder / part).is_file() for part in parts.values()
+            )
+    return False
 
 
 def cached_backbone(repository: str, commit: str) -> Path | None:

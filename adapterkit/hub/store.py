@@ -29,6 +29,10 @@ NOTES = ("adapterkit-digest.json",)
 _STALE_SECONDS = 86_400
 
 
+class NotKept(HubError):  # noqa: N818 - a kind of HubError, for rooms that know another place to look
+    """The cache does not have what is asked for."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A repository at one commit, on this machine and as it was when it was fetched.
@@ -265,7 +269,8 @@ def from_cache(
     """What a revision meant when it was last asked for, where the Hub cannot be asked.
 
     Raises:
-        HubError: If the cache does not have it; it names what is missing.
+        NotKept: If the cache does not have it; it names what is missing.
+        HubError: If what it has was altered.
     """
     place = _place(repository, under)
     commit = _revisions(place).get(revision or "")
@@ -274,7 +279,7 @@ def from_cache(
         at = f" at {revision!r}" if revision else ""
         kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
         other = f"; the cache has only {', '.join(kept)}" if kept else ""
-        raise HubError(
+        raise NotKept(
             f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
             f"where there is a network: adapterkit pull {repository}"
         ) from None
