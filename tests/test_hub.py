@@ -59,6 +59,13 @@ def test_paths_never_mean_the_hub(reference: str, asked: list[str]) -> None:
     assert not asked
 
 
+@pytest.mark.parametrize("reference", ["~nosuchuser/x", "a" * 300, "./" + "a" * 300, "a\0b"])
+def test_what_no_path_can_be_is_no_folder(reference: str, asked: list[str]) -> None:
+    with pytest.raises(FolderError, match="there is no such folder"):
+        places.folder_of(reference)
+    assert not asked
+
+
 def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> None:
     folder = make_backbone(tmp_path / "b", "xlm-roberta")
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")

@@ -8,7 +8,7 @@ import logging
 from fnmatch import fnmatch
 from pathlib import Path
 
-from adapterkit.errors import FolderError, HubError
+from adapterkit.errors import FolderError, HubError, visible
 from adapterkit.files import read_json
 from adapterkit.hub import listing, names, store, web
 
@@ -57,8 +57,11 @@ def is_folder(reference: str | Path) -> bool:
     text = str(reference)
     if text.startswith("hub:") or (isinstance(reference, str) and "://" in text):
         return False
-    if Path(text).expanduser().is_dir():
-        return True
+    try:
+        if Path(text).expanduser().is_dir():
+            return True
+    except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a zero byte
+        raise FolderError(f"{visible(text)[:200]}: there is no such folder ({error})") from None
     if isinstance(reference, str) and "@" in text and not text.startswith((".", "/", "~")):
         return False
     if isinstance(reference, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
@@ -196,5 +199,5 @@ def _cached_elsewhere(repository: str, revision: str | None) -> Path | None:
 
     try:
         return Path(snapshot_download(repository, revision=revision, local_files_only=True))
-    except OSError:  # there is none, or not the whole of it
+    except (OSError, ValueError):  # there is none, or not the whole of it, or it cannot be called so
         return None

@@ -5,6 +5,7 @@ which commit a branch or tag meant when it was last asked for. A folder without 
 never finished. Hubs have folders of their own, so that what one gave is never taken for another's.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -260,7 +261,9 @@ def _revisions(place: Path) -> dict[str, Any]:
 def _remember(place: Path, revision: str | None, commit: str) -> None:
     known = _revisions(place)
     if known.get(revision or "") != commit:
-        write_json(place / "revisions.json", {**known, revision or "": commit})
+        # A shared cache may be read only: what is in it serves all the same.
+        with contextlib.suppress(OSError):
+            write_json(place / "revisions.json", {**known, revision or "": commit})
 
 
 def from_cache(

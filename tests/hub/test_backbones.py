@@ -156,3 +156,12 @@ def test_a_backbone_in_several_files_loads_from_the_hub(local: LocalHub, tmp_pat
     local.plant("lab/parts", parts)
     loaded = load_backbone("hub:lab/parts", dtype="float32")
     assert loaded.facts.digest == load_backbone(whole, dtype="float32").facts.digest
+
+
+@pytest.mark.parametrize("name", ["lab/base.git", "lab/base.", "lab/base-"])
+def test_offline_a_name_that_other_programs_refuse_is_only_not_there(
+    local: LocalHub, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match=f"{name}: is not in the cache"):
+        fetch_backbone(name, unchecked=True)

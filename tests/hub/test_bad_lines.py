@@ -189,6 +189,19 @@ def test_a_folder_that_another_process_puts_there_first_is_as_good(
     assert ak.pull(NAME).digest == others[0]
 
 
+def test_a_cache_that_can_only_be_read_serves_what_it_has(
+    one: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = ak.pull(NAME).digest
+    one.change(NAME, {"tags": {"v1": one.show(NAME)["branches"]["main"]}})
+
+    def read_only(path: Path, record: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(store, "write_json", read_only)
+    assert ak.load_adapter(NAME, revision="v1").digest() == digest
+
+
 def test_a_fetch_that_was_killed_is_done_again(one: LocalHub, tmp_path: Path) -> None:
     folder = ak.pull(NAME).out
     folder.with_name(f"{folder.name}.json").unlink()  # killed between the folder and its record
