@@ -10,7 +10,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -32,6 +32,8 @@ LEAST_TIME, SLOWEST = 30.0, 20_000.0
 _HOPS = 5
 _PIECE = 2**16
 _RESET = re.compile(r";t=(\d{1,11})(?:;|$)")
+_JSON_SIGN = re.compile(rb'[\[\]{},]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""What nests or parts, and whole strings, in which such signs mean nothing; no byte is looked at twice."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 logger = logging.getLogger("adapterkit")
 T = TypeVar("T")
@@ -91,7 +93,10 @@ def is_offline() -> bool:
 
 
 def get_json(path: str) -> Any:
-    """The JSON at a path of the Hub.
+    """The JSON at a path of the Hub; of a list, the entries that can be right.
+
+    A listing holds what hundreds of strangers wrote. An entry with half a character, a number that is none
+    or a nesting without end is left out, and the others are there.
 
     Raises:
         HubError: If it does not give it, or not in time, or more than `MAX_JSON_BYTES`.
@@ -101,11 +106,44 @@ def get_json(path: str) -> Any:
         with opened(endpoint() + path) as answer:
             data = b"".join(body(answer, MAX_JSON_BYTES, f"the answer of {path}"))
         try:
-            return from_json(data)
+            return _good_entries(data) if data.lstrip().startswith(b"[") else from_json(data)
         except ValueError as error:
             raise HubError(f"{path}: the Hub's answer is no JSON ({visible(str(error))})") from None
 
     return patiently(ask)
+
+
+def _good_entries(data: bytes) -> list[Any]:
+    """The entries of a JSON list, without those that `from_json` refuses.
+
+    Raises:
+        ValueError: If it is no list.
+    """
+    try:
+        return list(from_json(data))
+    except ValueError:
+        entries = []
+        for entry in _entries(data):
+            with suppress(ValueError):
+                entries.append(from_json(entry))
+        return entries
+
+
+def _entries(data: bytes) -> Iterator[bytes]:
+    """The bytes of each entry of a JSON list."""
+    depth, start, end = 0, 0, 0
+    for match in _JSON_SIGN.finditer(data):
+        sign = match.group()
+        depth += (sign in (b"[", b"{")) - (sign in (b"]", b"}"))
+        if depth == 1 and sign == b"[":
+            start = match.end()
+        elif depth == 0 or (depth == 1 and sign == b","):
+            yield data[start : match.start()]
+            start = end = match.end()
+        if depth == 0:
+            break
+    if depth or not end or data[end:].strip():
+        raise ValueError("a list that does not end, or more than a list")
 
 
 def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:

@@ -1,10 +1,12 @@
 """Lines that break and Hubs that are down: what is tried again, what is left, and what the cache is for."""
 
 import errno
+import json
 import logging
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from huggingface_hub import constants
 import adapterkit as ak
 from adapterkit.errors import HubError
 from adapterkit.hub import listing, store, web
+from adapterkit.hub.catalogue import list_repositories
 from tests.hub.hub import LocalHub
 from tests.hub.makers import (
     CONFIG,
@@ -22,6 +25,7 @@ from tests.hub.makers import (
     everything,
     path_of,
     small_adapter,
+    text,
 )
 
 
@@ -214,3 +218,37 @@ def test_a_fetch_that_was_killed_is_done_again(one: LocalHub, tmp_path: Path) ->
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == small_adapter()[WEIGHTS]
     assert not left.exists()
     assert young.exists()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        rb'{"id": "a/b", "cardData": {"language": "\ud83d"}}',
+        b'{"id": "a/b", "cardData": ' + b"[" * 60 + b"]" * 60 + b"}",
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"id": "a/b", "downloads": NaN}',
+        b'{"id": "a/b", "cardData": {"language": "\xff"}}',
+    ],
+)
+def test_a_strangers_broken_card_hides_nobody_elses(local: LocalHub, bad: bytes) -> None:
+    good = {"id": "me/a,[{", "sha": "0" * 40, "tags": ['"]}, \\', "\\"], "cardData": {"a": [1, {}]}}
+    told = {**good, "id": "me/good"}
+    first, second = json.dumps(good).encode(), json.dumps(told).encode()
+    local.fault("/api/models", {"body": text(b" [" + b", ".join((first, bad, second)) + b"]\n")})
+    assert web.get_json("/api/models") == [good, told]
+    assert [one.repository for one in list_repositories(())] == ["me/good"]
+
+
+@pytest.mark.parametrize("body", [b'[{"a": 1}', b"[1] 2", b'["a', b"[1]]", b"", b"no", b'["\\'])
+def test_a_listing_that_is_cut_is_an_error(local: LocalHub, body: bytes) -> None:
+    local.fault("/api/models", {"body": text(body)})
+    with pytest.raises(HubError, match="no JSON"):
+        web.get_json("/api/models")
+
+
+def test_quotes_without_an_end_take_no_time(local: LocalHub) -> None:
+    local.fault("/api/models", {"body": text(b"[" + b'"\\' * 2_000_000)})
+    before = time.monotonic()
+    with pytest.raises(HubError, match="no JSON"):
+        web.get_json("/api/models")
+    assert time.monotonic() - before < 10
