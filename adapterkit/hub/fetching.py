@@ -199,5 +199,8 @@ def _cached_elsewhere(repository: str, revision: str | None) -> Path | None:
 
     try:
         return Path(snapshot_download(repository, revision=revision, local_files_only=True))
-    except (OSError, ValueError):  # there is none, or not the whole of it, or it cannot be called so
+    except (
+        OSError,
+        ValueError,
+    ):  # there is none, or not the whole of it, or it cannot be called so
         return None

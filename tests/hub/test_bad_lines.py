@@ -15,6 +15,7 @@ from huggingface_hub import constants
 
 import adapterkit as ak
 from adapterkit.errors import HubError
+from adapterkit.files import write_json
 from adapterkit.hub import listing, store, web
 from adapterkit.hub.catalogue import list_repositories
 from tests.hub.hub import LocalHub
@@ -158,7 +159,7 @@ def test_a_folder_that_another_process_has_not_recorded_yet_stays(
     one: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = one.show(NAME)["branches"]["main"]
-    write, remove = store.write_json, shutil.rmtree
+    write, remove = write_json, shutil.rmtree
     recorded, removed = list[str](), list[str]()
 
     def slow(path: Path, record: Any) -> None:
