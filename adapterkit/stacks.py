@@ -46,7 +46,10 @@ def load_stack(
     pins = read_pins(folder_of(reference, revision=revision))
     parts = [_load(pin) for pin in pins.parts]
     backbone = load_backbone(
-        pins.backbone, revision=pins.backbone_commit or None, device=device, dtype=dtype
+        _backbone_reference(pins.backbone),
+        revision=pins.backbone_commit or None,
+        device=device,
+        dtype=dtype,
     )
     if backbone.facts.digest != pins.backbone_digest:
         raise FolderError(
@@ -92,6 +95,11 @@ def _as_hub(reference: str) -> str:
     return reference if reference.startswith(STARTER) else f"hub:{reference}"
 
 
+def _backbone_reference(name: str) -> str:
+    """What is pinned, even where a folder here has its name."""
+    return name if canonical(name) == MINI else f"hub:{name}"
+
+
 def _sums(folder: Path) -> dict[str, str]:
     return {name: sha256_of(folder / name) for name in READ if (folder / name).is_file()}
 
@@ -122,7 +130,7 @@ def save_stack(
     loaded = [_pinned(one) for one in parts]
     adapters = [adapter for adapter, _ in loaded]
     name, commit = _backbone_place(backbone)
-    base = load_backbone(name, revision=commit or None, device="cpu")
+    base = load_backbone(_backbone_reference(name), revision=commit or None, device="cpu")
     model = AdaptedModel(base, Stack(*adapters))
     if model.stack.head is None:
         raise ConfigError("a stack must end in a task adapter, or it predicts nothing")

@@ -59,6 +59,13 @@ def test_paths_never_mean_the_hub(reference: str, asked: list[str]) -> None:
     assert not asked
 
 
+@pytest.mark.parametrize("reference", ["~nosuchuser/x", "a" * 300, "./" + "a" * 300, "a\0b"])
+def test_what_no_path_can_be_is_no_folder(reference: str, asked: list[str]) -> None:
+    with pytest.raises(FolderError, match="there is no such folder"):
+        places.folder_of(reference)
+    assert not asked
+
+
 def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> None:
     folder = make_backbone(tmp_path / "b", "xlm-roberta")
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
@@ -85,3 +92,11 @@ def test_backbones_are_fetched_without_what_is_not_theirs() -> None:
     old = ["pytorch_model.bin", "modeling.py"]
     assert hub.backbone_files([*files, *old]) == files[:3]
     assert hub.backbone_files(["config.json", *old]) == ["config.json", "pytorch_model.bin"]
+
+
+def test_a_backbone_in_several_files_comes_with_their_index() -> None:
+    index = "model.safetensors.index.json"
+    files = ["added_tokens.json", "config.json", "model-00001-of-00001.safetensors", index]
+    old = ["pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json"]
+    assert hub.backbone_files([*files, *old]) == files
+    assert hub.backbone_files([*files[:2], *old]) == [*files[:2], *old]

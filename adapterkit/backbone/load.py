@@ -23,7 +23,7 @@ from adapterkit.backbone.precision import (
 )
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
-from adapterkit.hub.fetching import fetch_backbone, is_folder
+from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors, read_cast
 
@@ -247,7 +247,7 @@ def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path
         logger.info("backbone: the folder %s", folder)
         return folder.resolve().name, folder
     return canonical(text.removeprefix("hub:")), fetch_backbone(
-        text.removeprefix("hub:"), revision=revision
+        text.removeprefix("hub:"), revision=revision, unchecked=True
     )
 
 
@@ -332,16 +332,7 @@ def _untrained(row: Architecture, config: Any, info: dict[str, Any]) -> tuple[st
 
 def _tokenizer(auto: Any, folder: Path, model_type: str) -> "PreTrainedTokenizerFast":
     options = {"add_prefix_space": True} if model_type in ("roberta", "deberta") else {}
-    has_files = any(
-        (folder / name).is_file()
-        for name in (
-            "tokenizer.json",
-            "vocab.txt",
-            "sentencepiece.bpe.model",
-            "spm.model",
-            "vocab.json",
-        )
-    )
+    has_files = any((folder / name).is_file() for name in TOKENIZER_FILES)
     tokenizer: PreTrainedTokenizerFast | None = (
         auto.from_pretrained(folder, **options) if has_files else None
     )

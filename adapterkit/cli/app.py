@@ -80,3 +80,6 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a full disk, a place that cannot be written
+        typer.echo(f"{type(error).__name__}: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)

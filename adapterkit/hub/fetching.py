@@ -8,18 +8,22 @@ import logging
 from fnmatch import fnmatch
 from pathlib import Path
 
-from adapterkit.errors import FolderError, HubError
+from adapterkit.errors import FolderError, HubError, visible
+from adapterkit.files import read_json
 from adapterkit.hub import listing, names, store, web
 
 BACKBONE_FILES = (
     "config.json",
     "*.safetensors",
+    "*.safetensors.index.json",
     "tokenizer*",
     "*.model",
     "vocab*",
     "merges.txt",
     "special_tokens_map.json",
+    "added_tokens.json",
 )
+OLD_BACKBONE_FILES = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
 ADAPTER_FILES = ("*.json", "*.safetensors", "README.md", "LICENSE", "LICENSE.*", "NOTICE")
 OLD_WEIGHTS = {
     "pytorch_adapter.bin": "adapter.safetensors",
@@ -28,6 +32,14 @@ OLD_WEIGHTS = {
     "adapter_model.bin": "adapter_model.safetensors",
 }
 """Old files, each with the one that stands in for it wherever a repository lists that."""
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "vocab.json",
+)
+"""A folder with one of them has a tokenizer."""
 BACKBONES = "backbones"
 """The folder of the cache where they are; of one repository adapters and backbones want other files."""
 logger = logging.getLogger("adapterkit")
@@ -45,8 +57,11 @@ def is_folder(reference: str | Path) -> bool:
     text = str(reference)
     if text.startswith("hub:") or (isinstance(reference, str) and "://" in text):
         return False
-    if Path(text).expanduser().is_dir():
-        return True
+    try:
+        if Path(text).expanduser().is_dir():
+            return True
+    except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a zero byte
+        raise FolderError(f"{visible(text)[:200]}: there is no such folder ({error})") from None
     if isinstance(reference, str) and "@" in text and not text.startswith((".", "/", "~")):
         return False
     if isinstance(reference, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
@@ -104,12 +119,20 @@ def backbone_files(paths: list[str]) -> list[str]:
     at_root = [path for path in paths if "/" not in path]
     wanted = [p for p in at_root if any(fnmatch(p, pattern) for pattern in BACKBONE_FILES)]
     if not any(path.endswith(".safetensors") for path in wanted):
-        wanted += [path for path in at_root if fnmatch(path, "pytorch_model*.bin")]
+        wanted += [p for p in at_root if any(fnmatch(p, old) for old in OLD_BACKBONE_FILES)]
     return wanted
 
 
-def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
+def fetch_backbone(
+    repository: str, *, revision: str | None = None, unchecked: bool = False
+) -> Path:
     """Fetch a backbone, or find it in the cache, or in huggingface_hub's cache, and return its folder.
+
+    Args:
+        repository: Its Hub id.
+        revision: Branch, tag or commit.
+        unchecked: Whether, where the Hub cannot be asked and our cache has none, what huggingface_hub's
+            cache has under the name of a branch or tag is good enough: nothing tells whether it is that.
 
     Raises:
         HubError: As `store.fetch`.
@@ -122,17 +145,46 @@ def fetch_backbone(repository: str, *, revision: str | None = None) -> Path:
     try:
         told = store.inquire(repository, revision, backbone_files, under=BACKBONES)
     except web.Unreachable as error:
-        shared = _cached_elsewhere(repository, revision)
-        if shared is not None:
-            logger.warning("%s: taken from huggingface_hub's cache; %s", repository, error)
-            return shared
-        kept = store.from_cache(repository, revision, error, under=BACKBONES)
-        logger.warning("%s", kept.note)
-        return kept.folder
+        return _without_hub(repository, revision, error, unchecked=unchecked)
     shared = _cached_elsewhere(repository, told.commit)
     if shared and all(listing.is_same(shared / name, facts) for name, facts in told.files.items()):
         return shared
     return store.keep(repository, revision, told, under=BACKBONES).folder
+
+
+def _without_hub(
+    repository: str, revision: str | None, why: web.Unreachable, *, unchecked: bool
+) -> Path:
+    """Our own copy, which is verified; else the whole one of other programs, if that is good enough."""
+    try:
+        kept = store.from_cache(repository, revision, why, under=BACKBONES)
+    except store.NotKept:
+        exact = revision is not None and names.is_commit(revision)
+        shared = _cached_elsewhere(repository, revision) if unchecked or exact else None
+        if shared is None or not _is_whole(shared):
+            raise
+        logger.warning("%s: taken from huggingface_hub's cache; %s", repository, why)
+        return shared
+    logger.warning("%s", kept.note)
+    return kept.folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether configuration, tokenizer and all weights are there: other programs fetch what they need."""
+    if not (folder / "config.json").is_file():
+        return False
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return False
+    for single in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{single}.index.json"
+        if (folder / single).is_file():
+            return True
+        if index.is_file():
+            parts = read_json(index).get("weight_map")
+            return isinstance(parts, dict) and all(
+                isinstance(part, str) and (folder / part).is_file() for part in parts.values()
+            )
+    return False
 
 
 def cached_backbone(repository: str, commit: str) -> Path | None:
@@ -147,5 +199,8 @@ def _cached_elsewhere(repository: str, revision: str | None) -> Path | None:
 
     try:
         return Path(snapshot_download(repository, revision=revision, local_files_only=True))
-    except OSError:  # there is none, or not the whole of it
+    except (
+        OSError,
+        ValueError,
+    ):  # there is none, or not the whole of it, or it cannot be called so
         return None

@@ -5,6 +5,7 @@ which commit a branch or tag meant when it was last asked for. A folder without 
 never finished. Hubs have folders of their own, so that what one gave is never taken for another's.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -27,6 +28,10 @@ _FORMAT = 1
 NOTES = ("adapterkit-digest.json",)
 """What loading a backbone notes beside its files, and computes again where they have changed."""
 _STALE_SECONDS = 86_400
+
+
+class NotKept(HubError):  # noqa: N818 - a kind of HubError, for rooms that know another place to look
+    """The cache does not have what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +183,18 @@ def _sweep(place: Path) -> None:
 
 
 def _settle(temporary: Path, place: Path, commit: str, record: Mapping[str, Any]) -> None:
+    """Put the folder and its record there; a folder that another process put there is as good, if it is whole."""
     target = place / commit
-    if target.exists() and not (place / f"{commit}.json").is_file():
-        shutil.rmtree(target)  # another process was killed between folder and record
+    # Without a record it is of a process that is about to write it, or was killed before it could.
+    if target.exists() and file_problems(target, record["files"], besides=NOTES):
+        shutil.rmtree(target, ignore_errors=True)
     if not target.exists():
         temporary.chmod(0o755)
-        os.replace(temporary, target)
+        try:
+            os.replace(temporary, target)
+        except OSError:  # since we looked, somebody else has finished
+            if not target.is_dir() or file_problems(target, record["files"], besides=NOTES):
+                raise
     write_json(place / f"{commit}.json", record)
 
 
@@ -250,7 +261,9 @@ def _revisions(place: Path) -> dict[str, Any]:
 def _remember(place: Path, revision: str | None, commit: str) -> None:
     known = _revisions(place)
     if known.get(revision or "") != commit:
-        write_json(place / "revisions.json", {**known, revision or "": commit})
+        # A shared cache may be read only: what is in it serves all the same.
+        with contextlib.suppress(OSError):
+            write_json(place / "revisions.json", {**known, revision or "": commit})
 
 
 def from_cache(
@@ -259,7 +272,8 @@ def from_cache(
     """What a revision meant when it was last asked for, where the Hub cannot be asked.
 
     Raises:
-        HubError: If the cache does not have it; it names what is missing.
+        NotKept: If the cache does not have it; it names what is missing.
+        HubError: If what it has was altered.
     """
     place = _place(repository, under)
     commit = _revisions(place).get(revision or "")
@@ -268,7 +282,7 @@ def from_cache(
         at = f" at {revision!r}" if revision else ""
         kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
         other = f"; the cache has only {', '.join(kept)}" if kept else ""
-        raise HubError(
+        raise NotKept(
             f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
             f"where there is a network: adapterkit pull {repository}"
         ) from None

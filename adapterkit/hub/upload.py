@@ -196,13 +196,20 @@ def tag(repository: str, name: str, *, commit: str) -> None:
             ) from error
 
 
-def is_public(repository: str, commit: str) -> bool:
-    """Whether anybody can see ``repository`` at ``commit``; False where that cannot be found out."""
+def is_public(repository: str, commit: str, *, files: bool = False) -> bool:
+    """Whether anybody can see ``repository`` at ``commit``; False where that cannot be found out.
+
+    Args:
+        repository: Its id.
+        commit: 40 hex digits.
+        files: Whether anybody must get its files too, which of a gated one only some do.
+    """
     from huggingface_hub import HfApi
 
     with contextlib.suppress(HubError), as_hub_error(""):
         info = HfApi(token=False).model_info(repository, revision=commit, timeout=SECONDS)
-        return not info.private and info.sha == commit
+        closed = info.private or (files and info.gated)
+        return not closed and info.sha == commit
     return False
 
 

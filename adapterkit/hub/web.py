@@ -10,7 +10,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -32,6 +32,8 @@ LEAST_TIME, SLOWEST = 30.0, 20_000.0
 _HOPS = 5
 _PIECE = 2**16
 _RESET = re.compile(r";t=(\d{1,11})(?:;|$)")
+_JSON_SIGN = re.compile(rb'[\[\]{},]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""What nests or parts, and whole strings, in which such signs mean nothing; no byte is looked at twice."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 logger = logging.getLogger("adapterkit")
 T = TypeVar("T")
@@ -91,7 +93,10 @@ def is_offline() -> bool:
 
 
 def get_json(path: str) -> Any:
-    """The JSON at a path of the Hub.
+    """The JSON at a path of the Hub; of a list, the entries that can be right.
+
+    A listing holds what hundreds of strangers wrote. An entry with half a character, a number that is none
+    or a nesting without end is left out, and the others are there.
 
     Raises:
         HubError: If it does not give it, or not in time, or more than `MAX_JSON_BYTES`.
@@ -101,11 +106,44 @@ def get_json(path: str) -> Any:
         with opened(endpoint() + path) as answer:
             data = b"".join(body(answer, MAX_JSON_BYTES, f"the answer of {path}"))
         try:
-            return from_json(data)
+            return _good_entries(data) if data.lstrip().startswith(b"[") else from_json(data)
         except ValueError as error:
             raise HubError(f"{path}: the Hub's answer is no JSON ({visible(str(error))})") from None
 
     return patiently(ask)
+
+
+def _good_entries(data: bytes) -> list[Any]:
+    """The entries of a JSON list, without those that `from_json` refuses.
+
+    Raises:
+        ValueError: If it is no list.
+    """
+    try:
+        return list(from_json(data))
+    except ValueError:
+        entries = []
+        for entry in _entries(data):
+            with suppress(ValueError):
+                entries.append(from_json(entry))
+        return entries
+
+
+def _entries(data: bytes) -> Iterator[bytes]:
+    """The bytes of each entry of a JSON list."""
+    depth, start, end = 0, 0, 0
+    for match in _JSON_SIGN.finditer(data):
+        sign = match.group()
+        depth += (sign in (b"[", b"{")) - (sign in (b"]", b"}"))
+        if depth == 1 and sign == b"[":
+            start = match.end()
+        elif depth == 0 or (depth == 1 and sign == b","):
+            yield data[start : match.start()]
+            start = end = match.end()
+        if depth == 0:
+            break
+    if depth or not end or data[end:].strip():
+        raise ValueError("a list that does not end, or more than a list")
 
 
 def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
@@ -117,7 +155,8 @@ def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) 
             are not counted: a long file comes over a bad line too.
 
     Raises:
-        HubError: What the last try raised.
+        Unreachable: If the last try found it so, or it asks for a longer wait than `LONGEST_PAUSE`.
+        HubError: What else a try raised.
     """
     number, before = 0, 0
     while True:
@@ -131,7 +170,7 @@ def patiently(ask: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) 
             if number >= TRIES or is_offline():
                 raise
             if wait > LONGEST_PAUSE:
-                raise HubError(
+                raise Unreachable(
                     f"the Hub asks to wait {wait:.0f} seconds before the next request; try again then"
                 ) from None
             logger.info("the Hub: %s; again in %.1f s", error, wait)
@@ -151,6 +190,13 @@ def opened(url: str, *, start: int = 0) -> Iterator[Answer]:
         Denied: If the answer is no.
         HubError: If it leads somewhere it must not.
     """
+    with ExitStack() as stack:
+        # Only what sending raises is the Hub's: a full disk, where the body is written, is none of its errors.
+        yield _answered(stack, url, start)
+
+
+def _answered(stack: ExitStack, url: str, start: int) -> Answer:
+    """The answer at the end of all redirects; it stays open until ``stack`` ends."""
     from huggingface_hub import constants, get_session, get_token
 
     if is_offline():
@@ -158,28 +204,26 @@ def opened(url: str, *, start: int = 0) -> Iterator[Answer]:
     home = endpoint()
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     seen: dict[str, str] = {}
-    with ExitStack() as stack:
-        try:
-            for _ in range(_HOPS):
-                headers = {"Accept-Encoding": "identity", "User-Agent": f"adapterkit/{__version__}"}
-                if start:
-                    headers["Range"] = f"bytes={start}-"
-                if token and _origin(url) == _origin(home):
-                    headers["Authorization"] = f"Bearer {token}"
-                answer = stack.enter_context(_sent(get_session(), url, headers, seen))
-                if _origin(url) == _origin(home):
-                    seen = {**answer.headers, **seen}
-                if answer.status not in (301, 302, 303, 307, 308):
-                    check_status(answer, start)
-                    yield Answer(url, answer.status, answer.headers, seen, answer.pieces)
-                    return
-                url = _next_hop(url, answer.headers.get("location", ""), home)
-            raise HubError(f"{visible(url)}: redirected more than {_HOPS} times")
-        except AdapterkitError:
-            raise
-        # Two HTTP libraries, each with errors of its own; whatever a request raises, it did not work.
-        except Exception as error:
-            raise Unreachable(f"{_origin(url)} gives no answer ({_first_line(error)})") from None
+    try:
+        for _ in range(_HOPS):
+            headers = {"Accept-Encoding": "identity", "User-Agent": f"adapterkit/{__version__}"}
+            if start:
+                headers["Range"] = f"bytes={start}-"
+            if token and _origin(url) == _origin(home):
+                headers["Authorization"] = f"Bearer {token}"
+            answer = stack.enter_context(_sent(get_session(), url, headers, seen))
+            if _origin(url) == _origin(home):
+                seen = {**answer.headers, **seen}
+            if answer.status not in (301, 302, 303, 307, 308):
+                check_status(answer, start)
+                return Answer(url, answer.status, answer.headers, seen, answer.pieces)
+            url = _next_hop(url, answer.headers.get("location", ""), home)
+        raise HubError(f"{visible(url)}: redirected more than {_HOPS} times")
+    except AdapterkitError:
+        raise
+    # Two HTTP libraries, each with errors of its own; whatever a request raises, it did not work.
+    except Exception as error:
+        raise Unreachable(f"{_origin(url)} gives no answer ({_first_line(error)})") from None
 
 
 @contextmanager

@@ -6,19 +6,28 @@ has to be revoked, so it stops everything.
 
 import getpass
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import ConfigError, found
 
 _TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
-_ROOTED = r"(?:file://)?/(?:[\w.@+~-]+/)+[\w.@+~-]*"
+_URL = re.compile(r"(?<![\w+.-])(?!file:)[A-Za-z][\w+.-]*://[^\s/\"'<>][^\s\"'<>()\[\],;|=]*")
+"""A URL that names a host: its path is not one of this computer. What ``=`` begins may be."""
+_WORD = r"(?:[\w.@+~&#%-]|\(\w[\w .-]*\))+"
+_FOLDERS = rf"(?:{_WORD}(?: (?!-){_WORD}){{0,4}}/)"
+_NAME = r"[\w.@+~-]"
+# A folder's name may hold spaces: whoever wrote "/mnt/a.txt and b/c" loses a few words, and no name gets out.
+_ROOTED = rf"(?:file://[\w.-]*|[A-Za-z][\w+.-]*://)?/{_FOLDERS}+{_NAME}*"
+_PART = r"(?:[^\s\"'\\/]+(?: [^\s\"'\\/]+){0,4}[\\/])*[^\s\"']*"
+_START = r"(?<![\w/.)\]])"
+_ABSOLUTE = re.compile(_START + _ROOTED)
 _PATH = re.compile(
-    rf"(?<![\w:/.)\]]){_ROOTED}"  # /home/me/x.txt, but not in https://example.org/a/b
-    r"|(?<![\w/.])(?:~[\w.-]*|\.{1,2})/[\w./@+~-]+"  # ~/x, ../x
-    r"|\b[A-Za-z]:[\\/][^\s\"']*"  # C:\x
-    r"|\\\\[\w.-]+\\[^\s\"']*"  # \\server\x
+    rf"{_START}{_ROOTED}"  # /home/me/x.txt, path:/mnt/x.txt
+    rf"|(?<![\w/.])(?:~[\w.-]*|\.{{1,2}})/(?={_NAME}){_FOLDERS}*{_NAME}*"  # ~/x, ../x
+    rf"|\b[A-Za-z]:[\\/]{_PART}"  # C:\x
+    rf"|\\\\[\w.-]+\\{_PART}"  # \\server\x
 )
 _WHOLE = re.compile(r"(?:file://)?(?:/[^/]|~[\w.-]*/|\.{1,2}/|[A-Za-z]:[\\/]|\\\\)")
 # Accounts that say nothing about anybody.
@@ -44,13 +53,30 @@ def scrub(value: Any, *, users: Collection[str] = ()) -> Any:
 
 
 def _scrub_text(text: str, users: Collection[str]) -> str:
-    text = text.replace(str(Path.home()) + "/", "~/").replace(str(Path.cwd()) + "/", "./")
+    text = _outside_urls(text, lambda part: _within(Path.home()).sub("~/", part))
+    text = _outside_urls(text, lambda part: _within(Path.cwd()).sub("./", part))
     if _WHOLE.match(text) and "\n" not in text:
         text = _last(text)
-    text = _PATH.sub(lambda match: _last(match.group()), text)
+    text = _outside_urls(text, lambda part: _PATH.sub(lambda match: _last(match.group()), part))
     for user in users:
         text = re.sub(rf"(?<!\w){re.escape(user)}(?!\w)", "(user)", text)
     return text
+
+
+def _outside_urls(text: str, change: Callable[[str], str]) -> str:
+    """``text`` with its URLs as they are, and all between them changed."""
+    done, at = "", 0
+    for url in _URL.finditer(text):
+        done += change(text[at : url.start()]) + url.group()
+        at = url.end()
+    return done + change(text[at:])
+
+
+def _within(place: Path) -> re.Pattern[str]:
+    """What a path that leads into ``place`` begins with; nothing of the root, which all paths lead into."""
+    if place == Path(place.anchor):
+        return re.compile(r"(?!)")
+    return re.compile(rf"(?<![\w./~-]){re.escape(str(place))}/")
 
 
 def _last(path: str) -> str:
@@ -79,7 +105,7 @@ def changes(before: Any, after: Any, where: str = "") -> list[str]:
 
 
 def check_public(texts: Mapping[str, str], *, token: str | None = None) -> None:
-    """Refuse texts that hold a token or a path of this computer.
+    """Refuse texts that hold a token, a path of this computer, or what looks like one.
 
     Args:
         texts: What would be published, by file name.
@@ -88,15 +114,16 @@ def check_public(texts: Mapping[str, str], *, token: str | None = None) -> None:
     Raises:
         ConfigError: That names the places, and never shows what stands there.
     """
-    private = {str(Path.home()), str(Path.cwd())} - {"/"}
+    private = (_within(Path.home()), _within(Path.cwd()), _ABSOLUTE)
     problems = []
     for name, written in texts.items():
         # As it is, and without the backslashes of Markdown's and JSON's escapes.
         text = written + "\n" + written.replace("\\", "")
         if _TOKEN.search(text) or (token and token in text):
             problems.append(f"{name}: holds an access token of the Hub; take it out, and revoke it")
-        if any(f"{place}/" in text for place in private):
-            problems.append(f"{name}: holds a path of this computer")
+        without_urls = _URL.sub("", text)
+        if any(path.search(without_urls) for path in private):
+            problems.append(f"{name}: holds what looks like a path of this computer")
     if problems:
         raise ConfigError(
             f"this must not become public, so nothing was published:{found(problems)}"

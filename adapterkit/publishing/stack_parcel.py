@@ -1,13 +1,16 @@
 """Building a stack's public folder: its pins, its scores, and a check that everybody can get its parts."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from adapterkit.cards.scores import read_scores
 from adapterkit.cards.stack_card import StackRecords, render_stack_card
 from adapterkit.errors import ConfigError, HubError, found
 from adapterkit.formats.pins import STACK_FILE, Pin, StackPins, read_pins, write_pins
 from adapterkit.formats.places import STARTER
+from adapterkit.hub.fetching import fetch
 from adapterkit.hub.upload import is_public, look
 from adapterkit.languages import normalise_code
 from adapterkit.publishing.parcel import Parcel, Wish, answers_of, licence_of
@@ -53,8 +56,9 @@ def _check_parts(pins: StackPins, *, private: bool) -> None:
         if not pin.reference.startswith(STARTER)
         for problem in _part_problems(pin, private=private)
     ]
-    if pins.backbone_commit and not private and not is_public(pins.backbone, pins.backbone_commit):
-        problems.append(f"{pins.backbone} at {pins.backbone_commit[:12]}: not for everybody to see")
+    place, commit = pins.backbone, pins.backbone_commit
+    if commit and not private and not is_public(place, commit, files=True):
+        problems.append(f"{place} at {commit[:12]}: private or gated, so not for everybody to get")
     if problems:
         raise HubError(f"a stack needs parts that everybody can get:{found(problems)}")
 
@@ -67,6 +71,15 @@ def _part_problems(pin: Pin, *, private: bool) -> list[str]:
     lost = [name for name in pin.files if name not in there.files]
     if lost:
         return [f"{where}: does not hold {', '.join(lost)}"]
-    if not private and not is_public(pin.reference, pin.commit):
-        return [f"{where}: is private, and the stack would not be (--private)"]
+    sums = {name: one["sha256"] for name, one in _files(pin).items()}
+    other = [name for name in pin.files if pin.files[name] != sums.get(name)]
+    if other:
+        return [f"{where}: holds {', '.join(other)}, but not as pinned"]
+    if not private and not is_public(pin.reference, pin.commit, files=True):
+        return [f"{where}: is private or gated, and the stack would not be (--private)"]
     return []
+
+
+def _files(pin: Pin) -> Mapping[str, Mapping[str, Any]]:
+    """Size and sha256 of its files; of small ones the Hub does not tell it, so they are fetched."""
+    return fetch(pin.reference, revision=pin.commit).files

@@ -239,3 +239,11 @@ def test_a_report_of_nothing_or_to_nowhere_is_one_error(run: Run, tmp_path: Path
     code, out, err = run("report", tmp_path / "no.csv")
     assert (code, out) == (1, "")
     assert "nothing to write: give --out FILE.html" in err
+
+
+def test_a_place_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, out, err = run("convert", "mini:eng", "--out", tmp_path / "file" / "out")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "Error: " in err
+    assert str(tmp_path / "file") in err
