@@ -3,13 +3,14 @@
 The folder appears in one step, when all of that has gone well; before, and after any failure, what was there stays.
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError
+from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.compositions import load_composition
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ORIGIN = "pulled.json"
 """Says of a pulled folder where it is from; other loaders ignore it."""
+_OURS = (*OWNED, STACK_FILE, ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,17 @@ def pull(
             `load_adapter` takes it, without a network as well.
         revision: Branch, tag or commit.
         backbone: Which backbone an old AdapterHub id is meant for.
-        overwrite: Replace an adapter that is in ``out`` already.
+        overwrite: Replace an adapter that is in ``out`` already, and what was pulled with it; no other file.
 
     Raises:
         HubError: If the Hub does not give it, or it is not what it should be.
         FolderError: If what came is no adapter that can be loaded.
-        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off.
+        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off, or any other file of a name that came.
     """
     if out is not None:
         check_free(Path(out), overwrite=overwrite)
     fetched = fetch(reference, revision=revision, backbone=backbone)
-    return install(fetched, None if out is None else Path(out))
+    return install(fetched, None if out is None else Path(out), overwrite=overwrite)
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:
@@ -98,17 +100,18 @@ def check_free(out: Path, *, overwrite: bool) -> None:
         )
 
 
-def install(fetched: Fetched, out: Path | None) -> Pulled:
+def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> Pulled:
     """Load what was fetched, and put a copy of it at ``out``.
 
     Raises:
         FolderError: If it is no adapter that can be loaded.
+        ConfigError: If a file in ``out`` would be replaced that may not be.
     """
     if out is None:
         adapter = loaded(fetched, fetched.folder)
         return _told(fetched, fetched.folder, adapter, fetched.files, ())
     old = sorted(name for name in fetched.files if name.endswith(".bin"))
-    with folder_in_one_step(out, owned=(*OWNED, STACK_FILE, ORIGIN)) as new:
+    with folder_in_one_step(out, owned=_OURS) as new:
         for name in fetched.files:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(fetched.folder / name, new / name)
@@ -125,7 +128,24 @@ def install(fetched: Fetched, out: Path | None) -> Pulled:
         told = _told(fetched, out, adapter, files, converted)
         record = {key: value for key, value in told.as_dict().items() if key not in ("out", "note")}
         write_json(new / ORIGIN, record)
+        _check_untaken(new, out, overwrite=overwrite)
     return told
+
+
+def _check_untaken(new: Path, out: Path, *, overwrite: bool) -> None:
+    """Refuse to replace or clear away files of ``out``, but for an adapter's where ``overwrite`` is on."""
+    inside = [path.relative_to(new) for path in new.rglob("*")]
+    folders = [Path(), *(path for path in inside if (new / path).is_dir())]
+    ours = {(folder / name).as_posix() for folder in folders for name in _OURS}
+    files = {path.as_posix() for path in inside if (new / path).is_file()}
+    earlier = origin_of(out).get("files") if overwrite else None
+    free = {*ours, *(earlier if isinstance(earlier, dict) else ())} if overwrite else set()
+    taken = sorted(name for name in {*files, *ours} - free if os.path.lexists(out / name))
+    if taken:
+        raise ConfigError(
+            f"{out}: files that are there would be replaced by other ones:{found(taken)}\n"
+            "Choose another folder, or move them away."
+        )
 
 
 def _told(
