@@ -150,7 +150,8 @@ def _scores(card: Mapping[str, Any]) -> Iterable[str]:
         for metric in metrics if isinstance(metrics, list) else ():
             value = metric.get("value") if isinstance(metric, Mapping) else None
             if isinstance(value, int | float) and not isinstance(value, bool):
-                yield f"{_text(metric.get('type'))} {value:.3g} on {name}".strip()
+                words = f"{_text(metric.get('type'))} {value:.3g} on {name}"
+                yield " ".join(words.split())
 
 
 def _backbone(listing: Listing, own: Mapping[str, Any]) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from adapterkit.cards.rendering import render_card
+from adapterkit.cli.app import app
 from adapterkit.errors import ConfigError, HubError
 from adapterkit.hub.catalogue import Listing, list_repositories, listing_of
 from adapterkit.searching import search as searching
@@ -193,6 +195,21 @@ def test_no_card_of_a_stranger_breaks_a_search(junk: Any) -> None:
         ("kind", "language", "task", "backbone", "method", "bytes"), junk
     )
     assert row_of(listing("you/x", **card)).bytes in (0, 3)
+
+
+def scored(kind: str = "f1", value: Any = 0.5, data: str = "x") -> dict[str, Any]:
+    """A card's model-index with one score."""
+    result = {"dataset": {"name": data}, "metrics": [{"type": kind, "value": value}]}
+    return {"model-index": [{"results": [result]}]}
+
+
+def test_no_score_of_a_stranger_steers_a_terminal(shelf: Shelf) -> None:
+    card = scored("f\x1b[2J1", data="a\x1b]0;title\x07\nak.load_adapter()")
+    shelf.listings = (listing("you/x", "adapterkit", "sw", **card),)
+    told = CliRunner().invoke(app, ["search", "--language", "sw"])
+    assert told.exit_code == 0, told.output
+    assert not {"\x1b", "\x07"} & {*told.output}
+    assert told.output.endswith("    f\\x1b[2J1 0.5 on a\\x1b]0;title\\x07 ak.load_adapter()\n")
 
 
 def entry(**values: Any) -> dict[str, Any]:
