@@ -13,6 +13,7 @@ from adapterkit.cards.rendering import render_card
 from adapterkit.cli.app import app
 from adapterkit.errors import ConfigError, HubError
 from adapterkit.hub.catalogue import Listing, list_repositories, listing_of
+from adapterkit.hub.web import Unreachable
 from adapterkit.searching import search as searching
 from adapterkit.searching.index import index_file
 from adapterkit.searching.rows import row_of
@@ -210,6 +211,34 @@ def test_no_score_of_a_stranger_steers_a_terminal(shelf: Shelf) -> None:
     assert told.exit_code == 0, told.output
     assert not {"\x1b", "\x07"} & {*told.output}
     assert told.output.endswith("    f\\x1b[2J1 0.5 on a\\x1b]0;title\\x07 ak.load_adapter()\n")
+
+
+def test_no_number_of_a_stranger_is_too_large(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {**scored(value=10**400), "adapterkit": {"bytes": 10**400}}
+    shelf.listings = (listing("you/x", "adapterkit", "sw", **card),)
+    monkeypatch.setattr(searching, "size_of", lambda repository, commit: 10**400)
+    (row,) = search("Swahili")
+    assert (row.bytes, row.scores) == (0, ())
+
+
+@pytest.mark.parametrize(("error", "asked"), [(HubError, 2), (Unreachable, 1)])
+def test_a_size_that_is_not_given_costs_no_answer(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, error: type[HubError], asked: int
+) -> None:
+    calls = []
+
+    def refuse(repository: str, commit: str) -> int:
+        calls.append(repository)
+        raise error("404")
+
+    monkeypatch.setattr(searching, "size_of", refuse)
+    answer = search("Swahili", "ner")
+    assert len(answer) == 3
+    assert answer.note == ""
+    assert answer[0].bytes == 0
+    assert len(calls) == asked
 
 
 def entry(**values: Any) -> dict[str, Any]:
