@@ -58,7 +58,7 @@ class Question:
         does = not self.tasks or bool({*self.tasks} & {*row.tasks})
         if speaks and does:
             return "all"
-        if speaks and row.kind in ("language", "domain"):
+        if speaks and self.languages and row.kind in ("language", "domain"):
             return "language"
         return "task" if does and row.kind == "task" and self.tasks else ""
 

@@ -104,6 +104,11 @@ def test_a_language_and_a_task_find_both_halves_of_the_stack(shelf: Shelf) -> No
     assert [(row.repository, row.matches) for row in both] == [("me/eng-task", "all")]
 
 
+def test_a_task_alone_finds_no_language_adapters(shelf: Shelf) -> None:
+    shelf.listings = (*shelf.listings, replace(ours("language", "fra"), tags=("adapterkit", "ner")))
+    assert [row.repository for row in search(task="ner")] == [OLD_TASK.repository]
+
+
 def test_old_adapterhub_tags_are_understood(shelf: Shelf) -> None:
     row = row_of(OLD_LANGUAGE)
     assert (row.kind, row.languages, row.method) == ("language", ("swa",), "pfeiffer")
