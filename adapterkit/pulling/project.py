@@ -14,6 +14,7 @@ from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
 from adapterkit.hub import web
 from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch, fetch_backbone
+from adapterkit.hub.names import name_problems
 from adapterkit.hub.store import Fetched, file_problems
 from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
 from adapterkit.pulling.pull import ORIGIN, install, loaded
@@ -57,17 +58,28 @@ def lock(
             else _backbone_pin(pin.repository, pin.revision or None)
             for pin in known
         ]
-    pins = {(pin.kind, pin.repository): pin for pin in known}
+    pins = known
     for pin in new:
-        was = pins.get((pin.kind, pin.repository))
-        if was is not None and not update:
-            _check_unmoved(was, pin)
-        taken = {other.name for key, other in pins.items() if key != (pin.kind, pin.repository)}
-        name = pin.repository.replace("/", "--") if pin.name in taken else pin.name
-        pin = replace(pin, name=was.name if was is not None else name)
-        pins[(pin.kind, pin.repository)] = _same_but_time(was, pin)
-    write_lock(path, list(pins.values()))
-    return list(pins.values())
+        pins = _with(pins, pin, update=update)
+    write_lock(path, pins)
+    return pins
+
+
+def _with(pins: list[Pin], new: Pin, *, update: bool) -> list[Pin]:
+    """``pins`` with ``new`` in the place of those of the same repository, under the name that it had."""
+    olds = [pin for pin in pins if (pin.kind, pin.repository) == (new.kind, new.repository)]
+    for old in olds if not update else ():
+        _check_unmoved(old, new)
+    others = [pin for pin in pins if pin not in olds]
+    name = olds[0].name if olds else _free_name(new, others)
+    return [*others, _same_but_time(olds[0] if olds else None, replace(new, name=name))]
+
+
+def _free_name(new: Pin, others: list[Pin]) -> str:
+    """Its own name, or with its owner's where that is another's on some systems, or no folder's."""
+    taken = {pin.name.casefold() for pin in others}
+    usable = new.name.casefold() not in taken and not name_problems([new.name])
+    return new.name if usable else new.repository.replace("/", "--")
 
 
 def _check_unmoved(was: Pin, now: Pin) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,36 @@ def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
     assert read_lock(path) == [pin]
     before = path.read_bytes()
     write_lock(path, read_lock(path))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("repositories", "names"),
+    [
+        (("alice/Mini-Cym", "lab/mini-cym"), ["Mini-Cym", "lab--mini-cym"]),
+        (("alice/aux", "lab/con"), ["alice--aux", "lab--con"]),
+    ],
+)
+def test_names_that_no_folders_can_have_are_locked_with_their_owners(
+    local: LocalHub, tmp_path: Path, repositories: tuple[str, ...], names: list[str]
+) -> None:
+    path = tmp_path / "adapterkit.lock"
+    for repository in repositories:
+        local.plant(repository, small_adapter())
+        ak.lock([repository], path=path)
+    assert [pin.name for pin in read_lock(path)] == names
+    assert ak.sync(path, out=tmp_path / "adapters")["brought"] == names
+    assert ak.verify(path, out=tmp_path / "adapters") == names
+
+
+def test_a_lock_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"size": 3, "sha256": "ab" * 32}
+    pin = Pin("adapter", "cym", NAME, "https://x", "0" * 40, {"a.json": facts})
+    path = tmp_path / "adapterkit.lock"
+    write_lock(path, [pin])
+    before = path.read_bytes()
+    with pytest.raises(FolderError, match="the same file as"):
+        write_lock(path, [pin, replace(pin, name="Cym", repository="lab/Cym")])
     assert path.read_bytes() == before
 
 
