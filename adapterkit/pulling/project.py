@@ -14,7 +14,7 @@ from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
 from adapterkit.hub import web
 from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch, fetch_backbone
-from adapterkit.hub.names import name_problems
+from adapterkit.hub.names import name_problems, parse
 from adapterkit.hub.store import Fetched, file_problems
 from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
 from adapterkit.pulling.pull import ORIGIN, install, loaded
@@ -35,8 +35,8 @@ def lock(
     Args:
         adapters: Hub ids, URLs, old AdapterHub ids. With none (and no backbones), all that the lockfile has are
             asked for again, at the revisions they were locked at.
-        revision: Branch, tag or commit, of all of ``adapters``.
-        backbones: Hub ids.
+        revision: Branch, tag or commit, of all of ``adapters``; without it those that URLs name.
+        backbones: Hub ids. An old AdapterHub id is meant for the one of them.
         path: The lockfile.
         update: Accept that a revision means another commit now, or a name another repository.
 
@@ -45,11 +45,13 @@ def lock(
 
     Raises:
         HubError: If the Hub does not give one, or a revision has moved and ``update`` is off.
+        ConfigError: If an old AdapterHub id is named without exactly one backbone.
         FolderError: If the lockfile cannot be read, or nothing is named and there is none.
     """
     path = Path(path)
     known = read_lock(path) if path.is_file() or not (adapters or backbones) else []
-    new = [_adapter_pin(reference, revision) for reference in adapters]
+    backbone = backbones[0] if len(backbones) == 1 else None
+    new = [_adapter_pin(reference, revision, backbone) for reference in adapters]
     new += [_backbone_pin(name, None) for name in backbones]
     if not new:
         new = [
@@ -67,12 +69,19 @@ def lock(
 
 def _with(pins: list[Pin], new: Pin, *, update: bool) -> list[Pin]:
     """``pins`` with ``new`` in the place of those of the same repository, under the name that it had."""
-    olds = [pin for pin in pins if (pin.kind, pin.repository) == (new.kind, new.repository)]
+    olds = [pin for pin in pins if _is_of_same(pin, new)]
     for old in olds if not update else ():
         _check_unmoved(old, new)
     others = [pin for pin in pins if pin not in olds]
     name = olds[0].name if olds else _free_name(new, others)
     return [*others, _same_but_time(olds[0] if olds else None, replace(new, name=name))]
+
+
+def _is_of_same(one: Pin, other: Pin) -> bool:
+    """Whether both are of one repository: by its name, or by the Hub's own id after it was renamed."""
+    if (one.kind, one.repository) == (other.kind, other.repository):
+        return True
+    return bool(one.key) and (one.kind, one.key) == (other.kind, other.key)
 
 
 def _free_name(new: Pin, others: list[Pin]) -> str:
@@ -99,8 +108,15 @@ def _same_but_time(was: Pin | None, now: Pin) -> Pin:
     return was if was is not None and replace(was, locked=now.locked) == now else now
 
 
-def _adapter_pin(reference: str, revision: str | None) -> Pin:
-    fetched = fetch(reference, revision=revision)
+def _adapter_pin(reference: str, revision: str | None, backbone: str | None = None) -> Pin:
+    meant = parse(reference, backbone=backbone or "a", home=web.endpoint())
+    if backbone is None and meant != parse(reference, backbone="b", home=web.endpoint()):
+        raise ConfigError(
+            f"{reference}: an old AdapterHub id, one for each backbone; lock it together with the one that it is "
+            "meant for, e.g. --backbone FacebookAI/xlm-roberta-base, or name its repository, e.g. "
+            "AdapterHub/xlm-roberta-base-sw-wiki_pfeiffer"
+        )
+    fetched = fetch(reference, revision=revision, backbone=backbone)
     adapter = loaded(fetched, fetched.folder)
     licence = fetched.card.get("license")
     return Pin(
@@ -109,7 +125,7 @@ def _adapter_pin(reference: str, revision: str | None) -> Pin:
         repository=fetched.repository,
         endpoint=fetched.endpoint,
         key=fetched.key,
-        revision=revision or "",
+        revision=revision or meant.revision or "",
         commit=fetched.commit,
         files=fetched.files,
         digest=adapter.digest() if adapter else "",

@@ -165,6 +165,41 @@ def test_a_lock_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_the_revision_of_a_url_stays_the_one_that_is_asked_for(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    path = tmp_path / "adapterkit.lock"
+    first = local.plant(NAME, small_adapter())
+    local.change(NAME, {"tags": {"v1": first}})
+    local.plant(NAME, small_adapter(seed=2))
+    (pin,) = ak.lock([f"https://huggingface.co/{NAME}/tree/v1"], path=path)
+    assert (pin.revision, pin.commit) == ("v1", first)
+    (pin,) = ak.lock(path=path, update=True)
+    assert (pin.revision, pin.commit) == ("v1", first)
+
+
+def test_an_old_adapterhub_id_is_locked_with_its_backbone(local: LocalHub, tmp_path: Path) -> None:
+    path = tmp_path / "adapterkit.lock"
+    name = "AdapterHub/base-sw-wiki_pfeiffer"
+    local.plant(name, old_adapter())
+    local.plant("lab/base", {"config.json": b"{}", "model.safetensors": bytes(100)})
+    with pytest.raises(ConfigError, match="lock it together with"):
+        ak.lock(["sw/wiki@ukp"], path=path)
+    pins = ak.lock(["sw/wiki@ukp"], backbones=["lab/base"], path=path)
+    assert [pin.repository for pin in pins] == [name, "lab/base"]
+
+
+def test_a_repository_that_was_renamed_keeps_its_one_pin(local: LocalHub, tmp_path: Path) -> None:
+    from huggingface_hub import HfApi
+
+    path = tmp_path / "adapterkit.lock"
+    local.plant(NAME, small_adapter())
+    ak.lock([NAME], path=path)
+    HfApi(endpoint=local.url).move_repo(NAME, "alice/welsh")
+    (pin,) = ak.lock(["alice/welsh"], path=path)
+    assert (pin.name, pin.repository) == ("cym", "alice/welsh")
+
+
 def test_the_command_line_locks_syncs_and_verifies(local: LocalHub, tmp_path: Path) -> None:
     local.plant(NAME, small_adapter())
     lock, out = str(tmp_path / "adapterkit.lock"), str(tmp_path / "adapters")
