@@ -15,6 +15,7 @@ from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_jso
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.compositions import load_composition
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP
+from adapterkit.formats.peft_description import name_from
 from adapterkit.formats.pins import STACK_FILE, is_stack, read_pins
 from adapterkit.hub.fetching import fetch
 from adapterkit.hub.store import Fetched
@@ -116,6 +117,8 @@ def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> P
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(fetched.folder / name, new / name)
         adapter = loaded(fetched, new)
+        if adapter is not None and adapter.name == name_from(new):
+            adapter.name = name_from(out)  # its files have none, and ``new`` is only for now
         converted = _convert(fetched, adapter, new, old) if old and adapter is not None else ()
         files = {
             path.relative_to(new).as_posix(): {

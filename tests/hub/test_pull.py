@@ -21,6 +21,7 @@ from tests.hub.makers import (
     WEIGHTS,
     everything,
     old_adapter,
+    old_lora,
     refused,
     small_adapter,
 )
@@ -143,6 +144,13 @@ def test_an_old_pickle_is_converted_with_the_same_weights(local: LocalHub, tmp_p
         (good / name).write_bytes(data)
     assert load_adapter(tmp_path / "out").digest() == load_adapter(good).digest()
     assert ak.load_adapter(NAME).digest() == done.digest
+
+
+def test_an_old_lora_has_the_name_of_its_folder(local: LocalHub, tmp_path: Path) -> None:
+    local.plant(NAME, old_lora())
+    done = ak.pull(NAME, tmp_path / "my.welsh")
+    assert done.converted == ("adapter_model.bin",)
+    assert load_adapter(tmp_path / "my.welsh").name == "my_welsh"
 
 
 def test_a_place_that_is_taken_is_left_as_it_is_unless_it_may_be_overwritten(
