@@ -139,7 +139,7 @@ def _problems(kind: str, entry: Any) -> list[str]:
     if problems:
         return problems
     files = entry.get("files")
-    if not isinstance(files, dict) or not files or not all(map(_is_facts, files.values())):
+    if not isinstance(files, dict) or not files or not all(map(is_facts, files.values())):
         problems.append(f"{what}: files must have a size and a sha256 each")
     else:
         problems += [f"{what}: {problem}" for problem in name_problems(files)]
@@ -158,7 +158,8 @@ def _text(entry: Mapping[str, Any], key: str) -> bool:
     return isinstance(entry.get(key, ""), str)
 
 
-def _is_facts(facts: Any) -> bool:
+def is_facts(facts: Any) -> bool:
+    """Whether this is a file's size and sha256."""
     return (
         isinstance(facts, dict)
         and set(facts) == {"size", "sha256"}

@@ -4,20 +4,22 @@ A lock is exact: a file that is missing, another or too many is an error, and so
 name of the one that was locked. First use records, later use verifies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
+from adapterkit.formats.guard import OWNED
 from adapterkit.hub import web
-from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch, fetch_backbone
+from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch_backbone
 from adapterkit.hub.names import name_problems, parse
 from adapterkit.hub.store import Fetched, file_problems
-from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
-from adapterkit.pulling.pull import ORIGIN, install, loaded
+from adapterkit.pulling.lockfile import LOCK, Pin, is_facts, read_lock, write_lock
+from adapterkit.pulling.pull import ORIGIN, bring, install, loaded, origin_of, pickles
 
 FOLDER = "adapters"
 
@@ -116,7 +118,7 @@ def _adapter_pin(reference: str, revision: str | None, backbone: str | None = No
             "meant for, e.g. --backbone FacebookAI/xlm-roberta-base, or name its repository, e.g. "
             "AdapterHub/xlm-roberta-base-sw-wiki_pfeiffer"
         )
-    fetched = fetch(reference, revision=revision, backbone=backbone)
+    fetched = bring(reference, revision=revision, backbone=backbone)
     adapter = loaded(fetched, fetched.folder)
     licence = fetched.card.get("license")
     return Pin(
@@ -186,7 +188,7 @@ def sync(path: str | Path = LOCK, *, out: str | Path = FOLDER) -> dict[str, list
             _check(pin, _folder_problems(place, pin), FolderError)
             done["there"].append(pin.name)
             continue
-        fetched = fetch(pin.repository, revision=pin.commit)
+        fetched = bring(pin.repository, revision=pin.commit)
         _check_fetched(pin, fetched)
         install(fetched, place)
         done["brought"].append(pin.name)
@@ -219,13 +221,30 @@ def _check_fetched(pin: Pin, fetched: Fetched) -> None:
 def _folder_problems(folder: Path, pin: Pin) -> list[str]:
     if not folder.is_dir():
         return [f"{folder}: there is no such folder (adapterkit sync brings it)"]
-    if not any(name.endswith(".bin") for name in pin.files):
+    if not (pin.digest and pickles(pin.files)):
         return file_problems(folder, pin.files, besides=(ORIGIN,))
-    try:  # what was converted has other files, and the same weights
-        adapter = read_folder(folder)
+    try:  # it was converted: its own files are other ones, with the same weights
+        problems = file_problems(folder, _converted_files(folder, pin), besides=(ORIGIN,))
+        same = read_folder(folder).digest() == pin.digest
     except AdapterkitError as error:
         return [str(error)]
-    return [] if adapter.digest() == pin.digest else [f"{folder}: other weights than those locked"]
+    return problems if same else [*problems, f"{folder}: other weights than those locked"]
+
+
+def _converted_files(folder: Path, pin: Pin) -> dict[str, Mapping[str, Any]]:
+    """What the files of a converted adapter must be: as they were written when it was pulled, the others as locked.
+
+    Raises:
+        FolderError: If the folder does not say so of the locked commit.
+    """
+    origin = origin_of(folder)
+    files = origin.get("files")
+    if origin.get("commit") != pin.commit or not isinstance(files, dict):
+        raise FolderError(
+            f"{folder}: {ORIGIN} does not say that it was pulled at the locked commit"
+        )
+    written = {name: told for name, told in files.items() if name in OWNED and is_facts(told)}
+    return written | {name: told for name, told in pin.files.items() if name not in OWNED}
 
 
 def _check(pin: Pin, problems: list[str], kind: type[AdapterkitError]) -> None:

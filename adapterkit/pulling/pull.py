@@ -5,8 +5,8 @@ The folder appears in one step, when all of that has gone well; before, and afte
 
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +85,18 @@ def pull(
     """
     if out is not None:
         check_free(Path(out), overwrite=overwrite)
-    fetched = fetch(reference, revision=revision, backbone=backbone)
+    fetched = bring(reference, revision=revision, backbone=backbone)
     return install(fetched, None if out is None else Path(out), overwrite=overwrite)
+
+
+def bring(reference: str, *, revision: str | None = None, backbone: str | None = None) -> Fetched:
+    """Fetch an adapter into the cache. Another pull's record, where a repository has one, is none of its files.
+
+    Raises:
+        HubError: If the Hub does not give it, or it is not what it should be.
+    """
+    fetched = fetch(reference, revision=revision, backbone=backbone)
+    return replace(fetched, files={n: f for n, f in fetched.files.items() if n != ORIGIN})
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:
@@ -111,7 +121,7 @@ def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> P
     if out is None:
         adapter = loaded(fetched, fetched.folder)
         return _told(fetched, fetched.folder, adapter, fetched.files, ())
-    old = sorted(name for name in fetched.files if name.endswith(".bin"))
+    old = pickles(fetched.files)
     with folder_in_one_step(out, owned=_OURS) as new:
         for name in fetched.files:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -197,12 +207,17 @@ def loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
         raise type(error)(text) from None
 
 
+def pickles(files: Iterable[str]) -> list[str]:
+    """The old pickles that an adapter's own weights may be in; what sub-folders hold is not its."""
+    return sorted(name for name in files if name.endswith(".bin") and "/" not in name)
+
+
 def _convert(fetched: Fetched, adapter: "Adapter", folder: Path, old: list[str]) -> tuple[str, ...]:
     digest = adapter.digest()
     save_adapter(adapter, folder)
     if read_folder(folder).digest() != digest:
         raise FolderError(f"{fetched.repository}: does not read back as it was written")
-    return tuple(old)
+    return tuple(name for name in old if not (folder / name).exists())
 
 
 def origin_of(folder: Path) -> dict[str, Any]:

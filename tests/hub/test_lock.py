@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 import adapterkit as ak
 from adapterkit.cli.app import app
 from adapterkit.errors import ConfigError, FolderError, HubError
+from adapterkit.formats.envelope import VERSION
+from adapterkit.formats.setup import SINGLE
 from adapterkit.hub.fetching import fetch_backbone
 from adapterkit.pulling.lockfile import Pin, read_lock, write_lock
 from tests.hub.hub import LocalHub
@@ -100,6 +102,59 @@ def test_an_old_adapter_is_verified_by_its_weights(local: LocalHub, tmp_path: Pa
     for name, data in small_adapter(seed=2).items():
         (out / "cym" / name).write_bytes(data)
     with pytest.raises(FolderError, match="other weights than those locked"):
+        ak.verify(path, out=out)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "README.md", "sub/x.bin", "more.json"])
+def test_any_file_of_an_old_adapter_that_is_otherwise_is_noticed(
+    local: LocalHub, tmp_path: Path, name: str
+) -> None:
+    local.plant(NAME, {**old_adapter(), "sub/pytorch_adapter.bin": b"x", "sub/x.json": b"{}"})
+    path, out = tmp_path / "adapterkit.lock", tmp_path / "adapters"
+    ak.lock([NAME], path=path)
+    ak.sync(path, out=out)
+    assert ak.verify(path, out=out) == ["cym"]
+    file = out / "cym" / name
+    file.write_bytes((file.read_bytes() if file.exists() else b"{}") + b"\n")
+    with pytest.raises(FolderError, match=name):
+        ak.verify(path, out=out)
+
+
+def test_a_sub_folders_pickle_is_no_reason_to_convert_or_to_look_at_weights_only(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    local.plant(NAME, {**small_adapter(), "sub/pytorch_adapter.bin": b"x"})
+    path, out = tmp_path / "adapterkit.lock", tmp_path / "adapters"
+    ak.lock([NAME], path=path)
+    ak.sync(path, out=out)
+    assert ak.pull(NAME, tmp_path / "other").converted == ()
+    (out / "cym" / "head_config.json").write_text("{}")
+    with pytest.raises(FolderError, match=r"head_config\.json: does not belong to it"):
+        ak.verify(path, out=out)
+
+
+def test_another_pulls_record_in_a_repository_is_left_out(local: LocalHub, tmp_path: Path) -> None:
+    local.plant(NAME, {**small_adapter(), "pulled.json": b"{}"})
+    path, out = tmp_path / "adapterkit.lock", tmp_path / "adapters"
+    ak.lock([NAME], path=path)
+    ak.sync(path, out=out)
+    assert ak.verify(path, out=out) == ["cym"]
+    assert ak.sync(path, out=out)["there"] == ["cym"]
+
+
+def test_a_composition_of_old_parts_is_verified_by_its_files(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    parts = {f"cym/{name}": data for name, data in old_adapter().items()}
+    tree = {"type": "Stack", "children": [{"type": SINGLE, "children": ["cym"]}]}
+    setup = {"adapter_setup": tree, "head_setup": None, "version": VERSION}
+    local.plant(NAME, {**parts, "adapter_setup.json": json.dumps(setup).encode()})
+    path, out = tmp_path / "adapterkit.lock", tmp_path / "adapters"
+    ak.lock([NAME], path=path)
+    ak.sync(path, out=out)
+    assert ak.verify(path, out=out) == ["cym"]
+    (out / "cym/cym/pytorch_adapter.bin").write_bytes(b"x")
+    with pytest.raises(FolderError, match="altered"):
         ak.verify(path, out=out)
 
 
