@@ -56,7 +56,11 @@ def lock(
     ] = None,
     revision: Revision = None,
     backbone: Annotated[
-        list[str] | None, typer.Option("--backbone", help="A backbone's Hub id; can be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--backbone",
+            help="A backbone's Hub id; can be repeated. An old id (sw/wiki@ukp) is meant for the one named.",
+        ),
     ] = None,
     path: LockPath = Path("adapterkit.lock"),
     update: Annotated[

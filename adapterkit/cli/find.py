@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adapterkit.cli.options import Json, print_json, print_table, say
+from adapterkit.errors import visible
 from adapterkit.languages import language_name
 
 
@@ -38,7 +39,7 @@ def search(
 
     answer = find(language, task, backbone, method, license, limit=limit, offline=offline)
     if answer.note:
-        say(answer.note)
+        say(visible(answer.note))
     if json:
         rows = [{**asdict(row), "bytes": row.bytes or None, "load": row.load} for row in answer]
         print_json({"found": rows, "note": answer.note or None, **_understood(answer.question)})
@@ -64,7 +65,7 @@ def search(
         half = "" if row.matches == "all" else f"  # for the {row.matches}"
         typer.echo(f"{row.load}{half}")
         for score in row.scores:
-            typer.echo(f"    {score}")
+            typer.echo(f"    {visible(score)}")
 
 
 def _understood(question: object) -> dict[str, object]:

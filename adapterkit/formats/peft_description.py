@@ -91,12 +91,16 @@ def digest(told: PeftDescription) -> str | None:
     return digest_of_files([weights.path], weights.names, flat=flat)
 
 
+def name_from(folder: Path) -> str:
+    """The name of an adapter whose files have none: the folder's, without what no adapter's can hold."""
+    plain = "".join("_" if sign in "./\\" else sign for sign in folder.resolve().name)
+    return plain[:LONGEST_NAME] if plain_name(plain[:LONGEST_NAME]) else "adapter"
+
+
 def _name(folder: Path, own: Mapping[str, Any]) -> str:
     name = own.get("name")
     if name is None:
-        # PEFT's files have none. A folder's may hold what no adapter's can.
-        plain = "".join("_" if sign in "./\\" else sign for sign in folder.resolve().name)
-        return plain[:LONGEST_NAME] if plain_name(plain[:LONGEST_NAME]) else "adapter"
+        return name_from(folder)  # PEFT's files have none
     if not plain_name(name):
         raise FolderError(
             f"{folder / guard.OWN_FILE}: name {name!r:.60}: cannot be an adapter's name (no dots, no slashes)"

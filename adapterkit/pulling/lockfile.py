@@ -60,7 +60,11 @@ _TEXTS = tuple(field.name for field in fields(Pin) if field.name not in ("kind",
 
 
 def write_lock(path: Path, pins: list[Pin]) -> None:
-    """Write the lockfile in one step, sorted; the same pins give the same bytes."""
+    """Write the lockfile in one step, sorted; the same pins give the same bytes.
+
+    Raises:
+        FolderError: If `read_lock` would refuse it; the old one stays.
+    """
     parts = [
         "# Written by `adapterkit lock`; `adapterkit sync` makes it so, `adapterkit verify` checks it.",
         f"version = {_VERSION}",
@@ -74,7 +78,9 @@ def write_lock(path: Path, pins: list[Pin]) -> None:
             f"{_quoted(name)} = {{ size = {told['size']}, sha256 = {_quoted(told['sha256'])} }}"
             for name, told in sorted(pin.files.items())
         ]
-    write_bytes(path, ("\n".join(parts) + "\n").encode("utf-8"))
+    data = ("\n".join(parts) + "\n").encode("utf-8")
+    _pins(path, data)
+    write_bytes(path, data)
 
 
 def _quoted(text: str) -> str:
@@ -88,7 +94,15 @@ def read_lock(path: Path) -> list[Pin]:
     Raises:
         FolderError: If there is none, or it is not one that `write_lock` could have written.
     """
-    record = _read(path)
+    if not path.is_file():
+        raise FolderError(
+            f"{path}: there is no lockfile; make one with: adapterkit lock OWNER/NAME"
+        )
+    return _pins(path, path.read_bytes())
+
+
+def _pins(path: Path, data: bytes) -> list[Pin]:
+    record = _parsed(path, data)
     problems = []
     if record.pop("version", None) != _VERSION:
         problems.append(f"version: this version of adapterkit reads {_VERSION}")
@@ -103,13 +117,8 @@ def read_lock(path: Path) -> list[Pin]:
     return pins
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FolderError(
-            f"{path}: there is no lockfile; make one with: adapterkit lock OWNER/NAME"
-        )
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        data = path.read_bytes()
         if len(data) > _LARGEST:
             raise ValueError("too large to be right")
         return tomllib.loads(data.decode("utf-8"))
@@ -130,7 +139,7 @@ def _problems(kind: str, entry: Any) -> list[str]:
     if problems:
         return problems
     files = entry.get("files")
-    if not isinstance(files, dict) or not files or not all(map(_is_facts, files.values())):
+    if not isinstance(files, dict) or not files or not all(map(is_facts, files.values())):
         problems.append(f"{what}: files must have a size and a sha256 each")
     else:
         problems += [f"{what}: {problem}" for problem in name_problems(files)]
@@ -149,7 +158,8 @@ def _text(entry: Mapping[str, Any], key: str) -> bool:
     return isinstance(entry.get(key, ""), str)
 
 
-def _is_facts(facts: Any) -> bool:
+def is_facts(facts: Any) -> bool:
+    """Whether this is a file's size and sha256."""
     return (
         isinstance(facts, dict)
         and set(facts) == {"size", "sha256"}

@@ -4,19 +4,22 @@ A lock is exact: a file that is missing, another or too many is an error, and so
 name of the one that was locked. First use records, later use verifies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder
+from adapterkit.formats.guard import OWNED
 from adapterkit.hub import web
-from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch, fetch_backbone
+from adapterkit.hub.fetching import backbone_files, cached_backbone, fetch_backbone
+from adapterkit.hub.names import name_problems, parse
 from adapterkit.hub.store import Fetched, file_problems
-from adapterkit.pulling.lockfile import LOCK, Pin, read_lock, write_lock
-from adapterkit.pulling.pull import ORIGIN, install, loaded
+from adapterkit.pulling.lockfile import LOCK, Pin, is_facts, read_lock, write_lock
+from adapterkit.pulling.pull import ORIGIN, bring, install, loaded, origin_of, pickles
 
 FOLDER = "adapters"
 
@@ -34,8 +37,8 @@ def lock(
     Args:
         adapters: Hub ids, URLs, old AdapterHub ids. With none (and no backbones), all that the lockfile has are
             asked for again, at the revisions they were locked at.
-        revision: Branch, tag or commit, of all of ``adapters``.
-        backbones: Hub ids.
+        revision: Branch, tag or commit, of all of ``adapters``; without it those that URLs name.
+        backbones: Hub ids. An old AdapterHub id is meant for the one of them.
         path: The lockfile.
         update: Accept that a revision means another commit now, or a name another repository.
 
@@ -44,11 +47,13 @@ def lock(
 
     Raises:
         HubError: If the Hub does not give one, or a revision has moved and ``update`` is off.
+        ConfigError: If an old AdapterHub id is named without exactly one backbone.
         FolderError: If the lockfile cannot be read, or nothing is named and there is none.
     """
     path = Path(path)
     known = read_lock(path) if path.is_file() or not (adapters or backbones) else []
-    new = [_adapter_pin(reference, revision) for reference in adapters]
+    backbone = backbones[0] if len(backbones) == 1 else None
+    new = [_adapter_pin(reference, revision, backbone) for reference in adapters]
     new += [_backbone_pin(name, None) for name in backbones]
     if not new:
         new = [
@@ -57,17 +62,35 @@ def lock(
             else _backbone_pin(pin.repository, pin.revision or None)
             for pin in known
         ]
-    pins = {(pin.kind, pin.repository): pin for pin in known}
+    pins = known
     for pin in new:
-        was = pins.get((pin.kind, pin.repository))
-        if was is not None and not update:
-            _check_unmoved(was, pin)
-        taken = {other.name for key, other in pins.items() if key != (pin.kind, pin.repository)}
-        name = pin.repository.replace("/", "--") if pin.name in taken else pin.name
-        pin = replace(pin, name=was.name if was is not None else name)
-        pins[(pin.kind, pin.repository)] = _same_but_time(was, pin)
-    write_lock(path, list(pins.values()))
-    return list(pins.values())
+        pins = _with(pins, pin, update=update)
+    write_lock(path, pins)
+    return pins
+
+
+def _with(pins: list[Pin], new: Pin, *, update: bool) -> list[Pin]:
+    """``pins`` with ``new`` in the place of those of the same repository, under the name that it had."""
+    olds = [pin for pin in pins if _is_of_same(pin, new)]
+    for old in olds if not update else ():
+        _check_unmoved(old, new)
+    others = [pin for pin in pins if pin not in olds]
+    name = olds[0].name if olds else _free_name(new, others)
+    return [*others, _same_but_time(olds[0] if olds else None, replace(new, name=name))]
+
+
+def _is_of_same(one: Pin, other: Pin) -> bool:
+    """Whether both are of one repository: by its name, or by the Hub's own id after it was renamed."""
+    if (one.kind, one.repository) == (other.kind, other.repository):
+        return True
+    return bool(one.key) and (one.kind, one.key) == (other.kind, other.key)
+
+
+def _free_name(new: Pin, others: list[Pin]) -> str:
+    """Its own name, or with its owner's where that is another's on some systems, or no folder's."""
+    taken = {pin.name.casefold() for pin in others}
+    usable = new.name.casefold() not in taken and not name_problems([new.name])
+    return new.name if usable else new.repository.replace("/", "--")
 
 
 def _check_unmoved(was: Pin, now: Pin) -> None:
@@ -87,8 +110,15 @@ def _same_but_time(was: Pin | None, now: Pin) -> Pin:
     return was if was is not None and replace(was, locked=now.locked) == now else now
 
 
-def _adapter_pin(reference: str, revision: str | None) -> Pin:
-    fetched = fetch(reference, revision=revision)
+def _adapter_pin(reference: str, revision: str | None, backbone: str | None = None) -> Pin:
+    meant = parse(reference, backbone=backbone or "a", home=web.endpoint())
+    if backbone is None and meant != parse(reference, backbone="b", home=web.endpoint()):
+        raise ConfigError(
+            f"{reference}: an old AdapterHub id, one for each backbone; lock it together with the one that it is "
+            "meant for, e.g. --backbone FacebookAI/xlm-roberta-base, or name its repository, e.g. "
+            "AdapterHub/xlm-roberta-base-sw-wiki_pfeiffer"
+        )
+    fetched = bring(reference, revision=revision, backbone=backbone)
     adapter = loaded(fetched, fetched.folder)
     licence = fetched.card.get("license")
     return Pin(
@@ -97,7 +127,7 @@ def _adapter_pin(reference: str, revision: str | None) -> Pin:
         repository=fetched.repository,
         endpoint=fetched.endpoint,
         key=fetched.key,
-        revision=revision or "",
+        revision=revision or meant.revision or "",
         commit=fetched.commit,
         files=fetched.files,
         digest=adapter.digest() if adapter else "",
@@ -158,7 +188,7 @@ def sync(path: str | Path = LOCK, *, out: str | Path = FOLDER) -> dict[str, list
             _check(pin, _folder_problems(place, pin), FolderError)
             done["there"].append(pin.name)
             continue
-        fetched = fetch(pin.repository, revision=pin.commit)
+        fetched = bring(pin.repository, revision=pin.commit)
         _check_fetched(pin, fetched)
         install(fetched, place)
         done["brought"].append(pin.name)
@@ -191,13 +221,30 @@ def _check_fetched(pin: Pin, fetched: Fetched) -> None:
 def _folder_problems(folder: Path, pin: Pin) -> list[str]:
     if not folder.is_dir():
         return [f"{folder}: there is no such folder (adapterkit sync brings it)"]
-    if not any(name.endswith(".bin") for name in pin.files):
+    if not (pin.digest and pickles(pin.files)):
         return file_problems(folder, pin.files, besides=(ORIGIN,))
-    try:  # what was converted has other files, and the same weights
-        adapter = read_folder(folder)
+    try:  # it was converted: its own files are other ones, with the same weights
+        problems = file_problems(folder, _converted_files(folder, pin), besides=(ORIGIN,))
+        same = read_folder(folder).digest() == pin.digest
     except AdapterkitError as error:
         return [str(error)]
-    return [] if adapter.digest() == pin.digest else [f"{folder}: other weights than those locked"]
+    return problems if same else [*problems, f"{folder}: other weights than those locked"]
+
+
+def _converted_files(folder: Path, pin: Pin) -> dict[str, Mapping[str, Any]]:
+    """What the files of a converted adapter must be: as they were written when it was pulled, the others as locked.
+
+    Raises:
+        FolderError: If the folder does not say so of the locked commit.
+    """
+    origin = origin_of(folder)
+    files = origin.get("files")
+    if origin.get("commit") != pin.commit or not isinstance(files, dict):
+        raise FolderError(
+            f"{folder}: {ORIGIN} does not say that it was pulled at the locked commit"
+        )
+    written = {name: told for name, told in files.items() if name in OWNED and is_facts(told)}
+    return written | {name: told for name, told in pin.files.items() if name not in OWNED}
 
 
 def _check(pin: Pin, problems: list[str], kind: type[AdapterkitError]) -> None:

@@ -3,17 +3,19 @@
 The folder appears in one step, when all of that has gone well; before, and after any failure, what was there stays.
 """
 
+import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError
+from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubError, found
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.compositions import load_composition
 from adapterkit.formats.guard import CONFIG, OWNED, SETUP
+from adapterkit.formats.peft_description import name_from
 from adapterkit.formats.pins import STACK_FILE, is_stack, read_pins
 from adapterkit.hub.fetching import fetch
 from adapterkit.hub.store import Fetched
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 ORIGIN = "pulled.json"
 """Says of a pulled folder where it is from; other loaders ignore it."""
+_OURS = (*OWNED, STACK_FILE, ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,27 @@ def pull(
             `load_adapter` takes it, without a network as well.
         revision: Branch, tag or commit.
         backbone: Which backbone an old AdapterHub id is meant for.
-        overwrite: Replace an adapter that is in ``out`` already.
+        overwrite: Replace an adapter that is in ``out`` already, and what was pulled with it; no other file.
 
     Raises:
         HubError: If the Hub does not give it, or it is not what it should be.
         FolderError: If what came is no adapter that can be loaded.
-        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off.
+        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off, or any other file of a name that came.
     """
     if out is not None:
         check_free(Path(out), overwrite=overwrite)
+    fetched = bring(reference, revision=revision, backbone=backbone)
+    return install(fetched, None if out is None else Path(out), overwrite=overwrite)
+
+
+def bring(reference: str, *, revision: str | None = None, backbone: str | None = None) -> Fetched:
+    """Fetch an adapter into the cache. Another pull's record, where a repository has one, is none of its files.
+
+    Raises:
+        HubError: If the Hub does not give it, or it is not what it should be.
+    """
     fetched = fetch(reference, revision=revision, backbone=backbone)
-    return install(fetched, None if out is None else Path(out))
+    return replace(fetched, files={n: f for n, f in fetched.files.items() if n != ORIGIN})
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:
@@ -98,21 +111,24 @@ def check_free(out: Path, *, overwrite: bool) -> None:
         )
 
 
-def install(fetched: Fetched, out: Path | None) -> Pulled:
+def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> Pulled:
     """Load what was fetched, and put a copy of it at ``out``.
 
     Raises:
         FolderError: If it is no adapter that can be loaded.
+        ConfigError: If a file in ``out`` would be replaced that may not be.
     """
     if out is None:
         adapter = loaded(fetched, fetched.folder)
         return _told(fetched, fetched.folder, adapter, fetched.files, ())
-    old = sorted(name for name in fetched.files if name.endswith(".bin"))
-    with folder_in_one_step(out, owned=(*OWNED, STACK_FILE, ORIGIN)) as new:
+    old = pickles(fetched.files)
+    with folder_in_one_step(out, owned=_OURS) as new:
         for name in fetched.files:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(fetched.folder / name, new / name)
         adapter = loaded(fetched, new)
+        if adapter is not None and adapter.name == name_from(new):
+            adapter.name = name_from(out)  # its files have none, and ``new`` is only for now
         converted = _convert(fetched, adapter, new, old) if old and adapter is not None else ()
         files = {
             path.relative_to(new).as_posix(): {
@@ -125,7 +141,24 @@ def install(fetched: Fetched, out: Path | None) -> Pulled:
         told = _told(fetched, out, adapter, files, converted)
         record = {key: value for key, value in told.as_dict().items() if key not in ("out", "note")}
         write_json(new / ORIGIN, record)
+        _check_untaken(new, out, overwrite=overwrite)
     return told
+
+
+def _check_untaken(new: Path, out: Path, *, overwrite: bool) -> None:
+    """Refuse to replace or clear away files of ``out``, but for an adapter's where ``overwrite`` is on."""
+    inside = [path.relative_to(new) for path in new.rglob("*")]
+    folders = [Path(), *(path for path in inside if (new / path).is_dir())]
+    ours = {(folder / name).as_posix() for folder in folders for name in _OURS}
+    files = {path.as_posix() for path in inside if (new / path).is_file()}
+    earlier = origin_of(out).get("files") if overwrite else None
+    free = {*ours, *(earlier if isinstance(earlier, dict) else ())} if overwrite else set()
+    taken = sorted(name for name in {*files, *ours} - free if os.path.lexists(out / name))
+    if taken:
+        raise ConfigError(
+            f"{out}: files that are there would be replaced by other ones:{found(taken)}\n"
+            "Choose another folder, or move them away."
+        )
 
 
 def _told(
@@ -174,12 +207,17 @@ def loaded(fetched: Fetched, folder: Path) -> "Adapter | None":
         raise type(error)(text) from None
 
 
+def pickles(files: Iterable[str]) -> list[str]:
+    """The old pickles that an adapter's own weights may be in; what sub-folders hold is not its."""
+    return sorted(name for name in files if name.endswith(".bin") and "/" not in name)
+
+
 def _convert(fetched: Fetched, adapter: "Adapter", folder: Path, old: list[str]) -> tuple[str, ...]:
     digest = adapter.digest()
     save_adapter(adapter, folder)
     if read_folder(folder).digest() != digest:
         raise FolderError(f"{fetched.repository}: does not read back as it was written")
-    return tuple(old)
+    return tuple(name for name in old if not (folder / name).exists())
 
 
 def origin_of(folder: Path) -> dict[str, Any]:

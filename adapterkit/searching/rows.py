@@ -64,7 +64,6 @@ def row_of(listing: Listing) -> Found:
     own: Mapping[str, Any] = ours if isinstance(ours, Mapping) else {}
     old = [match.groups() for tag in listing.tags if (match := _OLD.fullmatch(tag))]
     languages = _languages(listing, own, old)
-    size = own.get("bytes")
     return Found(
         repository=listing.repository,
         commit=listing.commit,
@@ -74,11 +73,18 @@ def row_of(listing: Listing) -> Found:
         backbone=_backbone(listing, own),
         method=_text(own.get("method")) or _method(listing),
         licence=_tag(listing, "license:") or _text(listing.card.get("license")),
-        bytes=size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 0,
+        bytes=plausible(own.get("bytes")),
         modified=listing.modified,
         downloads=listing.downloads,
         scores=tuple(_scores(listing.card))[:3],
     )
+
+
+def plausible(size: object) -> int:
+    """``size`` if it can be a number of bytes, else 0: strangers' numbers may have any length."""
+    if not isinstance(size, int) or isinstance(size, bool):
+        return 0
+    return size if 0 < size < 2**63 else 0
 
 
 def _text(value: object) -> str:
@@ -149,8 +155,13 @@ def _scores(card: Mapping[str, Any]) -> Iterable[str]:
         name = _text(data.get("name")) if isinstance(data, Mapping) else ""
         for metric in metrics if isinstance(metrics, list) else ():
             value = metric.get("value") if isinstance(metric, Mapping) else None
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                yield f"{_text(metric.get('type'))} {value:.3g} on {name}".strip()
+            if (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and abs(value) < 1e300
+            ):
+                words = f"{_text(metric.get('type'))} {value:.3g} on {name}"
+                yield " ".join(words.split())
 
 
 def _backbone(listing: Listing, own: Mapping[str, Any]) -> str:

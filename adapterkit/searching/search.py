@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from adapterkit.backbone.identity import canonical
 from adapterkit.errors import ConfigError, HubError
 from adapterkit.hub.catalogue import list_repositories, size_of
+from adapterkit.hub.web import Unreachable
 from adapterkit.languages import all_codes
 from adapterkit.licences import hub_licence
 from adapterkit.naming import find_languages
 from adapterkit.searching.index import recall, remember
-from adapterkit.searching.rows import Found, row_of
+from adapterkit.searching.rows import Found, plausible, row_of
 
 LIBRARIES = ("adapterkit", "adapter-transformers")
 TASKS = {
@@ -57,7 +58,7 @@ class Question:
         does = not self.tasks or bool({*self.tasks} & {*row.tasks})
         if speaks and does:
             return "all"
-        if speaks and row.kind in ("language", "domain"):
+        if speaks and self.languages and row.kind in ("language", "domain"):
             return "language"
         return "task" if does and row.kind == "task" and self.tasks else ""
 
@@ -175,13 +176,18 @@ def _asked(question: Question) -> tuple[list[Found], str]:
 
 
 def _with_sizes(rows: list[Found], question: Question) -> list[Found]:
-    """Sizes of the first few whose cards do not say theirs."""
+    """Sizes of the first few whose cards do not say theirs; unknown where the Hub gives none."""
     left = MOST_SIZES
     sized = []
     for row in rows:
         if not row.bytes and row.kind != "stack" and left and question.matches(row):
             left -= 1
-            row = replace(row, bytes=size_of(row.repository, row.commit) or 0)
+            try:
+                row = replace(row, bytes=plausible(size_of(row.repository, row.commit)))
+            except Unreachable:
+                left = 0  # the others' sizes would only be waited for
+            except HubError as error:
+                logger.info("%s: its size is not known: %s", row.repository, error)
         sized.append(row)
     return sized
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from adapterkit.composition.adapter import new_adapter
-from adapterkit.config import BackboneFacts, BottleneckConfig
+from adapterkit.config import BackboneFacts, BottleneckConfig, Linear, LowRankConfig
 from adapterkit.errors import AdapterkitError, HubError
 from adapterkit.formats.adapterhub import save_adapter
 from tests.hub.hub import LocalHub
@@ -52,6 +52,25 @@ def old_adapter(seed: int = 1) -> dict[str, bytes]:
     torch.save(load(files.pop(WEIGHTS)), pickle)
     del files["adapterkit.json"]
     return {**files, "pytorch_adapter.bin": pickle.getvalue()}
+
+
+def old_lora() -> dict[str, bytes]:
+    """A LoRA as an old peft wrote it: a pickle, and no name."""
+    import io
+
+    import torch
+    from safetensors.torch import load
+
+    linear = Linear("encoder.layer.0.attention.self.query", 32, 32, rank=2, scaling=2.0)
+    config = LowRankConfig("lora", (linear,), rank=2, alpha=4.0, targets=("query",))
+    adapter = new_adapter("lora", config, backbone=FACTS, kind="language")
+    with tempfile.TemporaryDirectory() as folder:
+        save_adapter(adapter, folder)
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    pickle = io.BytesIO()
+    torch.save(load(files.pop("adapter_model.safetensors")), pickle)
+    del files["adapterkit.json"]
+    return {**files, "adapter_model.bin": pickle.getvalue()}
 
 
 def path_of(name: str) -> str:

@@ -21,6 +21,7 @@ from tests.hub.makers import (
     WEIGHTS,
     everything,
     old_adapter,
+    old_lora,
     refused,
     small_adapter,
 )
@@ -145,6 +146,13 @@ def test_an_old_pickle_is_converted_with_the_same_weights(local: LocalHub, tmp_p
     assert ak.load_adapter(NAME).digest() == done.digest
 
 
+def test_an_old_lora_has_the_name_of_its_folder(local: LocalHub, tmp_path: Path) -> None:
+    local.plant(NAME, old_lora())
+    done = ak.pull(NAME, tmp_path / "my.welsh")
+    assert done.converted == ("adapter_model.bin",)
+    assert load_adapter(tmp_path / "my.welsh").name == "my_welsh"
+
+
 def test_a_place_that_is_taken_is_left_as_it_is_unless_it_may_be_overwritten(
     one: LocalHub, tmp_path: Path
 ) -> None:
@@ -159,6 +167,38 @@ def test_a_place_that_is_taken_is_left_as_it_is_unless_it_may_be_overwritten(
     assert one.log() == []
     ak.pull(NAME, out, overwrite=True)
     assert (out / WEIGHTS).read_bytes() == small_adapter(seed=2)[WEIGHTS]
+
+
+@pytest.mark.parametrize("name", ["README.md", "src/data.json", "pytorch_adapter.bin"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_of_ones_own_is_never_replaced_or_cleared_away(
+    local: LocalHub, tmp_path: Path, name: str, overwrite: bool
+) -> None:
+    local.plant(NAME, {**small_adapter(), "src/data.json": b"{}"})
+    out = tmp_path / "out"
+    (out / name).parent.mkdir(parents=True)
+    (out / name).write_text("mine")
+    before = everything(out)
+    if overwrite and name.endswith(".bin"):
+        ak.pull(NAME, out, overwrite=True)  # the weights of an adapter that was there
+        assert not (out / name).exists()
+        return
+    with pytest.raises(ConfigError, match=rf"would be replaced by other ones:\n  {name}\n"):
+        ak.pull(NAME, out, overwrite=overwrite)
+    assert everything(out) == before
+
+
+def test_what_was_pulled_before_is_replaced_where_it_may_be(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    local.plant(NAME, {**small_adapter(), "src/data.json": b"{}"})
+    out = tmp_path / "out"
+    ak.pull(NAME, out)
+    (out / "notes.txt").write_text("mine")
+    local.plant(NAME, {**small_adapter(seed=2), "src/data.json": b"[]"})
+    ak.pull(NAME, out, overwrite=True)
+    assert (out / "src/data.json").read_text() == "[]"
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

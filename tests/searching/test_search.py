@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from adapterkit.cards.rendering import render_card
+from adapterkit.cli.app import app
 from adapterkit.errors import ConfigError, HubError
 from adapterkit.hub.catalogue import Listing, list_repositories, listing_of
+from adapterkit.hub.web import Unreachable
 from adapterkit.searching import search as searching
 from adapterkit.searching.index import index_file
 from adapterkit.searching.rows import row_of
@@ -99,6 +102,11 @@ def test_a_language_and_a_task_find_both_halves_of_the_stack(shelf: Shelf) -> No
     ]
     both = search("English", "pos")
     assert [(row.repository, row.matches) for row in both] == [("me/eng-task", "all")]
+
+
+def test_a_task_alone_finds_no_language_adapters(shelf: Shelf) -> None:
+    shelf.listings = (*shelf.listings, replace(ours("language", "fra"), tags=("adapterkit", "ner")))
+    assert [row.repository for row in search(task="ner")] == [OLD_TASK.repository]
 
 
 def test_old_adapterhub_tags_are_understood(shelf: Shelf) -> None:
@@ -193,6 +201,49 @@ def test_no_card_of_a_stranger_breaks_a_search(junk: Any) -> None:
         ("kind", "language", "task", "backbone", "method", "bytes"), junk
     )
     assert row_of(listing("you/x", **card)).bytes in (0, 3)
+
+
+def scored(kind: str = "f1", value: Any = 0.5, data: str = "x") -> dict[str, Any]:
+    """A card's model-index with one score."""
+    result = {"dataset": {"name": data}, "metrics": [{"type": kind, "value": value}]}
+    return {"model-index": [{"results": [result]}]}
+
+
+def test_no_score_of_a_stranger_steers_a_terminal(shelf: Shelf) -> None:
+    card = scored("f\x1b[2J1", data="a\x1b]0;title\x07\nak.load_adapter()")
+    shelf.listings = (listing("you/x", "adapterkit", "sw", **card),)
+    told = CliRunner().invoke(app, ["search", "--language", "sw"])
+    assert told.exit_code == 0, told.output
+    assert not {"\x1b", "\x07"} & {*told.output}
+    assert told.output.endswith("    f\\x1b[2J1 0.5 on a\\x1b]0;title\\x07 ak.load_adapter()\n")
+
+
+def test_no_number_of_a_stranger_is_too_large(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {**scored(value=10**400), "adapterkit": {"bytes": 10**400}}
+    shelf.listings = (listing("you/x", "adapterkit", "sw", **card),)
+    monkeypatch.setattr(searching, "size_of", lambda repository, commit: 10**400)
+    (row,) = search("Swahili")
+    assert (row.bytes, row.scores) == (0, ())
+
+
+@pytest.mark.parametrize(("error", "asked"), [(HubError, 2), (Unreachable, 1)])
+def test_a_size_that_is_not_given_costs_no_answer(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, error: type[HubError], asked: int
+) -> None:
+    calls = []
+
+    def refuse(repository: str, commit: str) -> int:
+        calls.append(repository)
+        raise error("404")
+
+    monkeypatch.setattr(searching, "size_of", refuse)
+    answer = search("Swahili", "ner")
+    assert len(answer) == 3
+    assert answer.note == ""
+    assert answer[0].bytes == 0
+    assert len(calls) == asked
 
 
 def entry(**values: Any) -> dict[str, Any]:
