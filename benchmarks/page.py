@@ -152,7 +152,7 @@ def _heldout(result: Result) -> list[str]:
         f"`mini`, text: {result['text']}, {sizes['steps']} steps of {sizes['batch']} x {sizes['length']} tokens, the very same masked "
         f"batches for all, seeds: {sizes['seeds']}. Held-out loss in nats a masked token, each by its own forward.",
         "In its documented way `adapters` trains layers of the masked-LM head along with the adapter, at a rate of 1e-4; with the head "
-        "frozen, it trains what we do. Our learning rate is the package's default for narrow backbones, 1e-3. "
+        "frozen, it trains what we do. Our learning rate is 1e-3. "
         "It never runs the coupling's inverse before the vocabulary matrix; we do.",
         "",
         *_figures(result, HELDOUT),

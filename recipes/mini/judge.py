@@ -91,18 +91,26 @@ def english(data: Path) -> ak.Tagging:
     return ak.Tagging({"train": task.examples("train")[:SENTENCES]})
 
 
+def tagger(
+    options: argparse.Namespace,
+    backbone: ak.Backbone,
+    out: Path,
+    seed: int,
+    *,
+    over: ak.Adapter | None,
+) -> ak.Adapter:
+    """A task adapter from `SENTENCES` English sentences."""
+    config = ak.TaskConfig(epochs=3, seed=seed)
+    return ak.train_task(
+        backbone, english(options.data), over=over, out=out, config=config, overwrite=True
+    )
+
+
 def parts_of_speech(
     options: argparse.Namespace, backbone: ak.Backbone, folder: Path, seed: int
 ) -> dict[str, float]:
     """Accuracy by language of a task adapter trained without a language adapter."""
-    pos = ak.train_task(
-        backbone,
-        english(options.data),
-        over=None,
-        out=folder / "alone",
-        config=ak.TaskConfig(epochs=3, seed=seed),
-        overwrite=True,
-    )
+    pos = tagger(options, backbone, folder / "alone", seed, over=None)
     model = ak.AdaptedModel(backbone, ak.Stack(pos))
     return {
         language: ak.evaluate(model, dev_set(options.data, language)).value
@@ -147,14 +155,7 @@ def own(
 ) -> dict[str, float]:
     """Accuracy by dev language with the own adapter and with the source's kept."""
     source = trained(options, backbone, folder, "eng")
-    pos = ak.train_task(
-        backbone,
-        english(options.data),
-        over=source,
-        out=folder / "over",
-        config=ak.TaskConfig(epochs=3, seed=seed),
-        overwrite=True,
-    )
+    pos = tagger(options, backbone, folder / "over", seed, over=source)
     found = {}
     for language in DEV:
         task = dev_set(options.data, language)

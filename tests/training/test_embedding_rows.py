@@ -19,11 +19,11 @@ from adapterkit.methods import low_rank
 from adapterkit.nn.embedding_rows import EmbeddingRows
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
-from adapterkit.training import loop
 from adapterkit.training.language import train_language, vocabulary_of
 from adapterkit.training.task import train_task
 from tests.backbone.test_decoders import make_decoder
 from tests.tiny import lines
+from tests.training.stopping import stopped_before
 from tests.training.test_training import LANGUAGE, corpus
 
 CONFIG = replace(LANGUAGE, embedding_rows=True, embedding_rows_at_least=3)
@@ -79,18 +79,9 @@ def test_a_text_without_frequent_pieces_is_refused(backbone: Backbone, tmp_path:
 def test_a_stopped_run_ends_with_the_same_bytes(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restrict: bool
 ) -> None:
-    step = loop._Run.step
-
-    def stopping(run: loop._Run) -> None:
-        if run.progress.step == 12:
-            raise KeyboardInterrupt
-        step(run)
-
     config = replace(CONFIG, restrict_vocabulary=restrict)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "step", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            train_language(backbone, corpus(), out=tmp_path / "cut", config=config)
+    with stopped_before(12, monkeypatch):
+        train_language(backbone, corpus(), out=tmp_path / "cut", config=config)
     other = replace(config, embedding_rows_at_least=4)
     with pytest.raises(ConfigError, match="embedding_rows_at_least: the checkpoint has 3"):
         train_language(backbone, corpus(), out=tmp_path / "cut", config=other)

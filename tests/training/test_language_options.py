@@ -19,11 +19,11 @@ from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, left_out, other_shape
-from adapterkit.training import loop
 from adapterkit.training.language import WORK, train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
 from tests.backbone.test_decoders import make_decoder
 from tests.tiny import LAYERS, TYPES, make_backbone
+from tests.training.stopping import stopped_before
 from tests.training.test_training import LANGUAGE, corpus
 
 IDS = torch.tensor([[0, 11, 12, 4, 30, 2], [0, 4, 40, 2, 35, 36]])
@@ -238,19 +238,10 @@ def test_the_heldout_loss_of_a_problem_does_not_know_the_pieces(backbone: Backbo
 def test_a_run_with_another_vocabulary_or_other_layers_is_not_gone_on_with(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = loop._Run.step
-
-    def stopping(run: loop._Run) -> None:
-        if run.progress.step == 12:
-            raise KeyboardInterrupt
-        step(run)
-
     config = replace(LANGUAGE, restrict_vocabulary=True)
     out = tmp_path / "cym"
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "step", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            train_language(backbone, corpus(), out=out, config=config)
+    with stopped_before(12, monkeypatch):
+        train_language(backbone, corpus(), out=out, config=config)
     with pytest.raises(ConfigError, match=r"restrict_vocabulary: the checkpoint has True"):
         train_language(backbone, corpus(), out=out, config=LANGUAGE)
     with pytest.raises(ConfigError, match=r"upper_layers: the checkpoint has None"):

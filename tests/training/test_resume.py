@@ -15,6 +15,7 @@ from adapterkit.files import sha256_of
 from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import WORK, train_language
 from tests.tiny import lines
+from tests.training.stopping import stopped_before
 
 ROOT = Path(__file__).parent.parent.parent
 KILLS = 10
@@ -91,19 +92,8 @@ CONFIG = LanguageConfig(
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, backbone: Backbone, out: Path, at: int) -> None:
-    from adapterkit.training import loop
-
-    step = loop._Run.step
-
-    def stopping(run: loop._Run) -> None:
-        if run.progress.step == at:
-            raise KeyboardInterrupt
-        step(run)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "step", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            train_language(backbone, CORPUS, out=out, config=CONFIG)
+    with stopped_before(at, monkeypatch):
+        train_language(backbone, CORPUS, out=out, config=CONFIG)
 
 
 def test_the_same_call_goes_on_from_the_checkpoint(

@@ -25,6 +25,7 @@ from adapterkit.training.fusion import train_fusion
 from adapterkit.training.language import train_language
 from adapterkit.training.task import train_task
 from tests.tiny import lines, make_backbone
+from tests.training.stopping import stopped_before
 from tests.training.toy import run_of
 
 LANGUAGE = LanguageConfig(
@@ -242,26 +243,15 @@ def test_going_on_from_a_task_adapter_keeps_its_labels(
 def test_a_task_training_resumes_to_the_same_bytes(
     backbone: Backbone, english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from adapterkit.training import loop
-
     config = TaskConfig(**{**vars(TASK), "epochs": 4, "evaluate_every": 5})
     source = load_adapter(english)
     whole = train_task(
         backbone, tagging(), over=source, out=tmp_path / "whole", config=config, name="pos"
     )
-    step = loop._Run.step
-
-    def stopping(run: loop._Run) -> None:
-        if run.progress.step == 13:
-            raise KeyboardInterrupt
-        step(run)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "step", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            train_task(
-                backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos"
-            )
+    with stopped_before(13, monkeypatch):
+        train_task(
+            backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos"
+        )
     resumed = train_task(
         backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos"
     )
