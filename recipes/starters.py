@@ -3,9 +3,10 @@
     python recipes/starters.py --data ../shared/data --out adapterkit/mini/starters
     python recipes/starters.py --data ../shared/data --out /tmp/again --only eng,topic
 
-Parts of speech (`pos`) and topics (`topic`); named entities (`ner`) only where asked for, as they are not good yet; about ten minutes on two cores. Reads
-``text/eng.txt.gz``, ``ud/eng_ewt.{train,dev}.conllu.gz``, ``ner/uner.{train,dev}.jsonl.gz`` and
-``topic/sib200.{train,dev}.tsv.gz`` of the folder; sources and licences stand in the cards that it writes.
+Parts of speech (`pos`) and topics (`topic`); named entities (`ner`) only where asked for, as they are not good yet.
+About ten minutes on two cores. Reads ``text/eng.txt.gz``, ``ud/eng_ewt.{train,dev}.conllu.gz``,
+``ner/uner.{train,dev}.jsonl.gz`` and ``topic/sib200.{train,dev}.tsv.gz`` of the folder; sources and licences stand in the
+cards that it writes.
 """
 
 import argparse
