@@ -127,7 +127,7 @@ def language(backbone: ak.Backbone, options: Any) -> None:
         backbone,
         corpus,
         out=options.out / "eng",
-        config=ak.LanguageConfig(steps=options.steps),
+        config=ak.LanguageConfig(steps=options.steps, learning_rate=3e-3),
         overwrite=True,
     )
     write_card(

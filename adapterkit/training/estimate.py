@@ -38,7 +38,7 @@ def estimate(backbone: Backbone, tokens: int, corpus_bytes: int) -> tuple[Plan, 
     length = block_length(config, backbone)
     a_step = config.batch_size * length
     factor = 16 if corpus_bytes < SMALL_CORPUS_BYTES else 2
-    return Plan(steps_for(tokens, a_step), a_step), _speed(
+    return Plan(steps_for(tokens, a_step, backbone.width), a_step), _speed(
         backbone, config.batch_size, length, factor
     )
 

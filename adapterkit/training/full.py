@@ -194,7 +194,7 @@ def continue_pretraining(
             folder=work,
             heldout_blocks=config.heldout_blocks,
         )
-        steps = config.steps or steps_for(tokens, config.batch_size * length)
+        steps = config.steps or steps_for(tokens, config.batch_size * length, whole.width)
         every = config.evaluate_every or max(10, steps // 3)
         config = replace(config, steps=steps, evaluate_every=min(every, steps))
         model = AdaptedModel(whole, Stack())

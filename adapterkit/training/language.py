@@ -48,6 +48,7 @@ WORK = ".training"
 DEFAULT_BLOCK = 64
 NARROW = 512
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
+_MOST_STEPS_NARROW = 480
 
 
 def train_language(
@@ -105,7 +106,7 @@ def train_language(
             folder=work,
             heldout_blocks=config.heldout_blocks,
         )
-        config = _decide_steps(config, tokens)
+        config = _decide_steps(config, tokens, backbone.width)
         adapter = _start(
             backbone,
             corpus,
@@ -220,26 +221,31 @@ def block_length(config: LanguageConfig, backbone: Backbone) -> int:
 
 
 def learning_rate(width: int, tokens_a_step: int) -> float:
-    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 3e-3 for backbones narrower than 512.
+    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 6e-3 for backbones narrower than 512.
 
     Sources: Pfeiffer et al. (2020) and Parovic et al. (2023) for base-sized backbones; for narrow
     ones what won on dev sets (``docs/log.md``).
     """
     if width < NARROW:
-        return 3e-3
+        return 6e-3
     return 1e-4 if tokens_a_step >= 16_384 else 5e-5
 
 
-def _decide_steps(config: LanguageConfig, tokens: int) -> LanguageConfig:
+def _decide_steps(config: LanguageConfig, tokens: int, width: int) -> LanguageConfig:
     per_step = config.batch_size * (config.block_length or 1)
-    steps = config.steps or steps_for(tokens, per_step)
+    steps = config.steps or steps_for(tokens, per_step, width)
     every = config.evaluate_every or max(10, min(1000, steps // 10))
     return replace(config, steps=steps, evaluate_every=min(every, steps))
 
 
-def steps_for(tokens: int, tokens_a_step: int) -> int:
-    """Default steps: 20 passes over the text, at least 200 steps and at most 50,000."""
-    return min(_MOST_STEPS, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
+def steps_for(tokens: int, tokens_a_step: int, width: int) -> int:
+    """Default steps: 20 passes over the text, at least 200 steps and at most 50,000.
+
+    For backbones narrower than 512 at most 480: what the tables are made with; no more were compared
+    (``docs/log.md``).
+    """
+    most = _MOST_STEPS_NARROW if width < NARROW else _MOST_STEPS
+    return min(most, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
 
 
 def vocabulary_of(backbone: Backbone) -> Vocabulary:
