@@ -8,9 +8,10 @@ apply to a row is None, an empty cell in CSV and a null in Parquet.
 import csv
 import io
 import math
+import os
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -131,6 +132,31 @@ def read_table(path: str | Path) -> list[Row]:
     if problems:
         raise ConfigError(f"{path} is no table of results:{found(problems[:_SHOWN])}")
     return rows
+
+
+def read_tables(paths: Sequence[Path]) -> tuple[list[Row], Path]:
+    """Read several tables as one: the rows, and the folder that their predictions are named relative to.
+
+    A cell that stands in several tables (they share a folder, or one is a copy) counts once.
+
+    Raises:
+        ConfigError: As `read_table`; if there are none; if predictions lie outside a table's folder.
+    """
+    if not paths:
+        raise ConfigError("no table was given")
+    parents = [path.resolve().parent for path in paths]
+    folder = Path(os.path.commonpath(parents))
+    rows: dict[object, Row] = {}
+    for path, parent in zip(paths, parents, strict=True):
+        for number, row in enumerate(read_table(path)):
+            if row.predictions:
+                place = Path(row.predictions)
+                if place.is_absolute() or ".." in place.parts:
+                    raise ConfigError(f"{path}: predictions {row.predictions!r} are not beside it")
+                place = (parent / place).relative_to(folder)
+                row = replace(row, predictions=place.as_posix())
+            rows.setdefault(row.cell or (path, number), row)
+    return list(rows.values()), folder
 
 
 def write_table(path: str | Path, rows: Iterable[Row]) -> None:

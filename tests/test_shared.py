@@ -1,6 +1,5 @@
 """On real text and treebanks, which stand in the folder ../shared: one language, one seed, short."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -21,25 +20,22 @@ pytestmark = pytest.mark.shared
 def test_a_welsh_adapter_learns_from_real_text_and_is_scored_on_its_treebank(
     tmp_path: Path,
 ) -> None:
-    command = [
-        sys.executable,
-        "recipes/results.py",
-        "--data",
-        str(DATA),
-        "--out",
-        str(tmp_path),
-        "--languages",
-        "cym",
-    ]
-    subprocess.run(
-        [*command, "--seeds", "0", "--steps", "40", "--sentences", "150"],
-        check=True,
-        cwd=Path(__file__).parent.parent,
+    task = ak.Tagging.from_files(test=DATA / "ud" / "cym_ccg.test.conllu.gz")
+    task = ak.Tagging({"test": task.examples("test")[:150]})
+    backbone, english = ak.load_backbone("mini"), ak.load_adapter("mini:eng")
+    own = ak.train_language(
+        backbone,
+        ak.Corpus.from_files(DATA / "text" / "cym.txt.gz", language="cym"),
+        out=tmp_path / "cym",
+        config=ak.LanguageConfig(steps=40, evaluate_every=20),
+        init=english,
     )
-    found = json.loads((tmp_path / "cym-0.json").read_text())
-    assert found["loss"]["adapter"] < found["loss"]["backbone"]
-    assert found["scores"]["own"]["accuracy"] > 0.4
-    assert found["scores"]["own"]["examples"] == 150
+    loss = own.provenance["heldout_loss"]
+    assert loss["adapter"] < loss["backbone"]
+    table = ak.compare(backbone, ak.Stack(own, ak.load_adapter("mini:pos")), task, source=english)
+    scores = {name: found.scores.metrics["accuracy"].value for name, found in table.items()}
+    assert scores["own"] > max(scores["source"], scores["none"])
+    assert len(table["own"].answers) == 150
 
 
 STARTERS = {"pos": 0.85, "topic": 0.65}

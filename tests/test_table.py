@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.errors import ConfigError
-from adapterkit.table import COLUMNS, Row, ordered, read_table, write_table
+from adapterkit.table import COLUMNS, Row, ordered, read_table, read_tables, write_table
 
 OWN = Row(
     task="pos",
@@ -111,3 +111,28 @@ def test_csv_needs_neither_torch_nor_pyarrow(tmp_path: Path) -> None:
 def test_every_column_is_described() -> None:
     described = Row.__doc__ or ""
     assert [name for name in COLUMNS if f"        {name}: " not in described] == []
+
+
+def test_several_tables_are_one_and_a_cell_of_both_counts_once(tmp_path: Path) -> None:
+    here, there = tmp_path / "a" / "pos.csv", tmp_path / "b" / "topic.csv"
+    first = [replace(OWN, predictions="predictions/1.jsonl"), replace(OWN, cell="", seed=5)]
+    write_table(here, first)
+    write_table(there, [first[0], replace(OWN, cell="2", predictions="predictions/2.jsonl")])
+    rows, folder = read_tables([here, there])
+    assert folder == tmp_path.resolve()
+    assert [row.predictions for row in rows] == [
+        "a/predictions/1.jsonl",
+        "",
+        "b/predictions/2.jsonl",
+    ]
+    rows, folder = read_tables([here])
+    assert (rows, folder) == (ordered(first), here.parent.resolve())
+
+
+@pytest.mark.parametrize("place", ["../1.jsonl", "a/../../1.jsonl", "/tmp/1.jsonl"])
+def test_predictions_outside_the_folder_are_refused(tmp_path: Path, place: str) -> None:
+    write_table(tmp_path / "t.csv", [replace(OWN, predictions=place)])
+    with pytest.raises(ConfigError, match="are not beside it"):
+        read_tables([tmp_path / "t.csv"])
+    with pytest.raises(ConfigError, match="no table was given"):
+        read_tables([])

@@ -24,6 +24,10 @@ def run(
         Path | None,
         typer.Option("--out", help="Folder of the table and all parts; by default runs/NAME."),
     ] = None,
+    table: Annotated[
+        str,
+        typer.Option("--table", help="Name of the table in OUT, for recipes that share a folder."),
+    ] = "table",
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Folder of the data; by default $ADAPTERKIT_DATA."),
@@ -66,7 +70,12 @@ def run(
     """
     from adapterkit.experiments.reading import PUBLISH, record_of
 
-    grids = {"--progress": progress, "--only": only, "--max-minutes": max_minutes is not None}
+    grids = {
+        "--progress": progress,
+        "--only": only,
+        "--max-minutes": max_minutes is not None,
+        "--table": table != "table",
+    }
     if PUBLISH not in record_of(recipe):
         _refuse({"--push": push, "--dry-run": dry_run}, f"{recipe} has no [{PUBLISH}]")
     else:
@@ -97,6 +106,7 @@ def run(
     done = experiment.run(
         recipe,
         out=out,
+        table=table,
         data=data,
         only=only or [],
         max_minutes=max_minutes,
@@ -116,13 +126,14 @@ def run(
         print_json(
             {
                 "out": str(done.out),
+                "file": str(done.table),
                 "table": [_as_dict(row) for row in done.rows],
                 "left": len(done.state.left),
             }
         )
         return
     _print_rows(done.rows)
-    typer.echo(f"table: {done.out / 'table.csv'}")
+    typer.echo(f"table: {done.table}")
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:

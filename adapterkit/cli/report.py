@@ -10,9 +10,9 @@ from adapterkit.errors import ConfigError
 
 
 def report(
-    table: Annotated[
-        Path,
-        typer.Argument(help="Table of results, .csv or .parquet, as `adapterkit run` makes it."),
+    tables: Annotated[
+        list[Path],
+        typer.Argument(help="Tables of results, .csv or .parquet, as `adapterkit run` makes them."),
     ],
     out: Annotated[Path | None, typer.Option("--out", help="HTML page to write.")] = None,
     png: Annotated[
@@ -40,9 +40,11 @@ def report(
     ] = 1000,
     json: Json = False,
 ) -> None:
-    """What transfers where, with intervals: one self-contained page from a table of results.
+    """What transfers where, with intervals: one self-contained page from tables of results.
 
     Example: adapterkit report results/table.csv --out results.html --png pictures
+
+    Example: adapterkit report runs/report/pos.csv runs/report/topic.csv --markdown results.md
     """
     from adapterkit.files import write_bytes
     from adapterkit.pages.pictures import check_can_draw, write_pictures
@@ -57,7 +59,7 @@ def report(
     if png:
         check_can_draw()
     made = make_report(
-        table,
+        tables,
         own=method,
         rivals=split_names(rivals),
         cell=cell,

@@ -30,18 +30,21 @@ class Run:
         outcome: How the run ended.
         state: What is done and what is left of the cells that were asked for.
         out: Where table, predictions and adapters are.
+        table: The CSV file.
     """
 
     rows: list[Row]
     outcome: Outcome
     state: State
     out: Path
+    table: Path
 
 
 def run(
     recipe: str | Path,
     *,
     out: str | Path | None = None,
+    table: str = "table",
     data: str | Path | None = None,
     only: Sequence[str] = (),
     max_minutes: float | None = None,
@@ -56,6 +59,8 @@ def run(
         recipe: A TOML file (``recipes/README.md`` explains it).
         out: Folder of the table and of all parts; by default ``runs/NAME``. Several processes may
             share it.
+        table: Name of the table in it. Recipes that share a folder, and with it all parts that are the
+            same, need a name each.
         data: Folder of the data; by default what the environment variable ``ADAPTERKIT_DATA`` names.
         only: Conditions ``KEY=VALUE,VALUE`` that cells must meet to be run.
         max_minutes: Begin nothing new after so long.
@@ -73,7 +78,7 @@ def run(
     """
     folder = data_folder(data)
     checked = checked_recipe(recipe, folder)
-    store = Store(place_of(recipe, out))
+    store = Store(place_of(recipe, out), table)
     cells = asked_for(checked, only)
     names = {facts.digest: name for name, facts in checked.backbones.items()}
     workers: dict[str, Worker] = {}
@@ -88,7 +93,7 @@ def run(
     outcome = run_cells(
         store, cells, do, tell=tell, max_minutes=max_minutes, whole=checked.cells
     )  # fmt: skip
-    return Run(store.rows(checked.cells), outcome, state_of(store, cells), store.root)
+    return Run(store.rows(checked.cells), outcome, state_of(store, cells), store.root, store.table)
 
 
 def checked_recipe(recipe: str | Path, data: DataFolder) -> Checked:

@@ -6,7 +6,7 @@ parts/DIGEST.json    what it is and how long it took
 cells/DIGEST.json    a cell's score and costs
 predictions/DIGEST.jsonl   gold and predicted labels of its examples
 claims/              who is doing what
-table.csv, table.parquet
+table.csv, table.parquet   of the recipe; several recipes in one folder share parts and have a name each
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from adapterkit.errors import ConfigError
 from adapterkit.experiments.claims import Claims
 from adapterkit.experiments.nodes import Cell, Node
 from adapterkit.files import read_json, write_bytes, write_json
@@ -28,10 +29,17 @@ class Store:
 
     Args:
         root: The folder.
+        table: Name of the tables in it, without ``.csv``.
+
+    Raises:
+        ConfigError: If that name is a path.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, table: str = "table") -> None:
+        if Path(table).name != table or table in ("", ".", ".."):
+            raise ConfigError(f"table {table!r}: a name is needed, without folders")
         self.root = root
+        self.table = root / f"{table}.csv"
 
     @property
     def claims(self) -> Claims:
@@ -100,9 +108,9 @@ class Store:
     def write_tables(self, cells: Iterable[Cell]) -> None:
         """Write the table of all cells that are done."""
         rows = self.rows(cells)
-        write_table(self.root / "table.csv", rows)
+        write_table(self.table, rows)
         if has_parquet():
-            write_table(self.root / "table.parquet", rows)
+            write_table(self.table.with_suffix(".parquet"), rows)
 
     def settled(self, name: str, choose: Callable[[], str]) -> str:
         """A choice that was made once for the whole folder, by whoever came first."""

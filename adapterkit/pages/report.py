@@ -32,7 +32,7 @@ from adapterkit.pages.sections import (
 from adapterkit.pages.study import Study, make_study
 from adapterkit.pages.svg import Picture
 from adapterkit.pages.words import group_name, metric_name, summary_of, task_name
-from adapterkit.table import read_table
+from adapterkit.table import read_tables
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Report:
     """Everything that a page says.
 
     Attributes:
-        table: The table's file name.
+        table: The tables' file names.
         study: Its rows, in panels.
         backbones: The methods looked at, on each backbone; empty if there is only one.
         own: The method that is looked at closely.
@@ -106,7 +106,7 @@ class Report:
 
 
 def make_report(
-    table: str | Path,
+    tables: str | Path | Sequence[str | Path],
     *,
     own: str = OWN,
     rivals: Sequence[str] = RIVALS,
@@ -118,7 +118,8 @@ def make_report(
     """Read a table and find out what it says.
 
     Args:
-        table: ``.csv`` or ``.parquet``, as `adapterkit run` writes it; predictions lie beside it.
+        tables: One or several, ``.csv`` or ``.parquet``, as `adapterkit run` writes them; predictions lie
+            beside each. A cell that stands in several counts once.
         own: The method that is looked at closely.
         rivals: What every method is measured against; those that the table lacks are left out.
         cell: The cell whose confusions are shown, or the beginning of its digest; by default that
@@ -130,17 +131,18 @@ def make_report(
     Raises:
         ConfigError: If the table, a prediction or a name is wrong.
     """
-    table = Path(table)
-    study = make_study(read_table(table), folder=table.parent, seed=seed, resamples=resamples)
+    files = [Path(tables)] if isinstance(tables, str | Path) else [Path(one) for one in tables]
+    rows, folder = read_tables(files)
+    study = make_study(rows, folder=folder, seed=seed, resamples=resamples)
     tests = [p for p in study.panels if p.key.split == "test" and p.key.group != "dev"]
     reported = tests or list(study.panels)
     others = [panel for panel in study.panels if panel not in reported]
     present = tuple(r for r in rivals if any(r in p.grids for p in study.panels) and r != own)
     facts = find_facts(study, reported, own=own, rivals=present, seed=seed)
-    rows = [row for panel in reported for row in panel.rows.get(own, ())]
+    looked_at = [row for panel in reported for row in panel.rows.get(own, ())]
     rival = present[0] if present else ""
     report = Report(
-        table=table.name,
+        table=" ".join(file.name for file in files),
         study=study,
         own=own,
         rivals=present,
@@ -150,9 +152,9 @@ def make_report(
         backbones=tuple(compare_backbones(facts, (own, *present), seed=seed)),
         matrices=tuple(find_matrices(study.rows, own)),
         scatters=tuple(find_scatters(facts, rival)) if rival else (),
-        curves=tuple(find_curves(rows, own)),
+        curves=tuple(find_curves(looked_at, own)),
         ablations=tuple(find_ablations(study.rows, own)),
-        confused=find_confusion(study.rows, folder=table.parent, facts=facts, own=own, cell=cell),
+        confused=find_confusion(study.rows, folder=folder, facts=facts, own=own, cell=cell),
         left_out=(),
         notes=study.notes,
         overlap=tuple(read_overlap(Path(overlap))) if overlap else (),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.errors import CorpusError
+from adapterkit.errors import ConfigError, CorpusError
 from adapterkit.experiments.nodes import Cell, Node
 from adapterkit.experiments.run import run
 from adapterkit.experiments.runner import run_cells, state_of
@@ -64,6 +64,16 @@ def test_needs_come_first_and_shared_parts_once(tmp_path: Path) -> None:
     assert [row.method for row in read_table(tmp_path / "table.csv")] == ["a", "b"]
     run_cells(store, cells, doing(store, done), tell=lambda _: None)
     assert len(done) == 5, "nothing is done again"
+
+
+def test_two_recipes_in_one_folder_share_parts_and_have_a_table_each(tmp_path: Path) -> None:
+    first, second, done = Store(tmp_path, "pos"), Store(tmp_path, "topic"), list[str]()
+    run_cells(first, [cell("a", SHARED)], doing(first, done), tell=lambda _: None)
+    run_cells(second, [cell("b", SHARED)], doing(second, done), tell=lambda _: None)
+    assert done.count("shared") == 1
+    assert [row.method for row in read_table(tmp_path / "pos.csv")] == ["a"]
+    assert [row.method for row in read_table(tmp_path / "topic.csv")] == ["b"]
+    assert not (tmp_path / "table.csv").exists()
 
 
 def test_a_failure_keeps_only_its_own_cells_from_being_done(tmp_path: Path) -> None:
@@ -238,6 +248,12 @@ block_length = 24
 heldout_blocks = 4
 
 [text]""")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b"])
+def test_a_table_in_another_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="without folders"):
+        Store(tmp_path, name)
 
 
 @pytest.mark.slow
