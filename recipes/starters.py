@@ -35,6 +35,7 @@ class Starter:
         labels: Where they are from.
         task: Its examples, from the data folder.
         epochs: Passes over them.
+        head_rate: Factor on the head's learning rate.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Starter:
     labels: str
     task: Callable[[Path], ak.Tagging | ak.Classification]
     epochs: int = 3
+    head_rate: float = 1.0
 
 
 def pos(data: Path) -> ak.Tagging:
@@ -81,6 +83,8 @@ TASKS = {
         "Persons, organisations and places (IOB2).",
         "Labels: Universal NER, English EWT (CC BY-SA 4.0), 3,000 training sentences.",
         ner,
+        epochs=8,
+        head_rate=10,
     ),
     "topic": Starter(
         "English topic adapter for mini",
@@ -146,7 +150,7 @@ def task(backbone: ak.Backbone, english: ak.Adapter, name: str, options: Any) ->
         starter.task(options.data),
         over=english,
         out=options.out / name,
-        config=ak.TaskConfig(epochs=starter.epochs),
+        config=ak.TaskConfig(epochs=starter.epochs, head_rate=starter.head_rate),
         name=name,
         overwrite=True,
     )

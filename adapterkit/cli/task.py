@@ -128,6 +128,10 @@ def train_task(
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
     ] = None,
+    head_rate: Annotated[
+        float,
+        typer.Option("--head-rate", help="Factor on the head's learning rate; for NER try 10."),
+    ] = 1.0,
     seed: Seed = 0,
     device: Device = None,
     dtype: Dtype = None,
@@ -152,6 +156,7 @@ def train_task(
         max_minutes=max_minutes,
         batch_size=batch_size or usual.batch_size,
         learning_rate=learning_rate,
+        head_rate=head_rate,
         method=method,
         rank=rank,
         leave_out=tuple(numbers(leave_out, "--leave-out")),

@@ -35,6 +35,10 @@ class Problem(Protocol):
         """The held-out value: lower is better."""
 
 
+HEAD = "head."
+"""How the names of a head's parameters begin."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Numbers of a run, all decided.
@@ -51,6 +55,7 @@ class Settings:
         seed: Of everything random.
         precision: Of the frozen backbone, which the problem's models run on already.
         rows_rate: Factor on the learning rate of embedding rows, which have no weight decay.
+        head_rate: Factor on the learning rate of a head.
     """
 
     steps: int
@@ -64,6 +69,7 @@ class Settings:
     seed: int
     precision: str
     rows_rate: float = 1.0
+    head_rate: float = 1.0
 
 
 def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
@@ -83,6 +89,7 @@ def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
         seed=config.seed,
         precision=str(config.precision),
         rows_rate=config.embedding_rows_rate if isinstance(config, LanguageConfig) else 1.0,
+        head_rate=config.head_rate if isinstance(config, TaskConfig) else 1.0,
     )
 
 
@@ -128,11 +135,15 @@ def train(
 
 
 def _groups(names: dict[str, nn.Parameter], settings: Settings) -> list[dict[str, Any]]:
-    """The optimizer's parameters: embedding rows apart, if there are any."""
-    rows = [parameter for name, parameter in names.items() if name.startswith(ROWS)]
-    others = [parameter for name, parameter in names.items() if not name.startswith(ROWS)]
-    apart = {"params": rows, "weight_decay": 0.0, "rate": settings.rows_rate}
-    return [{"params": others}] + ([apart] if rows else [])
+    """The optimizer's parameters: apart what has a rate of its own, embedding rows and a head."""
+    apart: dict[str, dict[str, Any]] = {ROWS: {"rate": settings.rows_rate, "weight_decay": 0.0}}
+    if settings.head_rate != 1:
+        apart[HEAD] = {"rate": settings.head_rate}
+    groups = [{"params": [names[n] for n in names if not n.startswith(tuple(apart))]}]
+    for start, how in apart.items():
+        if found := [names[n] for n in names if n.startswith(start)]:
+            groups.append({"params": found, **how})
+    return groups
 
 
 @dataclass
