@@ -4,8 +4,9 @@ Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (202
 (the last layer dropped); Parovic et al. (2023) (steps and learning rates); `docs/log.md` (what we measured).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from adapterkit.config import METHODS, PRESETS, BottleneckConfig, LowRankConfig
 from adapterkit.errors import ConfigError, found
@@ -34,6 +35,8 @@ class LanguageConfig:
             embeddings and, where it is tied to them, in the vocabulary matrix.
         embedding_rows_at_least: A piece that occurs less often in the corpus has none.
         embedding_rows_rate: Factor on these deltas' learning rate; they have no weight decay.
+        keep_start: Share of the adapter that training starts from (``init``) that stays in the result; by
+            default 0.4 where that is another language's, else 0.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.
@@ -60,6 +63,7 @@ class LanguageConfig:
     embedding_rows: bool = False
     embedding_rows_at_least: int = 5
     embedding_rows_rate: float = 1.0
+    keep_start: float | None = None
     lower_layers: int | None = None
     steps: int | None = None
     max_minutes: float | None = None
@@ -83,7 +87,7 @@ class LanguageConfig:
                 "rank reduction_factor upper_layers lower_layers steps max_minutes batch_size block_length embedding_rows_at_least embedding_rows_rate "
                 "learning_rate clip evaluate_every patience heldout_blocks"
             ),
-            shares=("warmup", "masking"),
+            shares=("warmup", "masking", "keep_start"),
         )
 
 
@@ -215,15 +219,24 @@ def _is_preset(method: str, there: BottleneckConfig) -> bool:
 
 
 def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
-    """The settings as plain JSON values, by name.
+    """The settings as plain JSON values, by name; `from_record` reads them.
 
-    What was added after records were written is left out where it has its default, so that a grid and
-    a checkpoint go on.
+    Settings that came later are left out where they change nothing, so that older grids and checkpoints go on.
     """
-    return {k: v for k, v in asdict(config).items() if k not in _ADDED or v != _ADDED[k]}
+    return {k: v for k, v in asdict(config).items() if k not in _CAME_LATER or v != _CAME_LATER[k]}
 
 
-_ADDED = {"head_rate": 1.0}
+_Config = TypeVar("_Config", LanguageConfig, TaskConfig)
+
+
+def from_record(kind: type[_Config], record: Mapping[str, Any]) -> _Config:
+    """The settings that `as_record` wrote, also before some of them were there."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{**{k: v for k, v in _CAME_LATER.items() if k in names}, **record})
+
+
+_CAME_LATER = {"head_rate": 1.0, "keep_start": 0.0}
+"""What a record without them means."""
 
 
 def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
@@ -236,7 +249,7 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     problems += [
         f"{name} = {values[name]}: must be between 0 and 1"
         for name in shares
-        if not 0 <= values[name] <= 1
+        if values[name] is not None and not 0 <= values[name] <= 1
     ]
     if config.method not in METHODS:
         problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")

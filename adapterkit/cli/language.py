@@ -151,6 +151,13 @@ def train_language(
     embedding_rows_rate: Annotated[
         float, typer.Option("--embedding-rows-rate", help="Factor on their learning rate.")
     ] = 1.0,
+    keep_start: Annotated[
+        float | None,
+        typer.Option(
+            "--keep-start",
+            help="Share of --init that stays in the result; by default 0.4 of another language's.",
+        ),
+    ] = None,
     evaluate_every: Annotated[
         int | None, typer.Option("--evaluate-every", help="Steps between checkpoints.")
     ] = None,
@@ -189,6 +196,7 @@ def train_language(
         embedding_rows=embedding_rows,
         embedding_rows_at_least=embedding_rows_at_least,
         embedding_rows_rate=embedding_rows_rate,
+        keep_start=keep_start,
         steps=steps,
         max_minutes=max_minutes,
         batch_size=batch_size or LanguageConfig().batch_size,

@@ -21,7 +21,7 @@ from adapterkit.experiments.store import Store
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.merging import merge
 from adapterkit.model import AdaptedModel
-from adapterkit.settings import LanguageConfig, TaskConfig
+from adapterkit.settings import LanguageConfig, TaskConfig, from_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
 from adapterkit.training.language import train_language, versions
@@ -76,7 +76,7 @@ class Worker:
 
     def _config(self, kind: Any, node: Node) -> Any:
         values = dict(node.settings["config"])
-        return kind(**{**values, "precision": values["precision"] or self.precision})
+        return from_record(kind, {**values, "precision": values["precision"] or self.precision})
 
     def _language(self, node: Node) -> None:
         settings = node.settings
@@ -121,7 +121,7 @@ class Worker:
             self.backbone,
             self.data.corpus(settings["texts"], settings["language"], settings["megabytes"]),
             out=self.store.part(node),
-            config=LanguageConfig(**settings["config"]),
+            config=from_record(LanguageConfig, settings["config"]),
             fresh=self.fresh,
             progress=self.progress,
         )
@@ -133,7 +133,7 @@ class Worker:
             self._whole(start).backbone if start else self.backbone,
             self._sources(node.settings, node.settings["sources"][0]),
             out=self.store.part(node),
-            config=TaskConfig(**node.settings["config"]),
+            config=from_record(TaskConfig, node.settings["config"]),
             fresh=self.fresh,
             progress=self.progress,
         )

@@ -39,6 +39,7 @@ from adapterkit.settings import (
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
+from adapterkit.training.kept_start import copy_of, keep, share_of
 from adapterkit.training.loop import choose_precision, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import reporter
@@ -83,7 +84,7 @@ def train_language(
         progress: Show a progress bar; by default if stderr is a terminal.
 
     Returns:
-        The adapter with the lowest held-out loss seen.
+        The adapter with the lowest held-out loss seen; of what it started from, ``keep_start`` is left in it.
 
     Raises:
         ConfigError: If the backbone has no trained head, no folder could carry the name, ``out``
@@ -92,6 +93,7 @@ def train_language(
         AdapterMismatch: If ``over`` or ``init`` do not fit.
     """
     config = config or LanguageConfig()
+    config = replace(config, keep_start=share_of(config.keep_start, init, corpus.language, over))
     check_name(name or corpus.language)
     require_possible(config, backbone, init, over)
     folder = Path(out)
@@ -116,6 +118,7 @@ def train_language(
             kind="domain" if over else "language",
         )
         add_rows(adapter, training, config, init)
+        start = copy_of(adapter)
         lower = (frozen(over),) if over is not None else ()
         model = AdaptedModel(backbone, Stack(*lower, adapter))
         pieces = model.some_pieces(training.pieces()) if config.restrict_vocabulary else None
@@ -135,8 +138,12 @@ def train_language(
         ):
             ahead = replace(problem, batches=batches)
             run = train(ahead, settings_of(config), work=work, same=same, report=report)
+        after = run.best
+        if config.keep_start:
+            keep(adapter, start, config.keep_start)
+            after = heldout_loss(model, heldout, config)
         adapter.provenance = {
-            **_provenance(corpus, backbone, config, run, before, over, init),
+            **_provenance(corpus, backbone, config, run, (before, after), over, init),
             **rows_record(adapter),
             "softmax_pieces": backbone.vocabulary if pieces is None else len(pieces.weight),
         }
@@ -388,7 +395,7 @@ def _provenance(
     backbone: Backbone,
     config: LanguageConfig,
     run: Progress,
-    before: float,
+    losses: tuple[float, float],
     over: Adapter | None,
     init: Adapter | None,
 ) -> dict[str, Any]:
@@ -400,7 +407,7 @@ def _provenance(
             "licence": corpus.licence,
             "coverage": profile.as_dict(),
         },
-        "heldout_loss": {"backbone": round(before, 5), "adapter": round(run.best, 5)},
+        "heldout_loss": {"backbone": round(losses[0], 5), "adapter": round(losses[1], 5)},
         "config": as_record(config),
         "run": run_record(run),
         "over": reference_to(over),
