@@ -34,7 +34,6 @@ slow: setup
 shared: setup
 	$(BIN)/python -m pytest -m shared
 
-# The full table: five languages, three seeds, under an hour on two cores. Resumes where it stopped.
 # docs/results.md and its tables. Two processes at once (`make results & make results`) share the work.
 REPORTED := pos ner topic sentiment
 results: setup
