@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the adapters go")
     parser.add_argument("--steps", type=int, default=240, help="of the language adapter")
     parser.add_argument("--backbone", default="mini", help="`mini` or a folder of its like")
-    parser.add_argument("--only", default="eng,pos,topic,ner", help="with commas")
+    parser.add_argument("--only", default=",".join(["eng", *TASKS]), help="with commas")
     options = parser.parse_args()
     wanted = options.only.split(",")
     unknown = set(wanted) - {"eng", *TASKS}

@@ -23,11 +23,6 @@ def share_of(
     return KEPT if other else 0.0
 
 
-def copy_of(part: nn.Module) -> dict[str, Tensor]:
-    """Its parameters as they are now, by name."""
-    return {name: parameter.detach().clone() for name, parameter in part.named_parameters()}
-
-
 def keep(part: nn.Module, start: dict[str, Tensor], share: float) -> None:
     """Make ``part`` the sum of ``share`` of ``start`` and the rest of itself, in place."""
     with torch.no_grad():

@@ -39,8 +39,8 @@ from adapterkit.settings import (
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
-from adapterkit.training.kept_start import copy_of, keep, share_of
-from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.kept_start import keep, share_of
+from adapterkit.training.loop import HEAD, choose_precision, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import reporter
 from adapterkit.version import __version__
@@ -118,7 +118,7 @@ def train_language(
             kind="domain" if over else "language",
         )
         add_rows(adapter, training, config, init)
-        start = copy_of(adapter)
+        start = copy_of(dict(adapter.named_parameters())) if config.keep_start else {}
         lower = (frozen(over),) if over is not None else ()
         model = AdaptedModel(backbone, Stack(*lower, adapter))
         pieces = model.some_pieces(training.pieces()) if config.restrict_vocabulary else None
@@ -312,7 +312,7 @@ def _start(
     )
     adapter = placed(adapter, backbone.device, backbone.adapter_dtype)
     if init is not None:
-        left = ("head.", ROWS)
+        left = (HEAD, ROWS)
         adapter.load_state_dict({k: v for k, v in init.tensors().items() if not k.startswith(left)})
     return adapter
 

@@ -134,6 +134,11 @@ def train(
     return progress
 
 
+def copy_of(names: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Parameters as they are now, by name."""
+    return {name: parameter.detach().clone() for name, parameter in names.items()}
+
+
 def _groups(names: dict[str, nn.Parameter], settings: Settings) -> list[dict[str, Any]]:
     """The optimizer's parameters: apart what has a rate of its own, embedding rows and a head."""
     apart: dict[str, dict[str, Any]] = {ROWS: {"rate": settings.rows_rate, "weight_decay": 0.0}}
@@ -218,7 +223,7 @@ class _Run:
             value = self.problem.look()
         if not now.looks or value < now.best:
             now.best, now.best_step, now.waited = value, now.step, 0
-            self.best = {name: p.detach().clone() for name, p in self.names.items()}
+            self.best = copy_of(self.names)
         else:
             now.waited += 1
         steps = now.step - (now.looks[-1][0] if now.looks else 0)
