@@ -13,7 +13,7 @@ from adapterkit.experiments.grid import expand, is_wanted, scored, unknown_metho
 from adapterkit.experiments.methods import BUILT_IN
 from adapterkit.experiments.nodes import Cell
 from adapterkit.experiments.reading import read_recipe
-from adapterkit.experiments.recipe import Labelled, Method, Recipe
+from adapterkit.experiments.recipe import SOURCE, Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
 
@@ -74,13 +74,18 @@ def _leaks(recipe: Recipe) -> list[str]:
         task = recipe.tasks.get(name)
         sources = {task.source, *task.more_sources} if task else set()
         for language in recipe.grid_languages:
-            if language in sources and _is_target(recipe, language, name):
+            if (
+                language in sources
+                and recipe.group_of(language) != SOURCE
+                and _is_target(recipe, language, name)
+            ):
                 problems.append(
-                    f"[tasks.{name}]: {language} is a source and a target; its score would be no transfer"
+                    f"[tasks.{name}]: {language} is a source and a target; its score would be no transfer "
+                    f"(to measure the gap, put it into a group called {SOURCE})"
                 )
     for language in recipe.grid_languages if recipe.split == "dev" else ():
         group = recipe.group_of(language)
-        if group not in ("dev", ""):
+        if group not in ("dev", "", SOURCE):
             problems.append(
                 f'[grid] split = "dev": {language} is of the group {group}; '
                 "methods are chosen on languages of the group dev only"

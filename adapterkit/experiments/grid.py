@@ -10,7 +10,7 @@ from adapterkit.experiments.data import DataFolder, Reference, set_name
 from adapterkit.experiments.methods import BUILT_IN, Plan
 from adapterkit.experiments.nodes import Cell, Node
 from adapterkit.experiments.parts import Bench
-from adapterkit.experiments.recipe import Condition, Labelled, Method, Recipe
+from adapterkit.experiments.recipe import SOURCE, Condition, Labelled, Method, Recipe
 
 HALF = "test-half"
 """The split of a target without a dev set, when a grid chooses by dev sets."""
@@ -62,7 +62,12 @@ def _places(
 
 
 def is_wanted(recipe: Recipe, place: Mapping[str, str]) -> bool:
-    """Whether ``only`` and ``exclude`` let a place of the grid be."""
+    """Whether ``only`` and ``exclude`` let a place of the grid be; at the source, few methods mean anything."""
+    if place["group"] == SOURCE:
+        task, like = recipe.tasks.get(place["task"]), recipe.method(place["method"]).like
+        at_home = like in BUILT_IN and BUILT_IN[like].at_home
+        if task is None or place["language"] != task.source or not at_home:
+            return False
     if any(meets(place, one) for one in recipe.exclude):
         return False
     return not recipe.only or any(meets(place, one) for one in recipe.only)

@@ -50,6 +50,7 @@ class BuiltIn:
         relatives: Whether the recipe must name relatives of the target.
         several: Whether the task must name more sources.
         labels: Whether it needs labelled sentences of the target.
+        at_home: Whether its score in the language of its labels says how far the targets are behind.
         what: In a few words.
     """
 
@@ -59,6 +60,7 @@ class BuiltIn:
     relatives: bool = False
     several: bool = False
     labels: bool = False
+    at_home: bool = False
 
 
 def own(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -177,9 +179,11 @@ def full_fine_tuning_continued(bench: Bench, method: Method) -> Iterator[Plan]:
 
 BUILT_IN: dict[str, BuiltIn] = {
     "own": BuiltIn(own, "the target's adapter (MAD-X)"),
-    "source-kept": BuiltIn(source_kept, "the source's adapter stays", text=False),
+    "source-kept": BuiltIn(source_kept, "the source's adapter stays", text=False, at_home=True),
     "removed": BuiltIn(removed, "no language adapter at test time", text=False),
-    "no-language-adapter": BuiltIn(no_language_adapter, "trained without one, too", text=False),
+    "no-language-adapter": BuiltIn(
+        no_language_adapter, "trained without one, too", text=False, at_home=True
+    ),
     "last-layer-dropped": BuiltIn(last_layer_dropped, "no bottleneck in the last layer"),
     "every-layer": BuiltIn(every_layer, "one in the last layer, too"),
     "lower-layers-only": BuiltIn(lower_layers_only, "bottlenecks in the lower half only"),
@@ -197,7 +201,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     "arithmetic": BuiltIn(arithmetic, "weights of several adapters added up", text=False),
     "lora": BuiltIn(lora, "a LoRA as language adapter"),
     "few-shot": BuiltIn(few_shot, "own, and a few labels of the target", labels=True),
-    "full-fine-tuning": BuiltIn(full_fine_tuning, "the whole backbone", text=False),
+    "full-fine-tuning": BuiltIn(full_fine_tuning, "the whole backbone", text=False, at_home=True),
     "full-fine-tuning-continued": BuiltIn(
         full_fine_tuning_continued, "after more pre-training on the target's text"
     ),

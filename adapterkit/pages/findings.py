@@ -98,6 +98,10 @@ class PanelFacts:
     worst: LanguageFacts | None
     english: tuple[str, float] | None
 
+    def those_run(self, methods: Sequence[str]) -> tuple[str, ...]:
+        """Those of some methods that were run here."""
+        return tuple(name for name in methods if name in self.panel.grids)
+
     def method(self, name: str) -> MethodFacts | None:
         """The facts of one method, if it was run."""
         return next((m for m in self.methods if m.method == name), None)

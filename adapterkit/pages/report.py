@@ -31,7 +31,7 @@ from adapterkit.pages.sections import (
 )
 from adapterkit.pages.study import Study, make_study
 from adapterkit.pages.svg import Picture
-from adapterkit.pages.words import group_name, metric_name, summary_of, task_name
+from adapterkit.pages.words import group_name, metric_name, summary_of, task_name, upper_first
 from adapterkit.table import read_tables
 
 
@@ -191,7 +191,7 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
     key = facts.panel.key
     name = "-".join(part.lower() for part in (key.task, key.group, key.backbone) if part)
     name = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in name)
-    where = f"{task_name(key.task).capitalize()}, languages {group_name(key.group)}"
+    where = f"{upper_first(task_name(key.task))}, languages {group_name(key.group)}"
     rival = next((r for r in rivals if r in facts.panel.grids), None)
     if rival is None:
         return PanelPictures(None, None, None)

@@ -36,14 +36,14 @@ def page_of(report: Report, *, resamples: int = 1000) -> str:
 def title_of(report: Report) -> str:
     """What the page is about."""
     tasks = list(dict.fromkeys(one.panel.key.task for one in report.facts))
-    return (
-        f"Does it transfer? {words.listed([words.task_name(task) for task in tasks]).capitalize()}"
-    )
+    return f"Does it transfer? {words.upper_first(words.listed([words.task_name(task) for task in tasks]))}"
 
 
 def contents_of(report: Report) -> list[tuple[str, str]]:
     """Anchors and names of the sections that are there."""
-    tasks = [(f"task-{n}", name.capitalize()) for n, (name, _) in enumerate(_by_task(report), 1)]
+    tasks = [
+        (f"task-{n}", words.upper_first(name)) for n, (name, _) in enumerate(_by_task(report), 1)
+    ]
     rest = [
         ("matrix", "Source by target", report.matrices),
         ("backbones", "Backbones", report.backbones),

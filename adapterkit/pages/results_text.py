@@ -60,13 +60,14 @@ def _panel(facts: PanelFacts, report: Report) -> list[str]:
 
 def _title(facts: PanelFacts) -> str:
     key = facts.panel.key
-    name = words.task_name(key.task).capitalize()
+    name = words.upper_first(words.task_name(key.task))
     heading = words.heading(key)
     return f"{name}: {heading[:1].lower()}{heading[1:]}, {key.backbone or 'unnamed backbone'}"
 
 
 def _methods(facts: PanelFacts, rivals: Sequence[str]) -> str:
     metric = words.metric_name(facts.panel.key.metric)
+    rivals = facts.those_run(rivals)
     header = [
         *("method", metric, *(f"over {rival}" for rival in rivals), "languages", "seeds"),
         *("minutes", "trained numbers", "on disk"),
@@ -90,13 +91,13 @@ def _methods(facts: PanelFacts, rivals: Sequence[str]) -> str:
 
 
 def _languages(facts: PanelFacts, report: Report) -> str:
-    header = ["language", report.own]
-    for rival in report.rivals:
+    header, rivals = ["language", report.own], facts.those_run(report.rivals)
+    for rival in rivals:
         header += [rival, f"over {rival}"]
     rows = []
     for one in facts.languages:
         row = [f"{one.name} ({one.language})", words.percent(one.scores[report.own])]
-        for rival in report.rivals:
+        for rival in rivals:
             row += [words.percent(one.scores.get(rival)), words.gained(one.gains[rival])]
         rows.append([*row, *([words.percent(one.to_english)] if facts.english else [])])
     return _table([*header, *(["below English"] if facts.english else [])], rows)

@@ -16,7 +16,7 @@ from adapterkit.pages.figures import Point, draw_heat, draw_lines, draw_scatter
 from adapterkit.pages.findings import LanguageFacts, PanelFacts
 from adapterkit.pages.study import read_predictions
 from adapterkit.pages.svg import Picture
-from adapterkit.pages.words import metric_name, percent, task_name
+from adapterkit.pages.words import metric_name, percent, task_name, upper_first
 from adapterkit.table import Row
 
 _SMALL = 240  # width of one of many small curves
@@ -82,7 +82,7 @@ def find_matrices(rows: Iterable[Row], own: str) -> list[Matrix]:
         targets = tuple(sorted({target for _, target in cells}))
         means = {place: fmean(values) for place, values in cells.items()}
         title = (
-            f"{task_name(task).capitalize()}, {metric_name(metric)} in % of {own}: source of the labels "
+            f"{upper_first(task_name(task))}, {metric_name(metric)} in % of {own}: source of the labels "
             f"(rows) by target language (columns), {split}" + (f", {backbone}" if backbone else "")
         )
         matrix = Matrix(title, sources, targets, means, Picture("", "", 0, 0, ""))
@@ -103,7 +103,7 @@ def find_scatters(facts: Sequence[PanelFacts], rival: str) -> list[Picture]:
                 continue
             rank = spearman([dot.x for dot in dots], [dot.y for dot in dots])
             title = (
-                f"{task_name(task).capitalize()}: gain over {rival} against {label}, "
+                f"{upper_first(task_name(task))}: gain over {rival} against {label}, "
                 f"{len(dots)} languages, rank correlation {rank:+.2f}"
             )
             pictures.append(
@@ -162,7 +162,7 @@ def find_ablations(rows: Sequence[Row], own: str) -> list[Picture]:
             pictures.append(
                 draw_lines(
                     _file_name("ablation", column, task, backbone, split),
-                    f"{task_name(task).capitalize()}, {split}: {metric_name(metric)} of {own} in % "
+                    f"{upper_first(task_name(task))}, {split}: {metric_name(metric)} of {own} in % "
                     f"against {label}, a line a language, means over seeds",
                     named,
                     x_label=label,
@@ -195,7 +195,7 @@ def find_confusion(
     flat = [label for labels in read.gold for label in labels]
     matrix = confusion(flat, [label for labels in read.predicted for label in labels])
     title = (
-        f"{task_name(row.task).capitalize()} in {language_name(row.language)}, {row.method}, seed {row.seed}: "
+        f"{upper_first(task_name(row.task))} in {language_name(row.language)}, {row.method}, seed {row.seed}: "
         "gold label (rows) by predicted label (columns), in % of the gold label"
     )
     found = Confused(row, title, matrix, Picture("", "", 0, 0, ""))

@@ -22,12 +22,15 @@ TASKS = {
     "pos": "parts of speech",
     "ner": "named entities",
     "sentiment": "sentiment",
+    "nusax": "sentiment (NusaX)",
+    "afrisenti": "sentiment (AfriSenti)",
     "topic": "topics",
 }
 GROUPS = {
     "unseen-by-both": "unseen by the backbone and by its teacher",
     "unseen-by-mini": "unseen by the backbone's own training",
     "seen": "seen by the backbone",
+    "source": "of the labels",
     "dev": "of the dev set of languages",
 }
 METRICS = {"accuracy": "accuracy", "span_f1": "span F1", "macro_f1": "macro F1"}
@@ -36,6 +39,11 @@ METRICS = {"accuracy": "accuracy", "span_f1": "span F1", "macro_f1": "macro F1"}
 def task_name(task: str) -> str:
     """``parts of speech`` for ``pos``; an unknown task's own name."""
     return TASKS.get(task, task)
+
+
+def upper_first(words: str) -> str:
+    """``Sentiment (NusaX)``: the first letter large, the others as they are."""
+    return words[:1].upper() + words[1:]
 
 
 def group_name(group: str) -> str:
@@ -130,14 +138,14 @@ def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
     if mine is None:
         best = facts.methods[0]
         return [
-            f"{_capital(where)}: the method {own} was not run; the best is {best.method} with "
+            f"{upper_first(where)}: the method {own} was not run; the best is {best.method} with "
             f"{scored(best.mean)} % {metric_name(key.metric)}{_part(best, facts)}."
         ]
     gains = [
         _over(mine.gains[rival], rival) for rival in rivals if mine.gains.get(rival) is not None
     ]
     said = [
-        f"{_capital(where)}: {own} has {scored(mine.mean)} % {metric_name(key.metric)} on average{_part(mine, facts)}"
+        f"{upper_first(where)}: {own} has {scored(mine.mean)} % {metric_name(key.metric)} on average{_part(mine, facts)}"
         + (f", {listed(gains)}." if gains else ".")
     ]
     best = facts.methods[0]  # of those with the same languages
@@ -190,10 +198,6 @@ def _costs(cost: Cost) -> list[str]:
     ]
     there = [part for part in parts if part]
     return [f"A language costs {listed(there)}."] if there else []
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def overlap_sentence(overlap: Sequence[Mapping[str, Any]]) -> str:

@@ -254,3 +254,23 @@ def test_a_relative_that_is_there_is_taken_and_nothing_is_merged_with_itself(
     assert node.needs["kept"].kind == "given"
     found, _ = read_recipe(recipe(tmp_path, "mini", only("arithmetic"), MORE, GIVEN, english))
     assert any("stands in it twice" in one for one in expand(found, data, FACTS)[1])
+
+
+def test_in_the_labels_own_language_only_what_needs_no_target_is_scored(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    groups = ('dev = ["cym", "bre"]', 'dev = ["cym"]\nsource = ["eng"]')
+    methods = only("own", "source-kept", "removed", "no-language-adapter", "full-fine-tuning")
+    cells = cells_of(tmp_path, data, ONE, groups, methods)
+    at_home = [cell.facts for cell in cells if cell.facts["group"] == "source"]
+    assert {one["language"] for one in at_home} == {"eng"}
+    assert [one["method"] for one in at_home] == [
+        "source-kept", "no-language-adapter", "full-fine-tuning",
+    ]  # fmt: skip
+    assert len([cell for cell in cells if cell.facts["group"] == "dev"]) == 5
+
+
+def test_a_group_called_source_takes_no_other_language(tmp_path: Path, data: DataFolder) -> None:
+    groups = ('dev = ["cym", "bre"]', 'dev = ["cym"]\nsource = ["bre"]')
+    cells = cells_of(tmp_path, data, ONE, groups)
+    assert {cell.facts["language"] for cell in cells} == {"cym"}

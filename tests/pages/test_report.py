@@ -129,6 +129,25 @@ def test_an_interval_that_holds_zero_is_no_reliable_gain_in_words(tmp_path: Path
     assert re.search(r"\| \+0\.7 \[-10\.0, \+10\.0\] no reliable gain \|", text_of(said))
 
 
+def test_a_rival_that_was_not_run_on_a_task_has_no_column_there(tmp_path: Path) -> None:
+    rows = [
+        row(task=task, language=code, method=method, value=0.5)
+        for task, methods in (("pos", ("own", "full-fine-tuning")), ("nusax", ("own", "removed")))
+        for code in ("glv", "sme")
+        for method in methods
+    ]
+    said = made_of(tmp_path, rows, rivals=("removed", "full-fine-tuning"))
+    nusax, pos = text_of(said).split("## Sentiment (NusaX): languages")[1].split("## Parts of")
+    first, second = page_of(said).split("Sentiment (NusaX)</h2>")[1].split("Parts of speech</h2>")
+    for there in (nusax, first):
+        assert "over removed" in there
+        assert "over full-fine-tuning" not in there.split("## Notes")[0]
+    for there in (pos.split("## Notes")[0], second.split("</section>")[0]):
+        assert "over full-fine-tuning" in there
+        assert "over removed" not in there
+    assert "Does it transfer? Sentiment (NusaX) and parts of speech" in page_of(said)
+
+
 def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
     rows = [row(value=0.4), row(method="source-kept", value=0.5)]
     assert "10.0 points less than source-kept" in made_of(tmp_path, rows).summary()[0][0]
