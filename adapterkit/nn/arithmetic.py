@@ -5,6 +5,7 @@ the sum inside a product is float32. float16 has too few exponents for this: the
 """
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -43,3 +44,40 @@ def plus(fresh: Tensor, other: Tensor) -> Tensor:
     if fresh.dtype == other.dtype and not torch.is_grad_enabled():
         return fresh.add_(other)
     return other + fresh.to(other.dtype)
+
+
+@runtime_checkable
+class SideBySide(Protocol):
+    """Several linear layers as one, each for its rows."""
+
+    def onto(self, other: Tensor, x: Tensor) -> Tensor:
+        """What `onto` gives, without a gradient."""
+        ...
+
+
+def onto(other: Tensor, layer: nn.Module, x: Tensor) -> Tensor:
+    """``other + layer(x)`` in the dtype of ``other``.
+
+    Without a gradient the product is added where ``other`` and the bias have been added up: a pass over memory less
+    than a product with a bias, and a sum.
+
+    Args:
+        other: What is added to. Shape ``(..., out)``.
+        layer: As `multiply` takes it.
+        x: Shape ``(..., in)``.
+    """
+    own = layer.weight
+    assert isinstance(own, Tensor)
+    if not torch.is_grad_enabled() and x.dtype == other.dtype == own.dtype:
+        if isinstance(layer, nn.Linear) and layer.bias is not None:
+            out = (other + layer.bias).contiguous()
+            added_to(out, x, own)
+            return out
+        if isinstance(layer, SideBySide):
+            return layer.onto(other, x)
+    return plus(multiply(layer, x), other)
+
+
+def added_to(out: Tensor, x: Tensor, weight: Tensor) -> None:
+    """Add ``x`` times ``weight``, ``(out, in)``, to ``out``, contiguous, in its own memory."""
+    out.view(-1, weight.shape[0]).addmm_(x.flatten(0, -2), weight.t())

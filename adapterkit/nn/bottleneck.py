@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from adapterkit.config import BottleneckConfig
 from adapterkit.nn.activations import activation
-from adapterkit.nn.arithmetic import activated, multiply, plus
+from adapterkit.nn.arithmetic import activated, multiply, onto, plus
 from adapterkit.nn.low_rank import LowRank
 from adapterkit.nn.sites import Here
 
@@ -67,6 +67,8 @@ class Bottleneck(nn.Module):
         if config.original_ln_before:
             reading = here.normed(reading, own=config.own_norms)
         residual = residual if config.residual_before_ln else reading
+        if self._only_adds:
+            return onto(residual, self.up, self._inside(reading))
         change = self._finish(self._change(reading), reading)
         if self.norm_after is None:
             return plus(change, residual)
@@ -79,11 +81,22 @@ class Bottleneck(nn.Module):
         """The scaled output of ``up``, which AdapterFusion attends over. Shape ``(..., width)``."""
         return self._to(self._change(reading), reading)
 
-    def _change(self, reading: Tensor) -> Tensor:
+    @property
+    def _only_adds(self) -> bool:
+        """Whether nothing stands between ``up`` and the sum."""
+        config = self.config
+        chance = self.training and (config.dropout > 0.0 or config.stochastic_depth > 0.0)
+        between = self.norm_after is not None or self.gate is not None or config.scaling != 1.0
+        return not between and not chance
+
+    def _inside(self, reading: Tensor) -> Tensor:
         if self.norm_before is not None:
             normed: Tensor = self.norm_before(reading.to(self.down.weight.dtype))
             reading = normed.to(reading.dtype)
-        out = multiply(self.up, activated(self.act, multiply(self.down, reading)))
+        return activated(self.act, multiply(self.down, reading))
+
+    def _change(self, reading: Tensor) -> Tensor:
+        out = multiply(self.up, self._inside(reading))
         if self.config.stochastic_depth > 0.0 and self.training:
             keep = 1.0 - self.config.stochastic_depth
             out = (

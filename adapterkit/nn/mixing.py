@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from adapterkit.nn.arithmetic import added_to
 from adapterkit.nn.bottleneck import Bottleneck
 from adapterkit.nn.groups import Groups, Where, by_row
 from adapterkit.nn.sites import Chain, Here, Node
@@ -69,6 +70,16 @@ class GroupedLinear(nn.Module):
                 layer.weight.to(x.dtype).t(),
                 out=out[rows].view(-1, self.out_features),
             )
+        return out
+
+    def onto(self, other: Tensor, x: Tensor) -> Tensor:
+        """``other`` plus what `forward` gives, without a gradient. Shape ``(batch, length, out)``."""
+        out = torch.empty_like(other, memory_format=torch.contiguous_format)
+        for number, rows in self.groups.runs:
+            layer = self.layers[number]
+            assert layer is not None
+            torch.add(other[rows], layer.bias, out=out[rows])
+            added_to(out[rows], x[rows], layer.weight)
         return out
 
     def _one(self, number: int, x: Tensor) -> Tensor:
