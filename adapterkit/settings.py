@@ -36,7 +36,7 @@ class LanguageConfig:
         embedding_rows_at_least: A piece that occurs less often in the corpus has none.
         embedding_rows_rate: Factor on these deltas' learning rate; they have no weight decay.
         keep_start: Share of the adapter that training starts from (``init``) that stays in the result; by
-            default 0.4 where that is another language's, else 0.
+            default 0.4 of another language's bottlenecks (not under a domain adapter), else 0.
         steps: Optimizer steps; by default by the size of the corpus.
         max_minutes: Stop after this much training time (added over resumed runs).
         batch_size: Blocks a step.

@@ -20,6 +20,8 @@ from adapterkit.files import write_bytes
 
 TIMES = ("minutes", "started")
 """The columns that differ between two runs of the same grid; all others are the same."""
+SOURCE = "source"
+"""The group of the labels' own language: what a gap is measured from, no target."""
 _SHOWN = 20
 
 
@@ -31,7 +33,7 @@ class Row:
         task: What is predicted: ``pos``, ``ner``, ``sentiment``, ``topic``.
         dataset: The labelled set's name, e.g. ``ud/cym_ccg``.
         language: ISO 639-3 code of the target language.
-        group: ``unseen-by-both``, ``unseen-by-mini``, ``seen``, ``dev``.
+        group: ``unseen-by-both``, ``unseen-by-mini``, ``seen``, ``dev``, ``source``.
         split: ``dev``, ``test``, or ``test-half`` (dev's stand-in where there is no dev set).
         method: Name of the method, e.g. ``own``.
         seed: Of everything random in it.

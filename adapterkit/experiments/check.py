@@ -13,9 +13,10 @@ from adapterkit.experiments.grid import expand, is_wanted, scored, unknown_metho
 from adapterkit.experiments.methods import BUILT_IN
 from adapterkit.experiments.nodes import Cell
 from adapterkit.experiments.reading import read_recipe
-from adapterkit.experiments.recipe import SOURCE, Labelled, Method, Recipe
+from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
+from adapterkit.table import SOURCE
 
 FOREIGN = 0.05
 """Share of a target's labels that the source may not know; such words are scored as wrong."""
@@ -83,9 +84,13 @@ def _leaks(recipe: Recipe) -> list[str]:
                     f"[tasks.{name}]: {language} is a source and a target; its score would be no transfer "
                     f"(to measure the gap, put it into a group called {SOURCE})"
                 )
+    sources_of = {task.source for task in recipe.tasks.values()}
+    for language in recipe.groups.get(SOURCE, ()):
+        if language not in sources_of:
+            problems.append(f"[groups] {SOURCE}: {language} is the source of no task")
     for language in recipe.grid_languages if recipe.split == "dev" else ():
         group = recipe.group_of(language)
-        if group not in ("dev", "", SOURCE):
+        if group not in ("dev", ""):
             problems.append(
                 f'[grid] split = "dev": {language} is of the group {group}; '
                 "methods are chosen on languages of the group dev only"

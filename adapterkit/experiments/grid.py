@@ -10,7 +10,8 @@ from adapterkit.experiments.data import DataFolder, Reference, set_name
 from adapterkit.experiments.methods import BUILT_IN, Plan
 from adapterkit.experiments.nodes import Cell, Node
 from adapterkit.experiments.parts import Bench
-from adapterkit.experiments.recipe import SOURCE, Condition, Labelled, Method, Recipe
+from adapterkit.experiments.recipe import Condition, Labelled, Method, Recipe
+from adapterkit.table import SOURCE
 
 HALF = "test-half"
 """The split of a target without a dev set, when a grid chooses by dev sets."""

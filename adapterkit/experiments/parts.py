@@ -131,9 +131,10 @@ class Bench:
         Raises:
             ConfigError: If there is no text.
         """
-        config = LanguageConfig(
-            **{**self.recipe.language_adapter, **method.language_adapter, "seed": self.seed}
-        )
+        asked = {**self.recipe.language_adapter, **method.language_adapter, "seed": self.seed}
+        if init is None:
+            asked["keep_start"] = 0  # of random weights
+        config = LanguageConfig(**asked)
         settings = {
             **self._common(),
             "language": code,
@@ -187,7 +188,7 @@ class Bench:
 
     def continued(self, method: Method) -> Node:
         """The whole backbone, pre-trained further on the target's text."""
-        config = LanguageConfig(**{**self.recipe.continued, "seed": self.seed})
+        config = LanguageConfig(**{**self.recipe.continued, "seed": self.seed, "keep_start": 0})
         settings = {
             **self._common(),
             "language": self.target,

@@ -12,8 +12,6 @@ AXES = ("task", "language", "seed", "method", "backbone", "group")
 SPLITS = ("dev", "test")
 STARTS = ("scratch", "source")
 """What a language adapter goes on from: nothing, or the source language's adapter."""
-SOURCE = "source"
-"""The group of the labels' own language: what the gap is measured from, not a target."""
 Condition = Mapping[str, tuple[str, ...]]
 
 

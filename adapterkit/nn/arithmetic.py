@@ -1,7 +1,8 @@
 """In which precision adapters multiply: their own, or bfloat16 where the backbone computes in it.
 
 Weights, their gradients and the optimizer stay float32; only the factors of a product are rounded, as autocast does, and
-the sum inside a product is float32. float16 has too few exponents for this: there adapters compute in float32.
+the sum inside a product is float32. float16 has too few exponents for this: there adapters that are trained compute in
+float32. Adapters of a frozen model are kept in the backbone's precision, whatever it is.
 """
 
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def onto(other: Tensor, layer: nn.Module, x: Tensor) -> Tensor:
     """``other + layer(x)`` in the dtype of ``other``.
 
     Without a gradient the product is added where ``other`` and the bias have been added up: a pass over memory less
-    than a product with a bias, and a sum.
+    than a product with a bias, and a sum. As many roundings in half precision, in another order.
 
     Args:
         other: What is added to. Shape ``(..., out)``.

@@ -13,11 +13,12 @@ from adapterkit.languages import language_name
 from adapterkit.metrics import Score
 from adapterkit.pages.study import Panel, Study
 from adapterkit.resampling import Grid, difference, mean, shared_languages
-from adapterkit.table import Row
+from adapterkit.table import SOURCE, Row
 
 OWN = "own"
 RIVALS = ("source-kept", "no-language-adapter", "full-fine-tuning")
 ENGLISH = "eng"
+"""What a gap is measured from where no language is said to be the labels' own."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,28 @@ class LanguageFacts:
     name: str
     scores: dict[str, float]
     gains: dict[str, Gain | None]
-    to_english: float | None
+    to_home: float | None
     cost: Cost
     text_bytes: float | None
     unknown_share: float | None
     pieces_per_word: float | None
+
+
+@dataclass(frozen=True)
+class Home:
+    """The labels' own language: what the targets are behind of.
+
+    Attributes:
+        language: Its code.
+        name: Its name.
+        method: What was run there: the source adapter kept, or what comes nearest; there, they are one.
+        value: Its score, the mean over seeds.
+    """
+
+    language: str
+    name: str
+    method: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -89,14 +107,14 @@ class PanelFacts:
             languages cannot be ranked with it. Of both the best first.
         languages: By code; empty where the looked-at method was not run.
         worst: The language where the looked-at method scores lowest.
-        english: The score in English that the gap is measured from, and the method it is of.
+        home: What the gap is measured from.
     """
 
     panel: Panel
     methods: tuple[MethodFacts, ...]
     languages: tuple[LanguageFacts, ...]
     worst: LanguageFacts | None
-    english: tuple[str, float] | None
+    home: Home | None
 
     def those_run(self, methods: Sequence[str]) -> tuple[str, ...]:
         """Those of some methods that were run here."""
@@ -179,7 +197,7 @@ def find_facts(
     """Compare the methods of each panel.
 
     Args:
-        study: Where English is looked up.
+        study: Where the labels' own language is looked up.
         panels: The panels to report on.
         own: The method that is looked at closely.
         rivals: What every method is measured against.
@@ -217,11 +235,10 @@ def cost_of(rows: Sequence[Row]) -> Cost:
 
 def _facts(study: Study, panel: Panel, own: str, rivals: Sequence[str], seed: int) -> PanelFacts:
     methods = [_method(panel, name, rivals, seed) for name in panel.grids]
-    english = _english(study, panel, own, rivals)
+    home = _home(study, panel, own, rivals)
     there = panel.grids.get(own, panel.languages)
     languages = [
-        _language(panel, name, own, rivals, english, seed)
-        for name in sorted(panel.grids.get(own, {}))
+        _language(panel, name, own, rivals, home, seed) for name in sorted(panel.grids.get(own, {}))
     ]
     return PanelFacts(
         panel=panel,
@@ -233,7 +250,7 @@ def _facts(study: Study, panel: Panel, own: str, rivals: Sequence[str], seed: in
         ),
         languages=tuple(languages),
         worst=min(languages, key=lambda one: (one.scores[own], one.language), default=None),
-        english=english,
+        home=home,
     )
 
 
@@ -259,7 +276,7 @@ def _language(
     language: str,
     own: str,
     rivals: Sequence[str],
-    english: tuple[str, float] | None,
+    home: Home | None,
     seed: int,
 ) -> LanguageFacts:
     here = {
@@ -277,7 +294,7 @@ def _language(
             rival: gain(here[own], here[rival], seed=seed) if rival in here else None
             for rival in rivals
         },
-        to_english=None if english is None else english[1] - scores[own],
+        to_home=None if home is None else home.value - scores[own],
         cost=cost_of(rows),
         text_bytes=_average(rows, lambda row: row.text_bytes),
         unknown_share=_average(rows, lambda row: row.unknown_share),
@@ -285,16 +302,15 @@ def _language(
     )
 
 
-def _english(
-    study: Study, panel: Panel, own: str, rivals: Sequence[str]
-) -> tuple[str, float] | None:
-    """The score in English, of the source adapter kept or what comes nearest: there, they are one."""
+def _home(study: Study, panel: Panel, own: str, rivals: Sequence[str]) -> Home | None:
+    beside = [other for other in study.panels if other.key[:4] == panel.key[:4]]
+    codes = [code for other in beside if other.key.group == SOURCE for code in other.languages]
     for method in (*rivals, own):
-        for other in study.panels:
-            same = other.key[:4] == panel.key[:4]
-            if same and ENGLISH in other.grids.get(method, {}):
-                seeds = other.grids[method][ENGLISH].values()
-                return method, fmean(m.value for m in seeds)
+        for other in beside:
+            for code in codes or [ENGLISH]:
+                if seeds := other.grids.get(method, {}).get(code):
+                    value = fmean(one.value for one in seeds.values())
+                    return Home(code, language_name(code), method, value)
     return None
 
 

@@ -32,7 +32,7 @@ from adapterkit.pages.sections import (
 from adapterkit.pages.study import Study, make_study
 from adapterkit.pages.svg import Picture
 from adapterkit.pages.words import group_name, metric_name, summary_of, task_name, upper_first
-from adapterkit.table import read_tables
+from adapterkit.table import SOURCE, read_tables
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,9 @@ class Report:
 
     def summary(self) -> list[list[str]]:
         """Sentences about each panel; one of a single language is left to its table."""
-        several = [one for one in self.facts if len(one.panel.languages) > 1]
-        return [summary_of(one, self.own, self.rivals) for one in several or self.facts]
+        targets = [one for one in self.facts if one.panel.key.group != SOURCE]
+        several = [one for one in targets if len(one.panel.languages) > 1]
+        return [summary_of(one, self.own, self.rivals) for one in several or targets]
 
     def drawings(self) -> list[Picture]:
         """Every picture of the page."""
@@ -234,8 +235,8 @@ def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
     rows = report.study.rows
     reasons = {
         f"Gains over {', '.join(missing)}: the table has no such method": bool(missing),
-        "Gap to English: no method of the table was scored in English": not any(
-            one.english for one in report.facts
+        "Gap to the language of the labels: no method of the table was scored there": not any(
+            one.home for one in report.facts
         ),
         "Transfer matrix: each task has labels of one source only": not report.matrices,
         "Gain against text size and tokenizer coverage: fewer than four languages have both a gain "
@@ -275,7 +276,7 @@ def _panel_record(facts: PanelFacts) -> dict[str, Any]:
             one.language: {
                 "scores": one.scores,
                 "gains": _gain_records(one.gains),
-                "below_english": one.to_english,
+                "below_source": one.to_home,
                 "minutes": one.cost.minutes,
                 "trained_parameters": one.cost.parameters,
                 "bytes": one.cost.bytes,

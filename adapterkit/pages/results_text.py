@@ -44,9 +44,8 @@ def _panel(facts: PanelFacts, report: Report) -> list[str]:
         return parts
     if facts.worst is not None and len(facts.languages) > 1:
         worst = facts.worst
-        gap = (
-            "" if worst.to_english is None else f", {words.percent(worst.to_english)} below English"
-        )
+        home = facts.home
+        gap = "" if home is None else f", {words.percent(worst.to_home)} below {home.name}"
         parts.append(
             f"Worst language: **{worst.name}** ({worst.language}) with "
             f"{words.percent(worst.scores[report.own])}{gap}."
@@ -99,8 +98,8 @@ def _languages(facts: PanelFacts, report: Report) -> str:
         row = [f"{one.name} ({one.language})", words.percent(one.scores[report.own])]
         for rival in rivals:
             row += [words.percent(one.scores.get(rival)), words.gained(one.gains[rival])]
-        rows.append([*row, *([words.percent(one.to_english)] if facts.english else [])])
-    return _table([*header, *(["below English"] if facts.english else [])], rows)
+        rows.append([*row, *([words.percent(one.to_home)] if facts.home else [])])
+    return _table([*header, *([f"below {facts.home.name}"] if facts.home else [])], rows)
 
 
 def _costs(languages: Iterable[LanguageFacts]) -> str:

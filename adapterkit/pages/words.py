@@ -9,7 +9,6 @@ from typing import Any
 
 from adapterkit.metrics import Score
 from adapterkit.pages.findings import (
-    ENGLISH,
     Cost,
     Gain,
     LanguageFacts,
@@ -184,9 +183,10 @@ def _worst(facts: PanelFacts, own: str) -> list[str]:
     if worst is None or len(facts.languages) == 1:
         return []
     gap = ""
-    if facts.english is not None and worst.to_english is not None and worst.language != ENGLISH:
-        side = "below" if worst.to_english >= 0 else "above"
-        gap = f", {abs(100 * worst.to_english):.1f} points {side} English ({facts.english[0]})"
+    home = facts.home
+    if home is not None and worst.to_home is not None and worst.language != home.language:
+        side = "below" if worst.to_home >= 0 else "above"
+        gap = f", {abs(100 * worst.to_home):.1f} points {side} {home.name} ({home.method})"
     return [f"The worst language is {worst.name} with {percent(worst.scores[own])} %{gap}."]
 
 

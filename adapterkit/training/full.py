@@ -182,6 +182,7 @@ def continue_pretraining(
         block_length=length,
         learning_rate=config.learning_rate or RATE,
         precision="float32",
+        keep_start=0,
     )
     whole = _copy(backbone)
     folder = Path(out)

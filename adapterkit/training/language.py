@@ -87,8 +87,8 @@ def train_language(
         The adapter with the lowest held-out loss seen; of what it started from, ``keep_start`` is left in it.
 
     Raises:
-        ConfigError: If the backbone has no trained head, no folder could carry the name, ``out``
-            already holds an adapter, or a checkpoint there belongs to another run.
+        ConfigError: If the backbone has no trained head, no folder could carry the name, nothing can stay of the
+            start although ``config`` says so, ``out`` already holds an adapter, or a checkpoint there belongs to another run.
         CorpusError: If the text cannot be used.
         AdapterMismatch: If ``over`` or ``init`` do not fit.
     """

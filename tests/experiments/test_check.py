@@ -45,6 +45,8 @@ METHODS = 'methods = ["own", "source-kept", "removed"]'
         (('dev = ["cym", "bre"]', 'dev = ["cym", "glv"]'), "has no dev examples of glv"),
         (('dev = ["cym", "bre"]', 'dev = ["cym", "eng"]'), "eng is a source and a target"),
         (('dev = ["cym", "bre"]', 'dev = ["bre"]\nx = ["cym"]'), "cym is of the group x"),
+        (('dev = ["cym", "bre"]', 'dev = ["bre"]\nsource = ["eng"]'), "eng is of the group source"),
+        (('dev = ["cym", "bre"]', 'dev = ["bre"]\nsource = ["cym"]'), "cym is the source of no task"),
         (('source = "eng"', 'source = "bre"'), "has no training examples of bre"),
         (("text/{language}.txt", "txt/{language}.txt"), "there is no text of cym"),
         (("[text]", '[adapters.mini]\neng = "mini:enk"\n[text]'), "no such starter adapter"),

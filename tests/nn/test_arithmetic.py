@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapterkit.nn.arithmetic import onto
+from adapterkit.nn.arithmetic import multiply, onto
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.mixing import GroupedLinear
 
@@ -53,7 +53,9 @@ def test_another_precision_than_the_layers_is_rounded_as_ever() -> None:
     (layer,) = layers(1, torch.float32)
     x, other = drawn(3, 4, 6, dtype=torch.bfloat16), drawn(3, 4, 10, dtype=torch.bfloat16, seed=2)
     with torch.no_grad():
-        assert onto(other, layer, x).dtype == torch.bfloat16
+        found = onto(other, layer, x)
+        assert torch.equal(found, other + multiply(layer, x))
+    assert found.dtype == torch.bfloat16
 
 
 def test_side_by_side_each_row_gets_its_own_layers_product() -> None:

@@ -1,5 +1,6 @@
 """Part of the adapter that a training starts from stays: by default of another language's, as `merge` would do it."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,35 @@ def test_nothing_stays_of_ones_own_of_random_weights_and_under_a_domain(
     )
     assert not any("keep_start" in one.provenance["config"] for one in (more, scratch, domain))
     assert english.provenance["config"] == scratch.provenance["config"]
+
+
+def test_nothing_stays_unasked_of_a_start_in_an_unknown_language(
+    backbone: Backbone, english: Adapter, tmp_path: Path
+) -> None:
+    unknown = copy.copy(english)
+    unknown.language = ""
+    found = train_language(backbone, corpus("cym"), out=tmp_path, config=CONFIG, init=unknown)
+    assert "keep_start" not in found.provenance["config"]
+
+
+def test_a_share_of_nothing_is_refused(backbone: Backbone, tmp_path: Path) -> None:
+    config = replace(CONFIG, keep_start=0.4)
+    with pytest.raises(ConfigError, match=r"keep_start = 0\.4: there is no adapter"):
+        train_language(backbone, corpus("cym"), out=tmp_path / "x", config=config)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_share_of_a_lora_is_refused_and_none_is_kept_unasked(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, method="lora", rank=2)
+    lora = train_language(backbone, corpus("eng"), out=tmp_path / "l", config=config)
+    with pytest.raises(ConfigError, match="bottleneck adapters only"):
+        train_language(
+            backbone, corpus("cym"), out=tmp_path / "x", config=replace(config, keep_start=0.4), init=lora,
+        )  # fmt: skip
+    more = train_language(backbone, corpus("cym"), out=tmp_path / "y", config=config, init=lora)
+    assert "keep_start" not in more.provenance["config"]
 
 
 def test_all_of_the_start_is_the_start_and_its_loss_is_the_starts(
