@@ -53,7 +53,10 @@ def test_hub_names_never_mean_a_folder(
 
 
 @pytest.mark.parametrize("reference", ["./me/name", "../x", "/me/name", "~/me", "a/b/c", "name"])
-def test_paths_never_mean_the_hub(reference: str, asked: list[str]) -> None:
+def test_paths_never_mean_the_hub(
+    reference: str, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(FolderError, match="there is no such folder"):
         places.folder_of(reference)
     assert not asked

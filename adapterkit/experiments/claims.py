@@ -27,12 +27,11 @@ class Claims:
     """The claims in one folder.
 
     Args:
-        folder: Made if it is not there.
+        folder: Made when something is claimed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     def is_held(self, work: str) -> bool:
         """Whether a living process (this one too) has claimed ``work``."""
@@ -44,6 +43,7 @@ class Claims:
 
         Whoever got it must look again whether the work has been done meanwhile.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self._next(work)
         if self._living(work) or not _create(path):
             yield False

@@ -13,6 +13,11 @@ from adapterkit.experiments import claims
 from adapterkit.experiments.claims import Claims
 
 
+def test_to_ask_makes_no_folder(tmp_path: Path) -> None:
+    assert not Claims(tmp_path / "runs" / "claims").is_held("a")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_claimed_is_not_claimed_again_until_it_is_let_go(tmp_path: Path) -> None:
     ours, theirs = Claims(tmp_path), Claims(tmp_path)
     with ours.taken("a") as mine:
