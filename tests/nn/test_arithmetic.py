@@ -42,7 +42,7 @@ def test_with_a_gradient_the_same_comes_out_and_the_gradient_with_it() -> None:
     (layer,) = layers(1, torch.float64)
     x, other = drawn(3, 4, 6, dtype=torch.float64), drawn(3, 4, 10, dtype=torch.float64, seed=2)
     found = onto(other.requires_grad_(), layer, x)
-    found.sum().backward()
+    found.sum().backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         torch.testing.assert_close(found, onto(other, layer, x), atol=1e-12, rtol=0)
     assert layer.weight.grad is not None
