@@ -139,6 +139,36 @@ def test_who_comes_second_gives_up_whatever_its_number(
     assert list(tmp_path.iterdir()) == [tmp_path / "a.1"]
 
 
+def test_a_claim_is_never_there_without_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def killed(part: Path, path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", killed)
+    with pytest.raises(KeyboardInterrupt):
+        claims._create(tmp_path / "a.0")
+    assert not Claims(tmp_path).is_held("a")
+    monkeypatch.setattr(os, "link", link)
+    assert claims._create(tmp_path / "a.0")
+    assert not claims._create(tmp_path / "a.0")
+
+
+def test_without_links_claims_are_taken_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(part: Path, path: Path) -> None:
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    with Claims(tmp_path).taken("a") as mine, Claims(tmp_path).taken("a") as theirs:
+        assert mine
+        assert not theirs
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_letting_go_deletes_dead_claims_and_none_of_a_living_process(tmp_path: Path) -> None:
     claims._create(tmp_path / "a.0")
     alive = (tmp_path / "a.0").read_text()
