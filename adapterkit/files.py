@@ -31,6 +31,29 @@ _MARKERS = ("adapter_config.json", "adapter_setup.json")
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` in one step: all of it, or what was there before."""
+    with _beside(path, data) as part:
+        os.replace(part, path)
+
+
+def create_once(path: Path, data: bytes) -> bool:
+    """Put ``data`` at ``path`` in one step unless something is there; whether it is ours.
+
+    Of several who try at once one succeeds. On a file system without hard links the file can be seen before its
+    data, and is left empty by who is killed in between.
+    """
+    with _beside(path, data) as part:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return False
+        except OSError:
+            return _create_in_place(path, data)
+    return True
+
+
+@contextmanager
+def _beside(path: Path, data: bytes) -> Iterator[Path]:
+    """``data`` in a finished file beside ``path``, deleted afterwards unless it was moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -39,10 +62,18 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
+        yield Path(temporary)
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
+
+
+def _create_in_place(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Claims: several processes share a folder of work, and nobody does what another one is doing.
 
-A claim is a small file that only one process can create (by a hard link, so that it is never there without its words;
-by ``O_EXCL`` where a file system has no links). It names its owner, and its time is renewed while the owner lives. Claims of the same work are numbered: who finds all of them dead creates the next
+A claim is a small file that only one process can create (`files.create_once`). It names its owner, and its time is
+renewed while the owner lives. Claims of the same work are numbered: who finds all of them dead creates the next
 number, which again only one can do, and then looks again: a claim holds only if it is the one living claim of its
 work. So of two that took different numbers, having looked at different moments, whoever came second sees the first
 and gives up (both do, if each sees the other, and come back later). A living claim is deleted by its owner alone.
@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from adapterkit.files import create_once
 
 BEAT_SECONDS = 20.0
 DEAD_SECONDS = 300.0
@@ -43,7 +45,6 @@ class Claims:
 
         Whoever got it must look again whether the work has been done meanwhile.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self._next(work)
         if self._living(work) or not _create(path):
             yield False
@@ -78,30 +79,8 @@ class Claims:
 
 
 def _create(path: Path) -> bool:
-    owner = json.dumps({"place": _place(), "pid": os.getpid(), "born": _born(os.getpid())})
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    part.write_text(owner)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        return False
-    except (
-        OSError
-    ):  # no links here: killed before it has written, it is taken for alive for a while
-        return _create_empty(path, owner)
-    finally:
-        part.unlink()
-    return True
-
-
-def _create_empty(path: Path, owner: str) -> bool:
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "w") as file:
-        file.write(owner)
-    return True
+    owner = {"place": _place(), "pid": os.getpid(), "born": _born(os.getpid())}
+    return create_once(path, json.dumps(owner).encode())
 
 
 def _renew(path: Path, stop: threading.Event) -> None:

@@ -11,7 +11,6 @@ table.csv, table.parquet   of the recipe; several recipes in one folder share pa
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from adapterkit.errors import ConfigError
 from adapterkit.experiments.claims import Claims
 from adapterkit.experiments.nodes import Cell, Node
-from adapterkit.files import read_json, write_bytes, write_json
+from adapterkit.files import create_once, read_json, write_bytes, write_json
 from adapterkit.table import Row, has_parquet, ordered, write_table
 
 
@@ -115,16 +114,8 @@ class Store:
     def settled(self, name: str, choose: Callable[[], str]) -> str:
         """A choice that was made once for the whole folder, by whoever came first."""
         path = self.root / "settled" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
-            temporary = path.with_name(f".{name}.{os.getpid()}")
-            temporary.write_text(json.dumps(choose()))
-            try:
-                os.link(temporary, path)  # fails if somebody was faster
-            except FileExistsError:
-                pass
-            finally:
-                temporary.unlink()
+            create_once(path, json.dumps(choose()).encode())
         return str(json.loads(path.read_text()))
 
     def drop(self, node: Node) -> None:

@@ -62,8 +62,7 @@ class GroupedLinear(nn.Module):
             return by_row(x, self.groups, lambda number, rows: self._one(number, x[rows]))
         out = x.new_empty(*x.shape[:-1], self.out_features)
         for number, rows in self.groups.runs:
-            layer = self.layers[number]
-            assert layer is not None
+            layer = self._layer(number)
             torch.addmm(
                 layer.bias.to(x.dtype),
                 x[rows].flatten(0, -2),
@@ -76,16 +75,19 @@ class GroupedLinear(nn.Module):
         """``other`` plus what `forward` gives, without a gradient. Shape ``(batch, length, out)``."""
         out = torch.empty_like(other, memory_format=torch.contiguous_format)
         for number, rows in self.groups.runs:
-            layer = self.layers[number]
-            assert layer is not None
+            layer = self._layer(number)
             torch.add(other[rows], layer.bias, out=out[rows])
             added_to(out[rows], x[rows], layer.weight)
         return out
 
     def _one(self, number: int, x: Tensor) -> Tensor:
+        layer = self._layer(number)
+        return functional.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
+
+    def _layer(self, number: int) -> nn.Linear:
         layer = self.layers[number]
         assert layer is not None
-        return functional.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
+        return layer
 
 
 def by_composition(nodes: Sequence[Node | None], groups: Groups) -> Node | None:

@@ -193,9 +193,10 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
     name = "-".join(part.lower() for part in (key.task, key.group, key.backbone) if part)
     name = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in name)
     where = f"{upper_first(task_name(key.task))}, languages {group_name(key.group)}"
-    rival = next((r for r in rivals if r in facts.panel.grids), None)
-    if rival is None:
+    there = facts.those_run(rivals)
+    if not there:
         return PanelPictures(None, None, None)
+    rival = there[0]
     by_method = [(m.method, gain.score) for m in facts.methods if (gain := m.gains[rival])]
     by_language = [
         (one.name, gain.score) for one in facts.languages if (gain := one.gains.get(rival))
@@ -226,8 +227,7 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
 def _captioned(picture: Picture | None, where: str, caption: str) -> Picture | None:
     if picture is None:
         return None
-    shown = caption[:1].upper() + caption[1:]
-    return replace(picture, title=f"{where}: {caption}", caption=shown)
+    return replace(picture, title=f"{where}: {caption}", caption=upper_first(caption))
 
 
 def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
