@@ -274,3 +274,21 @@ def test_a_group_called_source_takes_no_other_language(tmp_path: Path, data: Dat
     groups = ('dev = ["cym", "bre"]', 'dev = ["cym"]\nsource = ["bre"]')
     cells = cells_of(tmp_path, data, ONE, groups)
     assert {cell.facts["language"] for cell in cells} == {"cym"}
+
+
+def test_nothing_is_kept_of_random_weights_whatever_the_recipe_says(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    asked = ("[language_adapter]", "[language_adapter]\nkeep_start = 0.3")
+    methods = only("own", "started-from-source", "full-fine-tuning-continued")
+    cells = cells_of(tmp_path, data, ONE, CYM, methods, asked)
+    kept = {
+        (node.kind, bool(node.needs)): node.settings["config"].get("keep_start", "left out")
+        for node in in_order([cell.node for cell in cells])
+        if node.kind in ("language", "continued")
+    }
+    assert kept == {
+        ("language", False): "left out",
+        ("language", True): 0.3,
+        ("continued", False): "left out",
+    }

@@ -115,6 +115,27 @@ def test_the_worst_language_and_its_gap_to_english_are_named(report: Report, pag
     assert f"Worst language: **{facts.worst.name}**" in text_of(report)
 
 
+def test_the_gap_is_measured_from_the_language_of_the_labels_whichever_it_is(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        row(group="unseen-by-both", value=0.5),
+        row(language="eng", method="source-kept", group="seen", value=0.7),
+        *(
+            row(language="por", method="source-kept", group="source", seed=seed, value=value)
+            for seed, value in ((0, 0.9), (1, 0.8))
+        ),
+    ]
+    said = made_of(tmp_path, rows)
+    facts = next(one for one in said.facts if one.panel.key.group == "unseen-by-both")
+    assert facts.home is not None
+    assert (facts.home.language, facts.home.method) == ("por", "source-kept")
+    assert facts.home.value == pytest.approx(0.85)
+    assert facts.languages[0].to_home == pytest.approx(0.35)
+    assert "below Portuguese" in page_of(said)
+    assert not any("of the labels" in " ".join(one) for one in said.summary())
+
+
 def test_an_interval_that_holds_zero_is_no_reliable_gain_in_words(tmp_path: Path) -> None:
     rows = [
         row(language=code, method=method, value=0.5 + gain * (method == "own"))
