@@ -96,8 +96,24 @@ def test_auto_is_what_the_machine_multiplies_clearly_faster(
     folder = make_backbone(tmp_path / "b", "bert")
     for narrow, dtype in ((1.0, torch.bfloat16), (2.5, torch.float32), (9.0, torch.float32)):
         seconds = {torch.float32: 3.0, torch.bfloat16: narrow}
-        monkeypatch.setattr(precision, "_matrix_seconds", lambda device, kind, s=seconds: s[kind])
+        monkeypatch.setattr(
+            precision, "_matrix_seconds", lambda device, kind, size, s=seconds: s[kind]
+        )
         assert load_backbone(folder, dtype="auto").dtype == dtype
+
+
+def test_a_processor_without_bfloat16_multiplies_no_large_matrices_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def seconds(device: torch.device, dtype: torch.dtype, size: int) -> float:
+        asked.append(size)
+        return 40.0 if dtype == torch.bfloat16 else 1.0
+
+    monkeypatch.setattr(precision, "_matrix_seconds", seconds)
+    assert precision.faster_dtype(torch.device("cpu")) == torch.float32
+    assert asked == [128, 128]
 
 
 def test_plain_attention_is_torchs_with_masks_and_shared_keys() -> None:
