@@ -26,6 +26,7 @@ SECOND_SCRIPT = 0.1
 HIGH_FERTILITY = 3.0
 MANY_SPLIT = 0.2
 
+_NARROW = "the adapter will be narrow (reduction factor 16), unless it starts from another (--init)"
 _LINES_AT_ONCE = 1000
 _CHARACTERS_AT_ONCE = 1_000_000
 
@@ -111,13 +112,10 @@ def _amount_warnings(counts: Counts) -> Iterator[str]:
     if counts.bytes < TOO_LITTLE_TEXT:
         yield (
             f"{counts.bytes / 1000:.0f} kB of text is probably too little to learn a language "
-            "from; reduction factor 16 will be used"
+            f"from; {_NARROW}"
         )
     elif counts.bytes < LITTLE_TEXT:
-        yield (
-            f"{counts.bytes / 1e6:.2f} MB of text is little: expect weaker results; "
-            "reduction factor 16 will be used"
-        )
+        yield (f"{counts.bytes / 1e6:.2f} MB of text is little: expect weaker results; {_NARROW}")
     if counts.dropped["duplicate"] > MANY_DUPLICATES * counts.read:
         share = counts.dropped["duplicate"] / counts.read
         yield f"{_percent(share)} of the lines are duplicates of others and were dropped"
