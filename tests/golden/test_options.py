@@ -1,5 +1,6 @@
 """Every option of AdapterHub's bottleneck family, its heads, fusions and composition folders, against its library."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ CASES = [
 HEADS = ("tagging", "classification", "one_layer", "multilabel", "masked_lm")
 
 
+@cache
+def backbone_of(model_type: str, dtype: str) -> Backbone:
+    return load_backbone(FOLDER / model_type / "backbone", dtype=dtype, device="cpu")
+
+
+@cache
+def outputs_of(model_type: str) -> dict[str, Tensor]:
+    return dict(read_tensors(OPTIONS / model_type / "outputs.safetensors"))
+
+
 def load(place: Path) -> Composition:
     return load_composition(place) if is_composition(place) else Stack(load_adapter(place))
 
@@ -43,8 +54,8 @@ def output(backbone: Backbone, composition: Composition, name: str) -> Tensor:
 def test_every_option_equals_the_adapters_library(
     model_type: str, name: str, dtype: str, tolerance: float
 ) -> None:
-    backbone = load_backbone(FOLDER / model_type / "backbone", dtype=dtype, device="cpu")
-    expected = read_tensors(OPTIONS / model_type / "outputs.safetensors")[name]
+    backbone = backbone_of(model_type, dtype)
+    expected = outputs_of(model_type)[name]
     found = output(backbone, load(OPTIONS / model_type / name), name)
     scale = max(1.0, float(expected.abs().max()))
     assert (found - expected).abs().max() < tolerance * scale
