@@ -20,6 +20,7 @@ class Options:
         backbone: Shape of the backbone; by default the benchmark's own.
         texts: Real text for the benchmarks of quality, a language a file.
         seeds: How many seeds these run.
+        bfloat16: Whether contenders in bfloat16 take part.
     """
 
     quick: bool
@@ -31,6 +32,7 @@ class Options:
     backbone: str | None = None
     texts: tuple[Path, ...] = ()
     seeds: int = 1
+    bfloat16: bool = True
 
     @property
     def text(self) -> Path | None:
@@ -46,6 +48,11 @@ class Options:
     def turns(self, full: int) -> int:
         """Rounds to measure, of which a full run makes ``full``."""
         return self.rounds or (1 if self.quick else full)
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Precisions that contenders run in."""
+        return ("float32", "bfloat16") if self.bfloat16 else ("float32",)
 
     def shape(self, full: str = "xlmr") -> str:
         """Name of the backbone's shape, which in a full run is ``full``."""

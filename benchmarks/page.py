@@ -4,6 +4,7 @@
     python benchmarks/page.py --only attach rows           # these again, the others stay as they are
     python benchmarks/page.py --render                     # page and plot again, nothing measured
     python benchmarks/page.py --out /tmp/try -- --quick    # to try it out
+    python benchmarks/page.py --name benchmarks-float32    # another machine's, beside this one's
 
 No number stands in the page that is not in the JSON file.
 """
@@ -47,16 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--without", nargs="+", choices=BENCHMARKS, default=[])
     parser.add_argument("--render", action="store_true", help="measure nothing")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder (docs)")
+    parser.add_argument("--name", default="benchmarks", help="of the three files (benchmarks)")
     parser.add_argument("passed", nargs="*", metavar="-- ...", help="passed on to run.py")
     given = parser.parse_args(arguments)
-    record = given.out / "benchmarks.json"
+    record, page_file, plot = (given.out / f"{given.name}.{kind}" for kind in ("json", "md", "svg"))
     asked = [name for name in given.only if name not in given.without]
     for name in () if given.render else asked:
         results = read_json(record) if record.is_file() else {}
         write_json(record, {**results, name: measured(name, given.passed)})
     results = read_json(record)
-    draw(results, given.out / "benchmarks.svg")
-    write_bytes(given.out / "benchmarks.md", page(results).encode())
+    draw(results, plot)
+    write_bytes(page_file, page(results, plot.name).encode())
 
 
 def measured(name: str, passed: Sequence[str]) -> Result:
@@ -67,8 +69,8 @@ def measured(name: str, passed: Sequence[str]) -> Result:
     return result
 
 
-def page(results: dict[str, Result]) -> str:
-    """The page, a section for each benchmark that was run."""
+def page(results: dict[str, Result], plot: str = "benchmarks.svg") -> str:
+    """The page, a section for each benchmark that was run, with the plot of that name."""
     sections: dict[str, Callable[[Result], list[str]]] = {
         "language-training": _training,
         "language-options": _options,
@@ -84,12 +86,13 @@ def page(results: dict[str, Result]) -> str:
     out = [
         "# Benchmarks",
         "",
-        "Written by `make bench` from `docs/benchmarks.json`. All contenders of a benchmark take turns in one run, each in a",
+        f"Written by `make bench` from `{Path(plot).stem}.json`. All contenders of a benchmark take turns in one run, each in a",
         "process of its own that is idle while another runs; figures are medians over rounds and ratios of medians, with the",
         "lowest and highest ratio of a round beside them. Backbones of real shape have random weights. Peak memory is the most",
         "that the whole process ever held.",
+        *_left_out(results),
         "",
-        "![training speed, cost against tokens, cost against adapters loaded](benchmarks.svg)",
+        f"![training speed, cost against tokens, cost against adapters loaded]({plot})",
     ]
     for name, section in sections.items():
         if name in results:
@@ -97,9 +100,24 @@ def page(results: dict[str, Result]) -> str:
     return "\n".join(out) + "\n"
 
 
+def _left_out(results: dict[str, Result]) -> list[str]:
+    if all(one.get("bfloat16", True) for one in results.values()):
+        return []
+    return [
+        "",
+        "**This processor has no instructions for bfloat16**: contenders in it are left out, and figures about them not measured.",
+    ]
+
+
 def _training(result: Result) -> list[str]:
     sizes = result["sizes"]
-    rates, streamed = result["matrix_rates"], result["matrix_rates_streamed"]
+    kinds = sorted(result["matrix_rates"], reverse=True)
+    rates, streamed = (
+        " and ".join(f"{result[key][kind] / 1e9:,.0f} GFLOP/s in {kind}" for kind in kinds)
+        for key in ("matrix_rates", "matrix_rates_streamed")
+    )
+    faster = kinds[-1]
+    autocast = "with bf16 autocast" if faster == "bfloat16" else "in float32"
     return [
         "## Training a language adapter",
         "",
@@ -108,14 +126,14 @@ def _training(result: Result) -> list[str]:
         "`adapters` runs as its documentation says: `AdapterTrainer` over an `AutoModelForMaskedLM`, with the trainer's defaults "
         "(dropout of the backbone on, clipped gradients).",
         f"The lines of `mini` have batch {sizes['mini_batch']} x {sizes['mini_length']}; the plain loop is torch and transformers "
-        "with bf16 autocast, logits at masked positions only, and fused AdamW.",
+        f"{autocast}, logits at masked positions only, and fused AdamW.",
         "",
         *_contenders(result, "a step"),
         "",
         *_figures(result, TRAINING),
         "",
-        f"The machine multiplies at {rates['float32'] / 1e9:,.0f} GFLOP/s in float32 and {rates['bfloat16'] / 1e9:,.0f} in "
-        "bfloat16: the best of the sizes that the step has, measured in the same run. The share of it that is used is",
+        f"The machine multiplies at {rates}: the best of the sizes that the step has, measured in the same run. The share of it that "
+        "is used is",
         "",
         "    2 x multiply-adds a token x tokens/s / rate",
         "",
@@ -129,8 +147,7 @@ def _training(result: Result) -> list[str]:
         ),
         "",
         f"That rate is of matrices that stay in the cache. One after the other, as a step meets them, the model's own are "
-        f"multiplied at {streamed['float32'] / 1e9:,.0f} and {streamed['bfloat16'] / 1e9:,.0f} GFLOP/s. Where the time of a "
-        "bfloat16 step goes (torch's profiler, a run of its own):",
+        f"multiplied at {streamed}. Where the time of a {faster} step goes (torch's profiler, a run of its own):",
         "",
         "| kind of operation | share of the time |",
         "| --- | --- |",
@@ -180,7 +197,7 @@ def _options(result: Result) -> list[str]:
         ),
         "",
         f"Speed alone, backbone `{sizes['big']}`, batch {sizes['big_batch']} x {sizes['big_length']} of "
-        f"{sizes['big_own_pieces']:,} different pieces, bfloat16 (upper half: {sizes['big_upper']} bottlenecks):",
+        f"{sizes['big_own_pieces']:,} different pieces, {sizes.get('big_precision', 'bfloat16')} (upper half: {sizes['big_upper']} bottlenecks):",
         "",
         "| option | tokens/s | over the default | peak memory over it |",
         "| --- | --- | --- | --- |",

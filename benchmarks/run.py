@@ -56,6 +56,7 @@ def run(name: str, options: Options) -> dict[str, Any]:
         "benchmark": name,
         **result,
         "quick": options.quick,
+        "bfloat16": options.bfloat16,
         "device": options.device,
         "provenance": provenance(options.threads, theirs),
     }
@@ -67,7 +68,12 @@ def options_of(given: argparse.Namespace) -> Options:
     if given.name in AGAINST_ADAPTERS and not given.without_adapters:
         # A quick run only looks whether it works: it downloads nothing.
         theirs = adapters_python(given.adapters_python, make=not given.quick, tell=tell)
+    bfloat16 = not given.without_bfloat16
+    if bfloat16 and not given.quick and not multiplies_bfloat16(given.device):
+        bfloat16 = False
+        tell("this processor multiplies float32 faster: contenders in bfloat16 are left out")
     return Options(
+        bfloat16=bfloat16,
         quick=given.quick,
         threads=given.threads,
         tell=tell,
@@ -78,6 +84,15 @@ def options_of(given: argparse.Namespace) -> Options:
         texts=tuple(given.text),
         seeds=given.seeds,
     )
+
+
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether it is worth measuring: without instructions for bfloat16 a contender takes a hundred times as long."""
+    import torch
+
+    from adapterkit.backbone.precision import faster_dtype
+
+    return faster_dtype(torch.device(device)) == torch.bfloat16
 
 
 def tell(text: str) -> None:
@@ -130,6 +145,11 @@ def _parser() -> argparse.ArgumentParser:
         "--adapters-python", type=Path, help="where the adapters library is installed"
     )
     parser.add_argument("--without-adapters", action="store_true", help="leave that library out")
+    parser.add_argument(
+        "--without-bfloat16",
+        action="store_true",
+        help="leave contenders in bfloat16 out, as where the processor has no instructions for it",
+    )
     return parser
 
 

@@ -13,8 +13,8 @@ TRAINING: tuple[Figure, ...] = (
         "",
     ),
     ("matrix_rate_share_fp32", "share of the machine's matrix rate, float32", ""),
-    ("ratio_mini", "`mini`: tokens/s over the plain autocast loop", "at least 2.5"),
-    ("memory_ratio_mini", "`mini`: peak memory over the plain autocast loop", ""),
+    ("ratio_mini", "`mini`: tokens/s over the plain loop", "at least 2.5"),
+    ("memory_ratio_mini", "`mini`: peak memory over the plain loop", ""),
 )
 TASK_TRAINING: tuple[Figure, ...] = (
     ("by_length_every", "every layer: tokens/s, by length over random batches", ""),

@@ -69,8 +69,8 @@ def contenders(options: Options, sizes: dict[str, int]) -> list[Contender]:
     """Who takes part."""
     spec = {**_spec(options, sizes), "kind": "quality"}
     there = [
-        Contender(FP32, OURS, spec),
-        Contender(BF16, OURS, {**spec, "precision": "bfloat16"}),
+        Contender(f"adapterkit {kind}", OURS, {**spec, "precision": kind})
+        for kind in options.dtypes
     ]
     if options.adapters is not None:
         for name, rate in (
@@ -88,9 +88,9 @@ def figures(losses: dict[str, list[float]]) -> dict[str, float | None]:
     means = {name: statistics.mean(values) for name, values in losses.items()}
     return {
         "loss_fp32": means[FP32],
-        "loss_bf16": means[BF16],
+        "loss_bf16": means.get(BF16),
         "loss_adapters": means.get(ADAPTERS),
         "loss_adapters_head_frozen": means.get(FROZEN),
         "loss_adapters_documented_rate": means.get(DOCUMENTED),
-        "bf16_over_fp32": means[BF16] / means[FP32] - 1,
+        "bf16_over_fp32": means[BF16] / means[FP32] - 1 if BF16 in means else None,
     }

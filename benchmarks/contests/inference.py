@@ -36,8 +36,8 @@ def measure(options: Options) -> dict[str, Any]:
 
 def overhead(records: dict[str, Record], dtype: str) -> Ratio | None:
     """Time of the stack over time of the bare backbone."""
-    stack, bare = records[f"stack {dtype}"], records[f"bare {dtype}"]
-    return ratio(stack.values("seconds"), bare.values("seconds"))
+    both = [records.get(f"{name} {dtype}") for name in ("stack", "bare")]
+    return ratio(*(one.values("seconds") if one else None for one in both))
 
 
 def contenders(options: Options, name: str, sizes: dict[str, int]) -> list[Contender]:
@@ -50,7 +50,7 @@ def contenders(options: Options, name: str, sizes: dict[str, int]) -> list[Conte
     }
     ours = [
         Contender(f"{stack} {dtype}", OURS, {**spec, "stack": stack, "dtype": dtype})
-        for dtype in DTYPES.values()
+        for dtype in options.dtypes
         for stack in ("bare", "stack")
     ]
     single = {**spec, "dtype": "float32"}

@@ -49,7 +49,7 @@ def measure(options: Options) -> dict[str, Any]:
     small = speed(options, {**spec, "batch": sizes["batch"], "length": sizes["length"]}, there)
     name, big = options.shape(), BIG_QUICK if options.quick else BIG_FULL
     big_there = contenders(SHAPES[name].layers)
-    spec = {**_spec(options, name), "precision": "bfloat16", "own_pieces": OWN_PIECES}
+    spec = {**_spec(options, name), "precision": options.dtypes[-1], "own_pieces": OWN_PIECES}
     large = speed(
         options,
         {**spec, "batch": big["big_batch"], "length": big["big_length"]},
@@ -68,6 +68,7 @@ def measure(options: Options) -> dict[str, Any]:
             **sizes,
             **big,
             "big": name,
+            "big_precision": options.dtypes[-1],
             "big_own_pieces": OWN_PIECES,
             "upper": SHAPES["mini"].layers // 2,
             "big_upper": SHAPES[name].layers // 2,

@@ -15,7 +15,8 @@ from benchmarks.shapes import SHAPES, folder_of
 
 OURS, THEIRS = "benchmarks.workers.ours_training", "benchmarks.workers.theirs"
 FP32, BF16, ADAPTERS = "adapterkit float32", "adapterkit bfloat16", "adapters"
-MINI, PLAIN = "mini: adapterkit", "mini: plain autocast loop"
+MINI = "mini: adapterkit"
+PLAIN, PLAIN_FP32 = "mini: plain autocast loop", "mini: plain loop in float32"
 MATRIX = "matrix rate"
 
 
@@ -49,20 +50,20 @@ def measure(options: Options) -> dict[str, Any]:
         tell=options.tell,
     )
     rates = records.pop(MATRIX)
-    best = {kind: rates.median(f"{kind}_rate") for kind in ("float32", "bfloat16")}
-    streamed = {kind: rates.median(f"{kind}_streamed") for kind in ("float32", "bfloat16")}
+    best = {kind: rates.median(f"{kind}_rate") for kind in options.dtypes}
+    streamed = {kind: rates.median(f"{kind}_streamed") for kind in options.dtypes}
     shares, of_streamed = (
         {
-            kind: cost.share_of_rate(shape, step, records[who].speed, of[kind])
-            for kind, who in (("float32", FP32), ("bfloat16", BF16))
+            kind: cost.share_of_rate(shape, step, records[f"adapterkit {kind}"].speed, rate)
+            for kind, rate in of.items()
         }
         for of in (best, streamed)
     )
     return {
         **ratios(records),
-        "matrix_rate_share": shares["bfloat16"],
+        "matrix_rate_share": shares.get("bfloat16"),
         "matrix_rate_share_fp32": shares["float32"],
-        "matrix_rate_share_streamed": of_streamed["bfloat16"],
+        "matrix_rate_share_streamed": of_streamed.get("bfloat16"),
         "matrix_rate_share_streamed_fp32": of_streamed["float32"],
         "matrix_rates": best,
         "matrix_rates_streamed": streamed,
@@ -76,12 +77,12 @@ def measure(options: Options) -> dict[str, Any]:
 
 
 def profile(options: Options, name: str, sizes: Sizes) -> dict[str, float]:
-    """Shares of the time of a bfloat16 step, by kind of operation."""
+    """Shares of the time of a step in the faster precision, by kind of operation."""
     spec = {
         "kind": "profile",
         "backbone": str(folder_of(name)),
         "device": options.device,
-        "precision": "bfloat16",
+        "precision": options.dtypes[-1],
         "batch": sizes.batch,
         "length": sizes.length,
     }
@@ -107,11 +108,14 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
         "length": sizes.mini_length,
         "precision": None,
     }
+    plain = PLAIN if options.bfloat16 else PLAIN_FP32
     there = [
-        Contender(FP32, OURS, {**spec, "precision": "float32"}),
-        Contender(BF16, OURS, {**spec, "precision": "bfloat16"}),
+        *(
+            Contender(f"adapterkit {kind}", OURS, {**spec, "precision": kind})
+            for kind in options.dtypes
+        ),
         Contender(MINI, OURS, small),
-        Contender(PLAIN, "benchmarks.workers.plain", small),
+        Contender(plain, "benchmarks.workers.plain", {**small, "autocast": options.bfloat16}),
         Contender(
             MATRIX,
             "benchmarks.workers.matrix",
@@ -120,6 +124,7 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
                 "sizes": cost.matrices(SHAPES[name], step),
                 "weights": cost.weights(SHAPES[name], step),
                 "repeats": 1 if options.quick else 5,
+                "dtypes": options.dtypes,
                 "device": options.device,
             },
         ),
@@ -131,14 +136,15 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
 
 def ratios(records: dict[str, Record]) -> dict[str, Any]:
     """Speeds and memory against each other; null where a contender is missing."""
+    plain = PLAIN if PLAIN in records else PLAIN_FP32
     speeds = {
         "ratio_bf16": speed_ratio(records, BF16, ADAPTERS),
         "ratio_fp32": speed_ratio(records, FP32, ADAPTERS),
-        "ratio_mini": speed_ratio(records, MINI, PLAIN),
+        "ratio_mini": speed_ratio(records, MINI, plain),
     }
     return {
         **keys(speeds),
         "memory_ratio": memory_ratio(records, BF16, ADAPTERS),
         "memory_ratio_fp32": memory_ratio(records, FP32, ADAPTERS),
-        "memory_ratio_mini": memory_ratio(records, MINI, PLAIN),
+        "memory_ratio_mini": memory_ratio(records, MINI, plain),
     }

@@ -50,7 +50,7 @@ def contenders(options: Options, name: str, sizes: dict[str, int]) -> list[Conte
         Contender(
             f"{stack} {dtype}", OURS, {**spec, "kind": "inference", "stack": stack, "dtype": dtype}
         )
-        for dtype in DTYPES.values()
+        for dtype in options.dtypes
         for stack in ("stack", "rows")
     ]
     if options.adapters is not None:

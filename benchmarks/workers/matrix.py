@@ -22,9 +22,11 @@ def rates(line: Line, spec: Message) -> None:
     def work(message: Message) -> Message:
         best = {
             name: max(_rate(size, name, spec["device"], repeats) for size in sizes)
-            for name in DTYPES
+            for name in spec["dtypes"]
         }
-        streams = {name: _streamed(spec["weights"], name, spec["device"]) for name in DTYPES}
+        streams = {
+            name: _streamed(spec["weights"], name, spec["device"]) for name in spec["dtypes"]
+        }
         return {f"{name}_rate": value for name, value in best.items()} | {
             f"{name}_streamed": value for name, value in streams.items()
         }

@@ -48,6 +48,18 @@ def test_without_the_adapters_library_what_needs_it_is_null(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_on_a_processor_without_bfloat16_all_is_float32() -> None:
+    without = ("--without-adapters", "--without-bfloat16")
+    found = result("language-training", *without)
+    assert not [name for name in found["contenders"] if "bfloat16" in name or "autocast" in name]
+    assert found["matrix_rate_share"] is found["ratio_bf16"] is None
+    assert 0 < found["matrix_rate_share_fp32"] < 1
+    assert found["ratio_mini"] > 0
+    assert result("inference", *without)["overhead_bf16"] is None
+    assert result("rows", *without)["rows_over_one_bf16"] is None
+
+
+@pytest.mark.slow
 def test_inference_compares_the_stack_with_the_bare_backbone() -> None:
     found = result("inference")
     wanted = {"overhead_fp32", "overhead_bf16", "bare_over_transformers", "lora_over_peft"}
@@ -121,4 +133,12 @@ def test_the_page_says_every_figure_of_its_record_and_none_else(tmp_path: Path) 
     assert "a processor, 2 threads, cpu; torch 2.13.0." in text
     first = (tmp_path / "benchmarks.svg").read_bytes()
     write_page(["--render", "--out", str(tmp_path)])
+    assert (tmp_path / "benchmarks.svg").read_bytes() == first
+    assert "no instructions for bfloat16" not in text
+    record["startup"]["bfloat16"] = False
+    write_json(tmp_path / "another.json", record)
+    write_page(["--render", "--out", str(tmp_path), "--name", "another"])
+    text = (tmp_path / "another.md").read_text()
+    assert "no instructions for bfloat16" in text
+    assert "(another.svg)" in text
     assert (tmp_path / "benchmarks.svg").read_bytes() == first
