@@ -30,7 +30,7 @@ GROUPS = {
     "unseen-by-mini": "unseen by the backbone's own training",
     "seen": "seen by the backbone",
     "source": "of the labels",
-    "dev": "of the dev set of languages",
+    "dev": "that choices are made on",
 }
 METRICS = {"accuracy": "accuracy", "span_f1": "span F1", "macro_f1": "macro F1"}
 
