@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHARED ?= ../shared/data
 
-.PHONY: setup demo test check slow shared results run starters bench golden clean
+.PHONY: setup demo test check slow shared results methods run starters bench golden clean
 
 setup: $(VENV)/.ready
 
@@ -43,6 +43,14 @@ results: setup
 	$(BIN)/adapterkit report $(REPORTED:%=runs/report/%.csv) --method own-blended --overlap docs/overlap.json \
 	  --markdown runs/report/results.md --out runs/report/results.html
 	cat recipes/results.md runs/report/results.md > docs/results.md
+
+# docs/methods.md: every method on a few dev languages.
+METHODS_ON := --only seed=0 --only language=hat,gle
+methods: setup
+	$(BIN)/adapterkit run recipes/pos-dev.toml --data $(SHARED) --out runs/choice --table methods $(METHODS_ON)
+	cp runs/choice/methods.csv docs/methods.csv
+	$(BIN)/adapterkit report runs/choice/methods.csv --rivals source-kept,no-language-adapter --markdown runs/choice/methods.md
+	cat recipes/methods.md runs/choice/methods.md > docs/methods.md
 
 # A grid of recipes/: make run RECIPE=pos-dev. Start it twice to use two processes.
 RECIPE ?= pos-dev
