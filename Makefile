@@ -44,7 +44,7 @@ results: setup
 	  --markdown runs/report/results.md --out runs/report/results.html
 	cat recipes/results.md runs/report/results.md > docs/results.md
 
-# docs/methods.md: every method on a few dev languages.
+# docs/methods.md: every method on two dev languages.
 METHODS_ON := --only seed=0 --only language=hat,gle
 methods: setup
 	$(BIN)/adapterkit run recipes/pos-dev.toml --data $(SHARED) --out runs/choice --table methods $(METHODS_ON)
@@ -62,11 +62,13 @@ starters: setup
 	$(BIN)/python recipes/starters.py --data $(SHARED) --out adapterkit/mini/starters
 
 # All benchmarks, side by side: docs/benchmarks.json, the page and the plot. Takes an hour or two on two cores.
+# Another machine's, beside them: make bench BENCH_NAME=benchmarks-float32
+BENCH_NAME ?= benchmarks
 WELSH := $(wildcard $(SHARED)/text/cym.txt.gz)
 DEV := $(wildcard $(SHARED)/text/afr.txt.gz $(SHARED)/text/hat.txt.gz)
 bench: setup
-	$(BIN)/python benchmarks/page.py --without language-options -- $(if $(WELSH),--text $(WELSH) --seeds 3)
-	$(BIN)/python benchmarks/page.py --only language-options -- $(if $(DEV),--text $(DEV) --seeds 2)
+	$(BIN)/python benchmarks/page.py --name $(BENCH_NAME) --without language-options -- $(if $(WELSH),--text $(WELSH) --seeds 3)
+	$(BIN)/python benchmarks/page.py --name $(BENCH_NAME) --only language-options -- $(if $(DEV),--text $(DEV) --seeds 2)
 
 clean:
 	rm -rf .venv .venv-* build dist demo-out

@@ -64,6 +64,14 @@ def speed_ratio(records: Mapping[str, Record], above: str, below: str) -> Ratio 
     return ratio(*speeds)
 
 
+def time_ratio(records: Mapping[str, Record], above: str, below: str) -> Ratio | None:
+    """How many times the seconds of ``below`` those of ``above`` are."""
+    times = [
+        records[name].values("seconds") if name in records else None for name in (above, below)
+    ]
+    return ratio(*times)
+
+
 def memory_ratio(records: Mapping[str, Record], above: str, below: str) -> float | None:
     """Peak memory of one process over another's."""
     if above not in records or below not in records:

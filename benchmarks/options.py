@@ -51,8 +51,13 @@ class Options:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """Precisions that contenders run in."""
+        """Precisions that contenders run in, the fastest last."""
         return ("float32", "bfloat16") if self.bfloat16 else ("float32",)
+
+    @property
+    def chosen(self) -> str | None:
+        """Precision of contenders that choose it by themselves, as the product does: None, or what is left."""
+        return None if self.bfloat16 else "float32"
 
     def shape(self, full: str = "xlmr") -> str:
         """Name of the backbone's shape, which in a full run is ``full``."""

@@ -86,7 +86,7 @@ def page(results: dict[str, Result], plot: str = "benchmarks.svg") -> str:
     out = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` from `{Path(plot).stem}.json`. All contenders of a benchmark take turns in one run, each in a",
+        f"Written by `benchmarks/page.py` from `{Path(plot).stem}.json`. All contenders of a benchmark take turns in one run, each in a",
         "process of its own that is idle while another runs; figures are medians over rounds and ratios of medians, with the",
         "lowest and highest ratio of a round beside them. Backbones of real shape have random weights. Peak memory is the most",
         "that the whole process ever held.",
@@ -105,13 +105,14 @@ def _left_out(results: dict[str, Result]) -> list[str]:
         return []
     return [
         "",
-        "**This processor has no instructions for bfloat16**: contenders in it are left out, and figures about them not measured.",
+        "**Contenders in bfloat16 were left out** (a processor without instructions for it takes a hundred times as long), and "
+        "figures about them are not measured.",
     ]
 
 
 def _training(result: Result) -> list[str]:
     sizes = result["sizes"]
-    kinds = sorted(result["matrix_rates"], reverse=True)
+    kinds = [kind for kind in ("float32", "bfloat16") if kind in result["matrix_rates"]]
     rates, streamed = (
         " and ".join(f"{result[key][kind] / 1e9:,.0f} GFLOP/s in {kind}" for kind in kinds)
         for key in ("matrix_rates", "matrix_rates_streamed")

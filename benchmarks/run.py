@@ -68,10 +68,9 @@ def options_of(given: argparse.Namespace) -> Options:
     if given.name in AGAINST_ADAPTERS and not given.without_adapters:
         # A quick run only looks whether it works: it downloads nothing.
         theirs = adapters_python(given.adapters_python, make=not given.quick, tell=tell)
-    bfloat16 = not given.without_bfloat16
-    if bfloat16 and not given.quick and not multiplies_bfloat16(given.device):
-        bfloat16 = False
-        tell("this processor multiplies float32 faster: contenders in bfloat16 are left out")
+    bfloat16 = not given.without_bfloat16 and (given.quick or has_bfloat16(given.device))
+    if not bfloat16:
+        tell("contenders in bfloat16 are left out")
     return Options(
         bfloat16=bfloat16,
         quick=given.quick,
@@ -86,13 +85,13 @@ def options_of(given: argparse.Namespace) -> Options:
     )
 
 
-def multiplies_bfloat16(device: str) -> bool:
+def has_bfloat16(device: str) -> bool:
     """Whether it is worth measuring: without instructions for bfloat16 a contender takes a hundred times as long."""
     import torch
 
-    from adapterkit.backbone.precision import faster_dtype
+    from adapterkit.backbone.precision import multiplies_bfloat16
 
-    return faster_dtype(torch.device(device)) == torch.bfloat16
+    return multiplies_bfloat16(torch.device(device))
 
 
 def tell(text: str) -> None:

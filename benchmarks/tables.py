@@ -13,6 +13,11 @@ TRAINING: tuple[Figure, ...] = (
         "",
     ),
     ("matrix_rate_share_fp32", "share of the machine's matrix rate, float32", ""),
+    (
+        "matrix_rate_share_streamed_fp32",
+        "share of the rate at which the model's own matrices are multiplied in turn, float32",
+        "",
+    ),
     ("ratio_mini", "`mini`: tokens/s over the plain loop", "at least 2.5"),
     ("memory_ratio_mini", "`mini`: peak memory over the plain loop", ""),
 )

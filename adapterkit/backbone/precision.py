@@ -87,14 +87,18 @@ def plain_attention(
 
 
 def faster_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where ``device`` multiplies it clearly faster, else float32: a measurement of some milliseconds.
+    """bfloat16 where ``device`` multiplies it clearly faster, else float32: a measurement of some milliseconds."""
+    faster = multiplies_bfloat16(device) and _gain(device, size=768) > 1.5
+    return torch.bfloat16 if faster else torch.float32
 
-    Small matrices come first: processors without instructions for bfloat16 multiply it up to a hundred times
-    slower than float32, and would take half a minute over those that tell the others apart.
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether ``device`` has instructions for bfloat16: a measurement on small matrices.
+
+    Processors without them multiply it up to a hundred times slower than float32, and would take half a minute over
+    the matrices by which `faster_dtype` tells the others apart.
     """
-    if _gain(device, size=128) < 0.1:
-        return torch.float32
-    return torch.bfloat16 if _gain(device, size=768) > 1.5 else torch.float32
+    return _gain(device, size=128) >= 0.1
 
 
 def _gain(device: torch.device, size: int) -> float:

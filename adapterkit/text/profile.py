@@ -26,7 +26,9 @@ SECOND_SCRIPT = 0.1
 HIGH_FERTILITY = 3.0
 MANY_SPLIT = 0.2
 
-_NARROW = "the adapter will be narrow (reduction factor 16), unless it starts from another (--init)"
+_NARROW = (
+    "by default the adapter is narrow (reduction factor 16), unless it starts from another (--init)"
+)
 _LINES_AT_ONCE = 1000
 _CHARACTERS_AT_ONCE = 1_000_000
 

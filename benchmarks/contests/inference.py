@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.contest import Contender, contest
-from benchmarks.figures import Ratio, Record, keys, ratio, speed_ratio, table
+from benchmarks.figures import keys, speed_ratio, table, time_ratio
 from benchmarks.options import Options
 from benchmarks.shapes import folder_of
 
@@ -23,7 +23,10 @@ def measure(options: Options) -> dict[str, Any]:
         threads=options.threads,
         tell=options.tell,
     )
-    found = {f"overhead_{short}": overhead(records, dtype) for short, dtype in DTYPES.items()}
+    found = {
+        f"overhead_{short}": time_ratio(records, f"stack {dtype}", f"bare {dtype}")
+        for short, dtype in DTYPES.items()
+    }
     found["bare_over_transformers"] = speed_ratio(records, "bare float32", "transformers float32")
     found["lora_over_peft"] = speed_ratio(records, "lora float32", "peft lora float32")
     return {
@@ -32,12 +35,6 @@ def measure(options: Options) -> dict[str, Any]:
         "rounds": rounds,
         "sizes": {"backbone": name, **sizes},
     }
-
-
-def overhead(records: dict[str, Record], dtype: str) -> Ratio | None:
-    """Time of the stack over time of the bare backbone."""
-    both = [records.get(f"{name} {dtype}") for name in ("stack", "bare")]
-    return ratio(*(one.values("seconds") if one else None for one in both))
 
 
 def contenders(options: Options, name: str, sizes: dict[str, int]) -> list[Contender]:

@@ -45,7 +45,7 @@ def measure(options: Options) -> dict[str, Any]:
     sizes = QUICK if options.quick else FULL
     losses, own = quality(options, sizes)
     there = contenders(SHAPES["mini"].layers)
-    spec = {**_spec(options, "mini"), "precision": None, "own_pieces": round(own)}
+    spec = {**_spec(options, "mini"), "precision": options.chosen, "own_pieces": round(own)}
     small = speed(options, {**spec, "batch": sizes["batch"], "length": sizes["length"]}, there)
     name, big = options.shape(), BIG_QUICK if options.quick else BIG_FULL
     big_there = contenders(SHAPES[name].layers)
@@ -103,7 +103,7 @@ def quality(options: Options, sizes: dict[str, int]) -> tuple[Losses, float]:
             **sizes,
             "kind": "quality",
             "learning_rate": LEARNING_RATE,
-            "precision": None,
+            "precision": options.chosen,
             "text": str(text.resolve()) if text else None,
         }
         for seed in range(options.seeds):

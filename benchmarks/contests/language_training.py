@@ -15,6 +15,7 @@ from benchmarks.shapes import SHAPES, folder_of
 
 OURS, THEIRS = "benchmarks.workers.ours_training", "benchmarks.workers.theirs"
 FP32, BF16, ADAPTERS = "adapterkit float32", "adapterkit bfloat16", "adapters"
+OURS_IN = {"float32": FP32, "bfloat16": BF16}
 MINI = "mini: adapterkit"
 PLAIN, PLAIN_FP32 = "mini: plain autocast loop", "mini: plain loop in float32"
 MATRIX = "matrix rate"
@@ -54,7 +55,7 @@ def measure(options: Options) -> dict[str, Any]:
     streamed = {kind: rates.median(f"{kind}_streamed") for kind in options.dtypes}
     shares, of_streamed = (
         {
-            kind: cost.share_of_rate(shape, step, records[f"adapterkit {kind}"].speed, rate)
+            kind: cost.share_of_rate(shape, step, records[OURS_IN[kind]].speed, rate)
             for kind, rate in of.items()
         }
         for of in (best, streamed)
@@ -106,14 +107,11 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
         "backbone": str(folder_of("mini")),
         "batch": sizes.mini_batch,
         "length": sizes.mini_length,
-        "precision": None,
+        "precision": options.chosen,
     }
     plain = PLAIN if options.bfloat16 else PLAIN_FP32
     there = [
-        *(
-            Contender(f"adapterkit {kind}", OURS, {**spec, "precision": kind})
-            for kind in options.dtypes
-        ),
+        *(Contender(OURS_IN[kind], OURS, {**spec, "precision": kind}) for kind in options.dtypes),
         Contender(MINI, OURS, small),
         Contender(plain, "benchmarks.workers.plain", {**small, "autocast": options.bfloat16}),
         Contender(

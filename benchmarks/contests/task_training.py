@@ -70,7 +70,7 @@ def contenders(options: Options, sizes: dict[str, int]) -> list[Contender]:
         "kind": "training",
         "backbone": str(folder_of("mini")),
         "device": options.device,
-        "precision": None,
+        "precision": options.chosen,
         "seed": 0,
     }
     return [

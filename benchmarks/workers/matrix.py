@@ -1,4 +1,4 @@
-"""The machine's own rate: products of the sizes that a training step really has, in float32 and bfloat16."""
+"""The machine's own rate: products of the sizes that a training step really has, in each precision asked for."""
 
 import time
 

@@ -82,7 +82,7 @@ class Adapted(nn.Module):
 
 
 def training(line: Line, spec: Message) -> None:
-    """A loop over float32 weights, with bf16 autocast where the processor is good at it, and fused AdamW."""
+    """A loop over float32 weights, with bf16 autocast if asked for, and fused AdamW."""
     prepare()
     torch.manual_seed(0)
     model = Adapted(spec["backbone"], factor=2).to(spec["device"])

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from adapterkit.files import write_json
+from adapterkit.files import read_json, write_json
+from benchmarks import run as command
 from benchmarks.contest import ROOT
+from benchmarks.contests import language_training
+from benchmarks.cost import step_of
 from benchmarks.page import main as write_page
+from benchmarks.page import page
 from benchmarks.run import BENCHMARKS
+from benchmarks.shapes import SHAPES
 
 SCRIPT = ROOT / "benchmarks" / "run.py"
 
@@ -45,6 +50,36 @@ def test_without_the_adapters_library_what_needs_it_is_null(tmp_path: Path) -> N
     speeds = {name: one["tokens_per_second"] for name, one in found["contenders"].items()}
     assert len(speeds) == 4
     assert all(speed > 0 for speed in speeds.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "there", "expected"),
+    [
+        ([], True, True),
+        ([], False, False),
+        (["--quick"], False, True),
+        (["--without-bfloat16"], True, False),
+        (["--quick", "--without-bfloat16"], True, False),
+    ],
+)
+def test_contenders_in_bfloat16_run_where_the_processor_has_it_and_in_quick_runs(
+    arguments: list[str], there: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "has_bfloat16", lambda device: there)
+    given = command._parser().parse_args(["inference", *arguments])
+    options = command.options_of(given)
+    assert options.bfloat16 == expected
+    sizes = language_training.QUICK
+    step = step_of(SHAPES["tiny"], batch=2, length=16, masking=0.15, factor=2)
+    specs = [one.spec for one in language_training.contenders(options, "tiny", sizes, step)]
+    asked = {spec.get("precision", "float32") for spec in specs}
+    assert asked == ({None, "bfloat16", "float32"} if expected else {"float32"})
+
+
+@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-float32"])
+def test_the_pages_in_docs_are_those_of_their_records(name: str) -> None:
+    record = read_json(ROOT / "docs" / f"{name}.json")
+    assert (ROOT / "docs" / f"{name}.md").read_text() == page(record, f"{name}.svg")
 
 
 @pytest.mark.slow
@@ -134,11 +169,11 @@ def test_the_page_says_every_figure_of_its_record_and_none_else(tmp_path: Path) 
     first = (tmp_path / "benchmarks.svg").read_bytes()
     write_page(["--render", "--out", str(tmp_path)])
     assert (tmp_path / "benchmarks.svg").read_bytes() == first
-    assert "no instructions for bfloat16" not in text
+    assert "bfloat16 were left out" not in text
     record["startup"]["bfloat16"] = False
     write_json(tmp_path / "another.json", record)
     write_page(["--render", "--out", str(tmp_path), "--name", "another"])
     text = (tmp_path / "another.md").read_text()
-    assert "no instructions for bfloat16" in text
+    assert "bfloat16 were left out" in text
     assert "(another.svg)" in text
     assert (tmp_path / "benchmarks.svg").read_bytes() == first
