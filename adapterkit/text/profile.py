@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from adapterkit.settings import SMALL_CORPUS_BYTES
 from adapterkit.text.lines import Counts
 from adapterkit.text.scripts import UNSPACED, count_scripts, writing_systems
 from adapterkit.text.words import is_word, split_words
@@ -17,7 +18,7 @@ Span = tuple[int, int]
 # Token ids and their character spans for each line, without special tokens.
 Pieces = Callable[[Sequence[str]], list[tuple[list[int], list[Span]]]]
 
-LITTLE_TEXT = 1_000_000  # bytes
+LITTLE_TEXT = SMALL_CORPUS_BYTES
 TOO_LITTLE_TEXT = 100_000  # bytes
 UNREADABLE = 0.01
 MANY_DUPLICATES = 0.2
