@@ -16,8 +16,7 @@ from benchmarks.shapes import SHAPES, folder_of
 OURS, THEIRS = "benchmarks.workers.ours_training", "benchmarks.workers.theirs"
 FP32, BF16, ADAPTERS = "adapterkit float32", "adapterkit bfloat16", "adapters"
 OURS_IN = {"float32": FP32, "bfloat16": BF16}
-MINI = "mini: adapterkit"
-PLAIN, PLAIN_FP32 = "mini: plain autocast loop", "mini: plain loop in float32"
+MINI, PLAIN = "mini: adapterkit", "mini: plain loop"
 MATRIX = "matrix rate"
 
 
@@ -109,11 +108,10 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
         "length": sizes.mini_length,
         "precision": options.chosen,
     }
-    plain = PLAIN if options.bfloat16 else PLAIN_FP32
     there = [
         *(Contender(OURS_IN[kind], OURS, {**spec, "precision": kind}) for kind in options.dtypes),
         Contender(MINI, OURS, small),
-        Contender(plain, "benchmarks.workers.plain", {**small, "autocast": options.bfloat16}),
+        Contender(PLAIN, "benchmarks.workers.plain", {**small, "autocast": options.bfloat16}),
         Contender(
             MATRIX,
             "benchmarks.workers.matrix",
@@ -134,15 +132,14 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
 
 def ratios(records: dict[str, Record]) -> dict[str, Any]:
     """Speeds and memory against each other; null where a contender is missing."""
-    plain = PLAIN if PLAIN in records else PLAIN_FP32
     speeds = {
         "ratio_bf16": speed_ratio(records, BF16, ADAPTERS),
         "ratio_fp32": speed_ratio(records, FP32, ADAPTERS),
-        "ratio_mini": speed_ratio(records, MINI, plain),
+        "ratio_mini": speed_ratio(records, MINI, PLAIN),
     }
     return {
         **keys(speeds),
         "memory_ratio": memory_ratio(records, BF16, ADAPTERS),
         "memory_ratio_fp32": memory_ratio(records, FP32, ADAPTERS),
-        "memory_ratio_mini": memory_ratio(records, MINI, plain),
+        "memory_ratio_mini": memory_ratio(records, MINI, PLAIN),
     }
