@@ -188,7 +188,8 @@ class Bench:
 
     def continued(self, method: Method) -> Node:
         """The whole backbone, pre-trained further on the target's text."""
-        config = LanguageConfig(**{**self.recipe.continued, "seed": self.seed, "keep_start": 0})
+        chosen = {**self.recipe.continued, **method.language_adapter}
+        config = LanguageConfig(**{**chosen, "seed": self.seed, "keep_start": 0})
         settings = {
             **self._common(),
             "language": self.target,

@@ -67,7 +67,8 @@ class Method:
     Attributes:
         name: What the table calls it.
         like: The built-in method.
-        language_adapter: Settings that differ from the recipe's ``[language_adapter]``.
+        language_adapter: Settings that differ from the recipe's ``[language_adapter]``, or from its
+            ``[continued]`` where the backbone itself is trained on the target's text.
         task_adapter: Likewise.
         megabytes: Only so much of the target's text.
         labels: Labelled sentences of the target (few-shot).

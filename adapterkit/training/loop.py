@@ -4,6 +4,7 @@ What is trained comes in as a `Problem`; language and task training differ only 
 and started again with the same settings, a run by steps ends with the same bytes.
 """
 
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.precision import faster_dtype
+from adapterkit.backbone.precision import faster_dtype, multiplies_bfloat16
 from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
 from adapterkit.settings import LanguageConfig, Precision, TaskConfig
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
 from adapterkit.training.embedding_rows import ROWS
 from adapterkit.training.progress import Reporter
+
+logger = logging.getLogger("adapterkit")
 
 
 class Problem(Protocol):
@@ -265,10 +268,16 @@ def choose_precision(
 ) -> Precision:
     """``asked``, or what this machine multiplies clearly faster, by a measurement of some milliseconds.
 
-    The answer is kept in the checkpoint, so a resumed run does not ask again.
+    The answer is kept in the checkpoint, so a resumed run does not ask again. bfloat16 asked for, or kept by another
+    machine, where the processor has no instructions for it, is taken with a warning.
     """
     if weights != torch.float32:
         return "bfloat16" if weights == torch.bfloat16 else "float32"
+    if asked == "bfloat16" and not multiplies_bfloat16(device):
+        logger.warning(
+            "bfloat16, as asked for or as the checkpoint has it, is up to a hundred times slower than float32 on this "
+            "processor; where it was not asked for, start over with --fresh or go on where the run began"
+        )
     if asked is not None:
         return asked
     return "bfloat16" if faster_dtype(device) == torch.bfloat16 else "float32"

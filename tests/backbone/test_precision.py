@@ -14,6 +14,7 @@ from adapterkit.config import BottleneckConfig
 from adapterkit.data.batches import Batch
 from adapterkit.model import AdaptedModel
 from adapterkit.tensorfile import read_cast, read_tensors, write_tensors
+from adapterkit.training.loop import choose_precision
 from tests.tiny import TYPES, make_backbone
 
 IDS = torch.tensor([[0, 11, 12, 30, 44, 2], [0, 14, 40, 2, 1, 1]])
@@ -114,6 +115,24 @@ def test_a_processor_without_bfloat16_multiplies_no_large_matrices_in_it(
     monkeypatch.setattr(precision, "_matrix_seconds", seconds)
     assert precision.faster_dtype(torch.device("cpu")) == torch.float32
     assert asked == [128, 128]
+
+
+def test_bfloat16_that_is_asked_of_a_processor_without_it_is_taken_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cpu = torch.device("cpu")
+    for narrow, warned in ((1.0, False), (40.0, True)):
+        seconds = {torch.float32: 1.0, torch.bfloat16: narrow}
+        monkeypatch.setattr(
+            precision, "_matrix_seconds", lambda device, kind, size, s=seconds: s[kind]
+        )
+        caplog.clear()
+        assert choose_precision(cpu, "bfloat16", torch.float32) == "bfloat16"
+        assert ("--fresh" in caplog.text) == warned
+        caplog.clear()
+        assert choose_precision(cpu, "float32", torch.float32) == "float32"
+        assert choose_precision(cpu, None, torch.bfloat16) == "bfloat16", "loaded so already"
+        assert not caplog.text
 
 
 def test_plain_attention_is_torchs_with_masks_and_shared_keys() -> None:

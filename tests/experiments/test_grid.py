@@ -210,6 +210,25 @@ def test_full_fine_tuning_spans_rates_and_epochs(tmp_path: Path, data: DataFolde
     assert (cell.facts["learning_rate"], cell.facts["epochs"]) == (0.5, 2)
 
 
+def test_a_method_may_change_how_the_backbone_is_pre_trained_further(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    fast = (
+        "[text]",
+        "[full_fine_tuning]\nlearning_rate = 1e-4\nepochs = 1\n"
+        "[continued]\nsteps = 5\nlearning_rate = 1e-4\n"
+        '[methods.fast]\nlike = "full-fine-tuning-continued"\n'
+        "language_adapter = { learning_rate = 1e-2 }\n[text]",
+    )
+    cells = cells_of(tmp_path, data, only("full-fine-tuning-continued", "fast"), ONE, CYM, fast)
+    configs = {
+        cell.facts["method"]: cell.node.needs["language"].settings["config"] for cell in cells
+    }
+    rates = {name: config["learning_rate"] for name, config in configs.items()}
+    assert rates == {"full-fine-tuning-continued": 1e-4, "fast": 1e-2}
+    assert {config["steps"] for config in configs.values()} == {5}
+
+
 def test_an_adapter_that_is_there_is_taken(tmp_path: Path, data: DataFolder) -> None:
     given = ("[text]", '[adapters.mini]\neng = "mini:eng"\n[text]')
     node = plan(tmp_path, data, "source-kept", given)
