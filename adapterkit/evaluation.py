@@ -147,7 +147,7 @@ def compare(
 
     Args:
         backbone: The backbone.
-        stack: Own language adapter first, task adapter last.
+        stack: Own language adapter (or an average of several) first, task adapter last.
         task: The examples, in the target language.
         source: The language adapter that the task adapter was trained over.
         split: ``test`` or ``dev``.
@@ -163,8 +163,8 @@ def compare(
         raise ConfigError(
             f"{stack!r}: a comparison needs a language adapter and a task adapter on it"
         )
-    rest = stack.adapters[1:]
-    stacks = {"own": stack, "source": Stack(source, *rest), "none": Stack(stack.adapters[-1])}
+    rest = stack.parts[1:]
+    stacks = {"own": stack, "source": Stack(source, *rest), "none": Stack(stack.parts[-1])}
     return {
         name: evaluation(AdaptedModel(backbone, made), task, split=split, seed=seed)
         for name, made in stacks.items()

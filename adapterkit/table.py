@@ -139,7 +139,8 @@ def read_table(path: str | Path) -> list[Row]:
 def read_tables(paths: Sequence[Path]) -> tuple[list[Row], Path]:
     """Read several tables as one: the rows, and the folder that their predictions are named relative to.
 
-    A cell that stands in several tables (they share a folder, or one is a copy) counts once.
+    A cell that stands in several tables (they share a folder, or one is a copy) counts once; under two methods' names,
+    which come to the same in a recipe, it counts for each.
 
     Raises:
         ConfigError: As `read_table`; if there are none; if predictions lie outside a table's folder.
@@ -157,7 +158,7 @@ def read_tables(paths: Sequence[Path]) -> tuple[list[Row], Path]:
                     raise ConfigError(f"{path}: predictions {row.predictions!r} are not beside it")
                 place = (parent / place).relative_to(folder)
                 row = replace(row, predictions=place.as_posix())
-            rows.setdefault(row.cell or (path, number), row)
+            rows.setdefault((row.cell, row.method) if row.cell else (path, number), row)
     return list(rows.values()), folder
 
 

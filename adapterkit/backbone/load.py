@@ -21,6 +21,7 @@ from adapterkit.backbone.precision import (
     plain_attention,
     with_plain_attention,
 )
+from adapterkit.backbone.words import word_pieces
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder
@@ -148,27 +149,15 @@ class Backbone:
 
     def token_ids(self, lines: Sequence[str]) -> list[list[int]]:
         """Token ids of each line, without special tokens."""
+        if not lines:
+            return []
         encoded = self.tokenizer(list(lines), add_special_tokens=False, verbose=False)
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
     def word_pieces(self, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Token ids of each word of each sentence; a word that vanishes becomes one UNK."""
-        return [list(self._words(sentence)) for sentence in sentences]
-
-    def _words(self, sentence: Sequence[str]) -> Iterator[list[int]]:
-        if not sentence:
-            return
-        encoded = self.tokenizer(
-            list(sentence), is_split_into_words=True, add_special_tokens=False, verbose=False
-        )
-        words: list[list[int]] = [[] for _ in sentence]
-        for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
-            if word is not None:
-                words[word].append(token)
-        missing = self.tokenizer.unk_token_id
-        for word_tokens in words:
-            yield word_tokens or [missing if missing is not None else self.tokenizer.pad_token_id]
+        return word_pieces(self.tokenizer, sentences)
 
     def require_trained_head(self) -> None:
         """Refuse masked language modelling through a head that was never trained.

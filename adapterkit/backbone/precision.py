@@ -4,6 +4,7 @@ Needs no transformers: `load`, its door, puts `plain_attention` into its table o
 """
 
 import copy
+import logging
 import sys
 import time
 from typing import Any
@@ -12,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from adapterkit.nn.twin import twin
+from adapterkit.settings import Precision
 
 PLAIN = "adapterkit_plain"
+logger = logging.getLogger("adapterkit")
 
 
 def in_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -84,6 +87,26 @@ def plain_attention(
         products = products + attention_mask[..., : key.shape[-2]]
     mixed = torch.matmul(torch.softmax(products, dim=-1), value)
     return mixed.transpose(1, 2).contiguous(), None
+
+
+def choose_precision(
+    device: torch.device, asked: Precision | None, weights: torch.dtype
+) -> Precision:
+    """``asked``, or what this machine multiplies clearly faster, by a measurement of some milliseconds.
+
+    The answer is kept in the checkpoint, so a resumed run does not ask again. bfloat16 asked for, or kept by another
+    machine, where the processor has no instructions for it, is taken with a warning.
+    """
+    if weights != torch.float32:
+        return "bfloat16" if weights == torch.bfloat16 else "float32"
+    if asked == "bfloat16" and not multiplies_bfloat16(device):
+        logger.warning(
+            "bfloat16, as asked for or as the checkpoint has it, is up to a hundred times slower than float32 on this "
+            "processor; where it was not asked for, start over with --fresh or go on where the run began"
+        )
+    if asked is not None:
+        return asked
+    return "bfloat16" if faster_dtype(device) == torch.bfloat16 else "float32"
 
 
 def faster_dtype(device: torch.device) -> torch.dtype:

@@ -7,14 +7,14 @@ the data set's id. So another version of a file is another cell.
 import gzip
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from adapterkit.data.corpus import Corpus
 from adapterkit.data.labelled import read_labelled, read_tagged
-from adapterkit.data.lines import format_of, read_lines
+from adapterkit.data.lines import format_of
 from adapterkit.data.tables import JSON_LINES, TABLES, read_rows
 from adapterkit.errors import ConfigError
 from adapterkit.experiments.recipe import Labelled, RawText
@@ -95,7 +95,8 @@ class DataFolder:
         paths = [self._path(one) for one in references]
         if megabytes is None:
             return Corpus.from_files(paths, language=language)
-        return Corpus.from_lines(_sample(paths, megabytes), language=language)
+        whole = Corpus.from_files(paths, language=language)
+        return Corpus.from_lines(_sample(list(whole.sources), megabytes), language=language)
 
     def examples(
         self, task: Labelled, language: str, reference: Reference, split: str
@@ -115,7 +116,8 @@ class DataFolder:
         # Two columns have no names, and CoNLL-U's own is the reader's default.
         named = column if task.column or format_of(self._path(reference)) in JSON_LINES else None
         path = self._path(reference)
-        return tuple(read_tagged(path, column=named, language=language))
+        found = read_tagged(path, column=named, language=_filter(path, task, language))
+        return _noted(tuple(found), language)
 
     def _texts(
         self, task: Labelled, language: str, reference: Reference, split: str
@@ -123,9 +125,9 @@ class DataFolder:
         column, text = task.column or "label", task.text or "text"
         if "dataset" not in reference:
             path = self._path(reference)
-            return tuple(
-                read_labelled(path, text_column=text, label_column=column, language=language)
-            )
+            only = _filter(path, task, language)
+            found = read_labelled(path, text_column=text, label_column=column, language=only)
+            return _noted(tuple(found), language)
         splits = {split: reference["split"]}
         whole = Classification.from_dataset(
             reference["dataset"], column=column, text=text, splits=splits
@@ -172,9 +174,25 @@ def _is_shared(pattern: str) -> bool:
     return "{language}" not in pattern and "{name}" not in pattern
 
 
+def _filter(path: Path, task: Labelled, language: str) -> str | None:
+    """By which ``lang`` a file's rows are taken; None where it is one language's own and its rows do not say it."""
+    if not _is_table(path) or _is_shared(task.files):
+        return language
+    return language if language in _languages(path) else None
+
+
+def _noted(examples: tuple[Any, ...], language: str) -> tuple[Any, ...]:
+    """The examples, those without a language being of this one."""
+    return tuple(one if one.language else replace(one, language=language) for one in examples)
+
+
+def _is_table(path: Path) -> bool:
+    return format_of(path) in {*JSON_LINES, *TABLES}
+
+
 @cache
 def _languages(path: Path) -> frozenset[str]:
-    if format_of(path) not in {*JSON_LINES, *TABLES}:
+    if not _is_table(path):
         return frozenset()
     return frozenset(str(row.values.get("lang", "")) for row in read_rows(path))
 
@@ -187,8 +205,7 @@ def _unpacked(path: Path) -> int:
         return sum(map(len, file))
 
 
-def _sample(paths: list[Path], megabytes: float) -> list[str]:
-    lines = [line for path in paths for _, line in read_lines(path)]
+def _sample(lines: list[str], megabytes: float) -> list[str]:
     random.Random(0).shuffle(lines)
     return list(_until(lines, megabytes * 1e6))
 

@@ -231,7 +231,14 @@ def _mixed(bench: Bench, method: Method, how: str, of: tuple[str, ...]) -> Plan:
         role: bench.named_adapter(code, method) for role, code in zip(roles, codes, strict=True)
     }
     weights = list(method.weights) or [1 / len(codes)] * len(codes)
-    own = tuple(role for role, code in zip(roles, codes, strict=True) if code == bench.target)
+    trained = [
+        node.kind != "given" for node in parts.values()
+    ]  # what is there already costs nothing here
+    own = tuple(
+        role
+        for role, code, counts in zip(roles, codes, trained, strict=True)
+        if counts and code == bench.target
+    )
     layer = {"how": how, "of": roles, "weights": weights}
     return Plan(bench.task(method), parts, (layer,), own)
 

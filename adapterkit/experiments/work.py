@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.average import Average
 from adapterkit.composition.base import Composition
@@ -25,7 +26,6 @@ from adapterkit.settings import LanguageConfig, TaskConfig, from_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
 from adapterkit.training.language import train_language, versions
-from adapterkit.training.loop import choose_precision
 from adapterkit.training.task import train_task
 
 

@@ -32,6 +32,7 @@ class Progress:
         losses: Step and mean training loss since the look before.
         waited: Looks since the best one.
         starts: The step at which each sitting began.
+        recent: Sum of the training losses since the last look.
     """
 
     step: int = 0
@@ -43,6 +44,7 @@ class Progress:
     losses: list[tuple[int, float]] = field(default_factory=list)
     waited: int = 0
     starts: list[int] = field(default_factory=list)
+    recent: float = 0.0
 
 
 @dataclass

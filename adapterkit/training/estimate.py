@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
@@ -13,7 +14,6 @@ from adapterkit.data.blocks import Blocks
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig
 from adapterkit.training.language import block_length, steps_for, vocabulary_of
-from adapterkit.training.loop import choose_precision
 
 _TIMED = 2
 

@@ -135,7 +135,8 @@ def fine_tune(
             "tensors": shapes(trained),
         }
         with reporter("whole backbone", f"{judge.split} {task.main_metric}", progress) as report:
-            run = train(problem, settings_of(config), work=work, same=same, report=report)
+            settings = settings_of(config, start_counts=False)
+            run = train(problem, settings, work=work, same=same, report=report)
         provenance = {
             "task": task.column,
             "config": as_record(config),

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
@@ -28,7 +29,7 @@ from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.checkpoint import kept
 from adapterkit.training.language import run_record, shapes, surroundings, versions, work_folder
-from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.training.task import (
     Source,
@@ -120,7 +121,8 @@ def train_fusion(
         with reporter(
             f"fusion {folder.name}", f"{judge.split} {task.main_metric}", progress
         ) as report:
-            run = train(problem, settings_of(config), work=work, same=same, report=report)
+            settings = settings_of(config, start_counts=False)
+            run = train(problem, settings, work=work, same=same, report=report)
         save_composition(fuse, folder)
         record = {
             "format": 1,

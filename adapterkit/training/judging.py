@@ -43,7 +43,9 @@ class Judge:
 
 
 def judge_of(task: Task[Any], model: AdaptedModel, *, limit: int, room: int) -> Judge:
-    """The judge by ``task``'s dev examples, or by its first 200 to train on.
+    """The judge by ``task``'s dev examples, or by 200 of those to train on.
+
+    They are taken from all over the set, at equal distances: a file may be sorted by label.
 
     Args:
         task: The task.
@@ -52,7 +54,9 @@ def judge_of(task: Task[Any], model: AdaptedModel, *, limit: int, room: int) -> 
         room: Bytes that states may take.
     """
     split = "dev" if task.has("dev") else "train"
-    examples = task.examples(split) if split == "dev" else task.examples(split)[:FEW]
+    examples = task.examples(split)
+    if split == "train" and len(examples) > FEW:
+        examples = tuple(examples[number * len(examples) // FEW] for number in range(FEW))
     windows = tuple(task.windows(examples, model.backbone, limit=limit))
     states = states_of(model, windows, room=room)
     return Judge(task, model, split, examples, windows, states)

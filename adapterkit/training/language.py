@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import frozen, placed
 from adapterkit.composition.stack import Stack
@@ -40,7 +41,7 @@ from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress, kept
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
 from adapterkit.training.kept_start import keep, share_of
-from adapterkit.training.loop import HEAD, choose_precision, copy_of, settings_of, train
+from adapterkit.training.loop import HEAD, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import reporter
 from adapterkit.version import __version__

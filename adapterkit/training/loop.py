@@ -7,17 +7,16 @@ and started again with the same settings, a run by steps ends with the same byte
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.precision import faster_dtype, multiplies_bfloat16
 from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
-from adapterkit.settings import LanguageConfig, Precision, TaskConfig
+from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
 from adapterkit.training.embedding_rows import ROWS
 from adapterkit.training.progress import Reporter
@@ -40,6 +39,8 @@ class Problem(Protocol):
 
 HEAD = "head."
 """How the names of a head's parameters begin."""
+CHECKPOINT_SECONDS = 300.0
+"""Most time between two checkpoints: looks, which write one, may be hours apart."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Settings:
         precision: Of the frozen backbone, which the problem's models run on already.
         rows_rate: Factor on the learning rate of embedding rows, which have no weight decay.
         head_rate: Factor on the learning rate of a head.
+        start_counts: Whether what is trained is of use before the first step, so that it may turn out the best; a
+            head of random weights is not.
     """
 
     steps: int
@@ -73,10 +76,11 @@ class Settings:
     precision: str
     rows_rate: float = 1.0
     head_rate: float = 1.0
+    start_counts: bool = True
 
 
-def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
-    """The loop's numbers of a configuration in which everything is decided."""
+def settings_of(config: LanguageConfig | TaskConfig, *, start_counts: bool = True) -> Settings:
+    """The loop's numbers of a configuration in which everything is decided; ``start_counts`` as `Settings` has it."""
     assert config.steps is not None
     assert config.learning_rate is not None
     assert config.evaluate_every is not None
@@ -93,6 +97,7 @@ def settings_of(config: LanguageConfig | TaskConfig) -> Settings:
         precision=str(config.precision),
         rows_rate=config.embedding_rows_rate if isinstance(config, LanguageConfig) else 1.0,
         head_rate=config.head_rate if isinstance(config, TaskConfig) else 1.0,
+        start_counts=start_counts,
     )
 
 
@@ -134,6 +139,11 @@ def train(
     with torch.no_grad():
         for name, parameter in names.items():
             parameter.copy_(run.best[name])
+    if progress.step and not progress.best_step:
+        logger.warning(
+            "no step of this training made it better than it was before: what is kept is what it began with; "
+            "try another learning rate"
+        )
     return progress
 
 
@@ -165,7 +175,7 @@ class _Run:
     optimizer: torch.optim.Optimizer
     progress: Progress
     best: dict[str, Tensor]
-    recent: float = 0.0
+    saved: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
         now = self.progress
@@ -181,6 +191,8 @@ class _Run:
             now.seconds += time.monotonic() - began
             if now.step % self.settings.evaluate_every == 0 or now.step == self.settings.steps:
                 self.look()
+            elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self.save()
         if now.looks[-1][0] != now.step:
             self.look()
 
@@ -203,7 +215,7 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         now.step += 1
         now.tokens += tokens
-        self.recent += value
+        now.recent += value
         self.report.step(now.step, value, tokens)
 
     def rate(self) -> float:
@@ -224,19 +236,32 @@ class _Run:
         began = time.monotonic()
         with torch.no_grad():
             value = self.problem.look()
-        if not now.looks or value < now.best:
+        if self.has_no_best() or value < now.best:
             now.best, now.best_step, now.waited = value, now.step, 0
             self.best = copy_of(self.names)
         else:
             now.waited += 1
         steps = now.step - (now.looks[-1][0] if now.looks else 0)
         if steps:
-            now.losses.append((now.step, self.recent / steps))
-        self.recent = 0.0
+            now.losses.append((now.step, now.recent / steps))
+        now.recent = 0.0
         now.looks.append((now.step, value))
         now.seconds += time.monotonic() - began
         self.report.look(now.step, value, now.waited == 0)
+        self.save()
+
+    def has_no_best(self) -> bool:
+        """Whether the best so far is none that a later look must beat: random weights, or a score of zero.
+
+        Span F1 is zero at first, as every word is called ``O``: patience does not run out meanwhile.
+        """
+        now = self.progress
+        at_start = now.best_step == 0 and not self.settings.start_counts
+        return not now.looks or at_start or now.best == 0
+
+    def save(self) -> None:
         write_checkpoint(self.work, self.snapshot(), self.same)
+        self.saved = time.monotonic()
 
     def snapshot(self) -> State:
         moments = {name: self.optimizer.state.get(p, {}) for name, p in self.names.items()}
@@ -261,23 +286,3 @@ def _restore(
                     "exp_avg": state.first_moments[name].to(parameter.device),
                     "exp_avg_sq": state.second_moments[name].to(parameter.device),
                 }
-
-
-def choose_precision(
-    device: torch.device, asked: Precision | None, weights: torch.dtype
-) -> Precision:
-    """``asked``, or what this machine multiplies clearly faster, by a measurement of some milliseconds.
-
-    The answer is kept in the checkpoint, so a resumed run does not ask again. bfloat16 asked for, or kept by another
-    machine, where the processor has no instructions for it, is taken with a warning.
-    """
-    if weights != torch.float32:
-        return "bfloat16" if weights == torch.bfloat16 else "float32"
-    if asked == "bfloat16" and not multiplies_bfloat16(device):
-        logger.warning(
-            "bfloat16, as asked for or as the checkpoint has it, is up to a hundred times slower than float32 on this "
-            "processor; where it was not asked for, start over with --fresh or go on where the run began"
-        )
-    if asked is not None:
-        return asked
-    return "bfloat16" if faster_dtype(device) == torch.bfloat16 else "float32"

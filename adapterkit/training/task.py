@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.stack import Stack
@@ -40,7 +41,7 @@ from adapterkit.training.language import (
     versions,
     work_folder,
 )
-from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.training.states import States, states_of
 
@@ -181,7 +182,8 @@ def train_task(
         with reporter(
             f"task adapter {adapter.name}", f"{judge.split} {tasks[0].main_metric}", progress
         ) as report:
-            run = train(problem, settings_of(config), work=work, same=same, report=report)
+            settings = settings_of(config, start_counts=init is not None)
+            run = train(problem, settings, work=work, same=same, report=report)
         adapter.provenance = {
             "task": tasks[0].column,
             "examples": [len(one.examples("train")) for one in tasks],

@@ -7,14 +7,13 @@ import torch
 
 from adapterkit.backbone import precision
 from adapterkit.backbone.load import Backbone, load_backbone
-from adapterkit.backbone.precision import PLAIN, plain_attention
+from adapterkit.backbone.precision import PLAIN, choose_precision, plain_attention
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.base import placed
 from adapterkit.config import BottleneckConfig
 from adapterkit.data.batches import Batch
 from adapterkit.model import AdaptedModel
 from adapterkit.tensorfile import read_cast, read_tensors, write_tensors
-from adapterkit.training.loop import choose_precision
 from tests.tiny import TYPES, make_backbone
 
 IDS = torch.tensor([[0, 11, 12, 30, 44, 2], [0, 14, 40, 2, 1, 1]])
