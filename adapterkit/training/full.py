@@ -135,7 +135,7 @@ def fine_tune(
             "tensors": shapes(trained),
         }
         with reporter("whole backbone", f"{judge.split} {task.main_metric}", progress) as report:
-            settings = settings_of(config, start_counts=False)
+            settings = settings_of(config, start_counts=False, drops=False)
             run = train(problem, settings, work=work, same=same, report=report)
         provenance = {
             "task": task.column,
@@ -208,7 +208,9 @@ def continue_pretraining(
             "tensors": shapes(whole.model),
         }
         with reporter("whole backbone", "held-out loss", progress) as report:
-            run = train(problem, settings_of(config), work=work, same=same, report=report)
+            run = train(
+                problem, settings_of(config, drops=False), work=work, same=same, report=report
+            )
         profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
         provenance = {
             "task": "masked-lm",

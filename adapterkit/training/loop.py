@@ -62,6 +62,7 @@ class Settings:
         head_rate: Factor on the learning rate of a head.
         start_counts: Whether what is trained is of use before the first step, so that it may turn out the best; a
             head of random weights is not.
+        drops: Whether what is trained drops out as its configuration says (by default adapters do not).
     """
 
     steps: int
@@ -77,10 +78,13 @@ class Settings:
     rows_rate: float = 1.0
     head_rate: float = 1.0
     start_counts: bool = True
+    drops: bool = True
 
 
-def settings_of(config: LanguageConfig | TaskConfig, *, start_counts: bool = True) -> Settings:
-    """The loop's numbers of a configuration in which everything is decided; ``start_counts`` as `Settings` has it."""
+def settings_of(
+    config: LanguageConfig | TaskConfig, *, start_counts: bool = True, drops: bool = True
+) -> Settings:
+    """The loop's numbers of a configuration in which everything is decided; the others as `Settings` has them."""
     assert config.steps is not None
     assert config.learning_rate is not None
     assert config.evaluate_every is not None
@@ -98,6 +102,7 @@ def settings_of(config: LanguageConfig | TaskConfig, *, start_counts: bool = Tru
         rows_rate=config.embedding_rows_rate if isinstance(config, LanguageConfig) else 1.0,
         head_rate=config.head_rate if isinstance(config, TaskConfig) else 1.0,
         start_counts=start_counts,
+        drops=drops,
     )
 
 
@@ -200,6 +205,7 @@ class _Run:
         now = self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self.rate() * group.get("rate", 1.0)
+        self.problem.trained.train(self.settings.drops)
         with torch.random.fork_rng():
             torch.manual_seed(derive(self.settings.seed, "dropout", now.step))
             loss, tokens = self.problem.loss(now.step)
@@ -234,6 +240,7 @@ class _Run:
     def look(self) -> None:
         now = self.progress
         began = time.monotonic()
+        self.problem.trained.eval()
         with torch.no_grad():
             value = self.problem.look()
         if self.has_no_best() or value < now.best:
