@@ -136,3 +136,12 @@ def test_predictions_outside_the_folder_are_refused(tmp_path: Path, place: str) 
         read_tables([tmp_path / "t.csv"])
     with pytest.raises(ConfigError, match="no table was given"):
         read_tables([])
+
+
+def test_two_methods_that_come_to_the_same_cell_are_both_kept(tmp_path: Path) -> None:
+    here, there = tmp_path / "a.csv", tmp_path / "b.csv"
+    both = [OWN, replace(OWN, method="last-layer-dropped")]
+    write_table(here, both)
+    write_table(there, both[:1])
+    rows, _ = read_tables([here, there])
+    assert sorted(row.method for row in rows) == ["last-layer-dropped", "own"]

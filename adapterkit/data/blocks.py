@@ -22,9 +22,9 @@ from adapterkit.errors import CorpusError
 from adapterkit.files import sha256_of
 from adapterkit.seeds import derive
 from adapterkit.text.lines import Line
+from adapterkit.text.profile import batches
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
-_LINES_AT_ONCE = 1000
 _BLOCKS_AT_ONCE = 10_000
 
 
@@ -194,35 +194,41 @@ def fingerprint(folder: Path) -> str:
 
 
 class _Heldout:
-    """Keeps the held-out lines with the lowest hashes, at most about ``limit`` characters of them."""
+    """Keeps the held-out lines with the lowest hashes, at most about ``limit`` tokens of them.
+
+    Which ones does not depend on the order of lines: of a line only so much counts that one alone cannot displace the
+    others, and what a dropped line's hash was no later line may be above.
+    """
 
     def __init__(self, limit: int) -> None:
         # A token is rarely shorter than one character and a half over a whole corpus; 8 is ample.
         self.limit = limit * 8
+        self.most = limit * 2  # of one line
         self.size = 0
         self.heap: list[tuple[int, str]] = []
+        self.bound: int | None = None
 
     def takes(self, line: Line) -> bool:
         if line.heldout:
-            heapq.heappush(self.heap, (-derive(0, line.text), line.text))
-            self.size += len(line.text)
-            while self.size > self.limit and len(self.heap) > 1:
-                self.size -= len(heapq.heappop(self.heap)[1])
+            self._keep(derive(0, line.text), line.text[: self.most])
         return line.heldout
+
+    def _keep(self, place: int, text: str) -> None:
+        if self.bound is not None and place >= self.bound:
+            return
+        heapq.heappush(self.heap, (-place, text))
+        self.size += len(text)
+        while self.size > self.limit and len(self.heap) > 1:
+            dropped, last = heapq.heappop(self.heap)
+            self.bound, self.size = -dropped, self.size - len(last)
 
     def texts(self) -> list[str]:
         return [text for _, text in sorted(self.heap, reverse=True)]
 
 
 def _tokens(lines: Iterable[str], encode: Encode) -> Iterator[list[int]]:
-    waiting: list[str] = []
-    for line in lines:
-        waiting.append(line)
-        if len(waiting) == _LINES_AT_ONCE:
-            yield from encode(waiting)
-            waiting = []
-    if waiting:
-        yield from encode(waiting)
+    for batch in batches(lines):
+        yield from encode(batch)
 
 
 def _blocks(

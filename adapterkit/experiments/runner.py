@@ -148,17 +148,27 @@ def _do_first(
             if store.is_done(node):  # by another, between our look and our claim
                 return True
             tell(f"{_standing(store, cells)}  {node.label} ({node.digest[:8]})")
-            try:
-                do(node)
-            except AdapterkitError as error:
-                outcome.failed[node.digest] = f"{node.label}: {error}"
-            except Exception as error:  # a grid of a night goes on; the trace is kept
-                path = store.note_failure(node, traceback.format_exc())
-                outcome.failed[node.digest] = f"{node.label}: {error!r}, see {path}"
-            if node.digest in outcome.failed:
-                tell(f"failed: {outcome.failed[node.digest]}")
+            if (failed := _failure(store, node, do)) is None:
+                return True
+            if all(map(store.is_done, node.needs.values())):
+                outcome.failed[node.digest] = failed
+                tell(f"failed: {failed}")
+            else:
+                tell("a part of it was deleted meanwhile: it is made again")
             return True
     return False
+
+
+def _failure(store: Store, node: Node, do: Callable[[Node], None]) -> str | None:
+    """Do a node; what went wrong, or None."""
+    try:
+        do(node)
+    except AdapterkitError as error:
+        return f"{node.label}: {error}"
+    except Exception as error:  # a grid of a night goes on; the trace is kept
+        path = store.note_failure(node, traceback.format_exc())
+        return f"{node.label}: {error!r}, see {path}"
+    return None
 
 
 def _standing(store: Store, cells: Sequence[Cell]) -> str:
@@ -180,14 +190,19 @@ def _blocked(needed: Sequence[Node], outcome: Outcome) -> set[str]:
 
 
 def _clear(store: Store, cells: Sequence[Cell]) -> None:
-    """Delete large parts that no open cell needs any more, also those that a killed process left."""
+    """Delete large parts that no open cell needs any more, also those that a killed process left.
+
+    Those that were made for another table of the folder stay: its recipe deletes them.
+    """
     wanted = {
         node.digest for cell in cells if not store.is_done(cell.node) for node in cell.node.all()
     }
     for node in in_order(cell.node for cell in cells):
         if node.kind in HEAVY and node.digest not in wanted and store.takes_room(node):
             with store.claims.taken(node.digest) as mine:
-                if mine:  # else a process with other cells is training it
+                if mine and not store.is_others(
+                    node
+                ):  # not mine: it is being trained for other cells
                     store.drop(node)
 
 

@@ -59,7 +59,12 @@ class Store:
 
     def finish_part(self, node: Node, record: dict[str, Any]) -> None:
         """Note that a part is done."""
-        told = {"kind": node.kind, "label": node.label, "settings": node.settings}
+        told = {
+            "kind": node.kind,
+            "label": node.label,
+            "settings": node.settings,
+            "table": self.table.stem,
+        }
         write_json(self.part(node).with_suffix(".json"), {**told, **record})
 
     def predictions(self, node: Node) -> Path:
@@ -126,6 +131,13 @@ class Store:
             self.part(node).rename(gone)  # in one step: nobody finds half of it
         self.part(node).with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(gone, ignore_errors=True)
+
+    def is_others(self, node: Node) -> bool:
+        """Whether a part that is done was made for another table, which may still need it."""
+        return (
+            self.is_done(node)
+            and self.record(node).get("table", self.table.stem) != self.table.stem
+        )
 
     def takes_room(self, node: Node) -> bool:
         """Whether anything of a part is there: done, begun or half deleted."""

@@ -55,7 +55,8 @@ class Tagging:
             train: File or files to learn from.
             dev: To choose the best weights by.
             test: To score on.
-            column: The tags' name: a column of CoNLL-U (default ``upos``) or a key of JSONL.
+            column: The tags' name: a column of CoNLL-U (default ``upos``), a key of JSONL, or the number of a column
+                in a file that has no names; there tags that are spans are called ``tags``, others ``upos``.
             language: Keep this language of files that hold several.
 
         Raises:
@@ -68,7 +69,7 @@ class Tagging:
             )
             for split, paths in files.items()
         }
-        return cls(splits, column or "upos")
+        return cls(splits, _name(column, splits))
 
     @classmethod
     def from_dataset(
@@ -111,7 +112,7 @@ class Tagging:
 
     def has_spans(self) -> bool:
         """Whether any label opens a span."""
-        return any(is_span_scheme(s.tags) for split in self.splits.values() for s in split)
+        return _has_spans(self.splits)
 
     def has(self, split: str) -> bool:
         """Whether there are examples of this split."""
@@ -174,3 +175,13 @@ class Tagging:
         gold, said = [s.tags for s in examples], [a.labels for a in answers]
         found = tagging_scores(gold, said, seed=seed)
         return {**found, **span_scores(gold, said, seed=seed)} if self.has_spans() else found
+
+
+def _has_spans(splits: Mapping[str, Sequence[TaggedSentence]]) -> bool:
+    return any(is_span_scheme(s.tags) for split in splits.values() for s in split)
+
+
+def _name(column: str | None, splits: Mapping[str, Sequence[TaggedSentence]]) -> str:
+    if column and not column.isdecimal():
+        return column
+    return "tags" if _has_spans(splits) else "upos"

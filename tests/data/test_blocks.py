@@ -3,6 +3,8 @@ import pytest
 
 from adapterkit.data import blocks
 from adapterkit.data.blocks import Blocks, Vocabulary
+from adapterkit.seeds import derive
+from adapterkit.text.lines import Line
 
 
 def test_pieces_are_all_tokens_of_all_blocks_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -10,3 +12,25 @@ def test_pieces_are_all_tokens_of_all_blocks_once_in_order(monkeypatch: pytest.M
     tokens = np.array([[0, 7, 7], [0, 3, 9], [0, 9, 8], [0, 4, 7], [0, 19, 1]], dtype=np.int32)
     found = Blocks(tokens, Vocabulary(20, 0, 1, 2, (0, 1, 2))).pieces()
     assert found.tolist() == [0, 1, 3, 4, 7, 8, 9, 19]
+
+
+def test_which_lines_are_held_out_does_not_depend_on_their_order_however_long_one_is() -> None:
+    short = [f"line number {number} with some words" for number in range(300)]
+    first = min(short, key=lambda text: derive(0, text))
+    longest = next(
+        text
+        for number in range(100_000)
+        if derive(0, text := f"{number} " + "word " * 2000) < derive(0, first)
+    )
+
+    def kept(texts: list[str]) -> list[str]:
+        keeper = blocks._Heldout(512)
+        for text in texts:
+            assert keeper.takes(Line(text, heldout=True))
+        return keeper.texts()
+
+    last = kept([*short, longest])
+    assert last == kept([longest, *short]) == kept([*short[:150], longest, *short[150:]])
+    assert last[0] == longest[:1024]
+    assert len(last) > 50
+    assert sum(map(len, last)) <= 8 * 512

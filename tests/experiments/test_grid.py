@@ -236,6 +236,15 @@ def test_an_adapter_that_is_there_is_taken(tmp_path: Path, data: DataFolder) -> 
     assert node.needs["task"].needs["over0"].settings["adapter"] == "mini:eng"
 
 
+def test_an_own_adapter_that_is_there_costs_a_mixture_nothing(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    there = ("[text]", '[adapters.mini]\ncym = "mini:eng"\n[text]')
+    mix = ("[text]", '[methods.mix]\nlike = "average"\nof = ["own", "bre"]\n[text]')
+    assert plan(tmp_path, data, "mix", there, mix).settings["own"] == []
+    assert plan(tmp_path, data, "mix", mix).settings["own"] == ["part-cym"]
+
+
 GIVEN = ("[text]", '[adapters.mini]\neng = "mini:eng"\n[text]')
 
 

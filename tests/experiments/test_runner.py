@@ -152,6 +152,34 @@ def left(store: Store) -> set[str]:
     return {path.name for path in (store.root / "parts").glob(f"{WHOLE.digest}*")}
 
 
+def test_a_whole_backbone_of_another_table_is_left_to_its_own_recipe(tmp_path: Path) -> None:
+    first, second, done = Store(tmp_path, "pos"), Store(tmp_path, "full"), list[str]()
+    cells = [cell("a", WHOLE), cell("b", WHOLE)]
+    run_cells(first, cells[:1], doing(first, done), tell=lambda _: None, whole=cells)
+    run_cells(second, cells[:1], doing(second, done), tell=lambda _: None)
+    assert first.is_done(WHOLE), "b of the first table still needs it"
+    run_cells(first, cells, doing(first, done), tell=lambda _: None)
+    assert left(first) == set()
+    assert done.count("full") == 1
+
+
+def test_a_cell_whose_backbone_is_deleted_while_it_is_scored_is_no_failure(tmp_path: Path) -> None:
+    store, done, told = Store(tmp_path), list[str](), list[str]()
+    do = doing(store, done)
+
+    def unlucky(node: Node) -> None:
+        if node.kind == "score" and done.count("full") == 1:
+            store.drop(WHOLE)
+            raise CorpusError("there is no such folder")
+        do(node)
+
+    outcome = run_cells(store, [cell("a", WHOLE)], unlucky, tell=told.append)
+    assert outcome.failed == {}
+    assert done.count("full") == 2
+    assert len(store.rows([cell("a", WHOLE)])) == 1
+    assert any("made again" in line for line in told)
+
+
 def test_a_whole_backbone_that_a_killed_process_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     store = Store(tmp_path)
     cells = done_but_not_cleared(store)

@@ -117,3 +117,13 @@ def test_a_datasets_object_with_class_labels_becomes_a_task() -> None:
     assert not task.has("test")
     texts = datasets.Dataset.from_dict({"text": ["a b"], "label": ["x"]})
     assert Classification.from_dataset(texts).examples("test")[0].label == "x"
+
+
+def test_tags_of_files_without_names_are_named_by_what_they_are(tmp_path: Path) -> None:
+    spans, words = tmp_path / "ner.txt", tmp_path / "pos.txt"
+    spans.write_text("1\tAnn\tB-PER\n2\tsat\tO\n", encoding="utf-8")
+    words.write_text("Ann\tPROPN\nsat\tVERB\n", encoding="utf-8")
+    assert Tagging.from_files(test=spans, column="3").column == "tags"
+    assert Tagging.from_files(test=words).column == "upos"
+    assert Tagging.from_files(test=words, column="2").column == "upos"
+    assert Tagging((Tagging.from_files(test=words)).splits, "ner").column == "ner"

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import new_adapter
+from adapterkit.composition.average import Average
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
@@ -180,6 +182,19 @@ def test_the_comparison_has_three_conditions(backbone: Backbone, pos: Path, engl
     table = compare(backbone, Stack(source, load_adapter(pos)), tagging(), source=source)
     assert set(table) == {"own", "source", "none"}
     assert table["own"].scores == table["source"].scores
+
+
+def test_the_comparison_replaces_the_whole_of_an_average(
+    backbone: Backbone, pos: Path, english: Path
+) -> None:
+    source, adapter = load_adapter(english), load_adapter(pos)
+    other = new_adapter("other", source.config, backbone=backbone.facts, kind="language", seed=3)
+    average = Stack(Average(source, other), adapter)
+    table = compare(backbone, average, tagging(), source=source)
+    plain = compare(backbone, Stack(source, adapter), tagging(), source=source)
+    for condition in ("source", "none"):
+        assert table[condition].scores == plain[condition].scores
+        assert table[condition].answers == plain[condition].answers
 
 
 def test_predicting_gives_a_label_and_a_probability_for_every_word(

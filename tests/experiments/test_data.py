@@ -1,0 +1,35 @@
+"""A recipe's data: what is read from files of one language and of many, and samples of texts."""
+
+import json
+from pathlib import Path
+
+from adapterkit.experiments.data import DataFolder
+from adapterkit.experiments.recipe import Labelled
+from tests.experiments.small import write
+
+
+def test_a_file_of_one_language_needs_no_column_for_it(tmp_path: Path) -> None:
+    texts = write(tmp_path / "eng.train.tsv", "text\tlabel\ngood one\tpos\nbad one\tneg\n")
+    words = write(tmp_path / "eng.train.jsonl", '{"tokens": ["a"], "tags": ["O"]}\n')
+    data = DataFolder(tmp_path)
+    for kind, path in (("classification", texts), ("ner", words)):
+        task = Labelled("x", kind, files="{language}.{split}" + path.suffix)
+        place = data.labelled(task, "eng", "train")
+        assert place is not None
+        examples = data.examples(task, "eng", place, "train")
+        assert {example.language for example in examples} == {"eng"}
+    write(tmp_path / "eng.dev.tsv", "text\tlabel\tlang\ngood one\tpos\teng\nun drwg\tneg\tcym\n")
+    task = Labelled("x", "classification", files="{language}.{split}.tsv")
+    place = data.labelled(task, "eng", "dev")
+    assert place is not None
+    assert [one.text for one in data.examples(task, "eng", place, "dev")] == ["good one"]
+
+
+def test_a_sample_of_json_lines_is_of_their_texts(tmp_path: Path) -> None:
+    records = [{"text": f"one two three four number {number}"} for number in range(200)]
+    write(tmp_path / "cym.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+    reference = {"file": "cym.jsonl", "sha256": ""}
+    sample = DataFolder(tmp_path).corpus([reference], "cym", 0.002)
+    found = {line.text for line in sample.lines()}
+    assert found < {record["text"] for record in records}
+    assert len(found) > 40
