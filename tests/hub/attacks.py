@@ -218,8 +218,8 @@ CASES: list[tuple[int, str, str, list[str]]] = [
     (
         40,
         "pattern that hangs",
-        "patterns are compared as ends of names, never run",
-        _met(40, "a pattern that hangs"),
+        "patterns are compared as ends of names, never run, and told from expressions in one pass",
+        _met(40, "a pattern that hangs", "a pattern that takes long to refuse"),
     ),
     (41, "giant rank or tiny factor", "ranges, before a byte is taken", _met(41, "an absurd rank")),
     (42, "JSON too deep, or no object", "depth, size and types are checked", _met(42)),

@@ -57,6 +57,7 @@ BOTTLENECKS = {
 LORAS: dict[str, tuple[Edit, str]] = {
     "29 smuggled embeddings": LORA["smuggled embeddings"],
     "40 a pattern that hangs": LORA["regular expression that hangs"],
+    "40 a pattern that takes long to refuse": LORA["pattern that takes long to refuse"],
     "41 an absurd rank": LORA["r absurd"],
 }
 
