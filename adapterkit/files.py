@@ -216,21 +216,40 @@ def folder_in_one_step(path: Path, *, owned: Collection[str] = ()) -> Iterator[P
             and not in the new folder are what an older writing left, and go.
 
     Raises:
-        FolderError: If a file stands where a folder shall be, or the reverse; nothing has changed then.
+        FolderError: If a file stands where a folder shall be, or the reverse, or ``path`` cannot be written;
+            nothing has changed then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Inside a folder that is there: what it may be mounted on or linked to cannot be renamed into from outside.
+        home = path if path.is_dir() else path.parent
+        temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{path.name}."))
     try:
         yield temporary
         _check_kinds(temporary, path, owned)
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        os.chmod(temporary, 0o777 & ~_umask())
-        _install(temporary, path, owned)
+        with _explained(path):
+            _flush(temporary)
+            os.chmod(temporary, 0o777 & ~_umask())
+            _install(temporary, path, owned)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(
+            f"{path}: cannot be written ({error.strerror or error}), and is as it was; choose another folder"
+        ) from error
+
+
+def _flush(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
 
 
 def _check_kinds(new: Path, path: Path, owned: Collection[str]) -> None:
@@ -247,20 +266,40 @@ def _check_kinds(new: Path, path: Path, owned: Collection[str]) -> None:
 
 
 def _install(new: Path, path: Path, owned: Collection[str]) -> None:
+    """Rename ``new``, or what is in it, to ``path``; if one renaming fails, all are undone."""
+    moves: list[tuple[Path, Path]] = []
+    try:
+        _move_in(new, path, owned, moves)
+    except BaseException:
+        for source, target in reversed(moves):
+            os.replace(target, source)
+        raise
+
+
+def _move_in(new: Path, path: Path, owned: Collection[str], moves: list[tuple[Path, Path]]) -> None:
     if not path.exists():
-        os.replace(new, path)
+        _move(new, path, moves)
         return
     # Old and new files must not mix for a reader: the configuration, without which a folder is
     # not an adapter, leaves first and comes back last.
-    names = sorted(entry.name for entry in new.iterdir())
-    markers = [name for name in _MARKERS if name in names or name in owned]
-    for name in (*markers, *(name for name in owned if name not in names)):
-        (path / name).unlink(missing_ok=True)
-    for name in sorted(names, key=lambda name: name in _MARKERS):
+    names = sorted(
+        (entry.name for entry in new.iterdir()), key=lambda name: (name in _MARKERS, name)
+    )
+    files = [name for name in {*names, *owned} if not (new / name).is_dir()]
+    aside = Path(tempfile.mkdtemp(dir=new))
+    for name in sorted(files, key=lambda name: (name not in _MARKERS, name)):
+        if os.path.lexists(path / name):
+            _move(path / name, aside / name, moves)
+    for name in names:
         if (new / name).is_dir():
-            _install(new / name, path / name, owned)
+            _move_in(new / name, path / name, owned, moves)
         else:
-            os.replace(new / name, path / name)
+            _move(new / name, path / name, moves)
+
+
+def _move(source: Path, target: Path, moves: list[tuple[Path, Path]]) -> None:
+    os.replace(source, target)
+    moves.append((source, target))
 
 
 def _umask() -> int:

@@ -1,11 +1,10 @@
-"""Tensor files: the one door to safetensors and to old pickles, and digests that need no torch.
+"""Tensor files: the one door to safetensors, and digests that need no torch.
 
 Writing is deterministic: the same tensors and metadata give the same bytes. Reading checks the header
 (`header`) against the file's size before anything is allocated.
 """
 
 import hashlib
-import zipfile
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from math import prod
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from adapterkit.errors import FolderError
 from adapterkit.files import Stamp, stamp_of, write_bytes
 from adapterkit.header import FLOATS, TensorFacts, read_header
+from adapterkit.pickled import read_pickle
 
 if TYPE_CHECKING:
     import torch
@@ -90,71 +90,6 @@ def write_tensors(
     # Cloned: safetensors refuses tensors that share memory, as two names of one tensor do.
     plain = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
     write_bytes(path, save(plain, dict(metadata) if metadata else None))
-
-
-def read_pickle(path: Path) -> dict[str, "Tensor"]:
-    """Load an old ``.bin`` state dict; nothing but plain tensors, no larger than the file, comes out.
-
-    Raises:
-        FolderError: If the file holds anything else (torch's ``weights_only`` reader refuses it).
-    """
-    import torch
-
-    _check_archive(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    # What a file of a stranger makes the reader raise is open-ended; whatever it is, it is a refusal.
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FolderError(
-            f"{path}: refused or unreadable as a plain state dict ({reason:.200})"
-        ) from None
-    if not isinstance(state, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
-    ):
-        raise FolderError(f"{path}: holds more than named tensors; refused")
-    _check_tensors(path, state)
-    return dict(state)
-
-
-def _check_archive(path: Path) -> None:
-    """A pickle's archive must not unpack to more than it is: `torch.save` compresses nothing."""
-    try:
-        if not zipfile.is_zipfile(path):
-            return
-        with zipfile.ZipFile(path) as archive:
-            total = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise FolderError(f"{path}: refused, its archive cannot be read ({error})") from None
-    if total > path.stat().st_size:
-        raise FolderError(
-            f"{path}: refused, its archive unpacks to {total} bytes, the file has {path.stat().st_size}"
-        )
-
-
-def _check_tensors(path: Path, state: Mapping[str, "Tensor"]) -> None:
-    """Plain tensors only, and together no larger than the file: a view can claim any shape."""
-    import torch
-
-    for key, tensor in state.items():
-        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-            raise FolderError(f"{path}: refused, {key} is no plain tensor")
-    # Two names may share one storage (tied weights); no name may claim more than its storage holds.
-    claimed = max([_claim(tensor) - _stored(tensor) for tensor in state.values()], default=0)
-    total = sum({t.untyped_storage().data_ptr(): _stored(t) for t in state.values()}.values())
-    if claimed > 0 or total > path.stat().st_size:
-        total = max(total, sum(map(_claim, state.values())))
-        raise FolderError(
-            f"{path}: refused, its tensors claim {total} bytes, the file has {path.stat().st_size}"
-        )
-
-
-def _claim(tensor: "Tensor") -> int:
-    return tensor.numel() * tensor.element_size()
-
-
-def _stored(tensor: "Tensor") -> int:
-    return tensor.untyped_storage().nbytes()
 
 
 def digest(entries: Iterable[tuple[str, str, tuple[int, ...], bytes]]) -> str:

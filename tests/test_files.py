@@ -1,5 +1,8 @@
 """JSON of one meaning that can be written again; folders that are there whole or as they were."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,3 +101,67 @@ def test_a_file_never_takes_a_folders_place_nor_the_reverse(
     with pytest.raises(FolderError, match="cannot be written there"):
         write(out, written)
     assert set(contents(out)) == {there, "z.txt"}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder on another device than ``tmp_path``."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm is not there, or no other device")
+    with tempfile.TemporaryDirectory(dir=memory) as place:
+        yield Path(place)
+
+
+def test_a_folder_that_is_on_another_device_is_replaced_there(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    (tmp_path / "out").symlink_to(elsewhere)
+    for names in (("a.txt", "adapter_config.json", "z.txt"), ("adapter_config.json", "sub/b.txt")):
+        write(tmp_path / "out", *names)
+    assert set(contents(elsewhere)) == {"a.txt", "adapter_config.json", "sub/b.txt"}
+    assert len(list(elsewhere.iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_sub_folder_on_another_device_is_refused_and_all_is_as_it_was(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    out = tmp_path / "out"
+    fill(elsewhere, "b.txt")
+    write(out, "a.txt", "adapter_config.json")
+    (out / "sub").symlink_to(elsewhere)
+    before = contents(out) | contents(elsewhere)
+    with pytest.raises(FolderError, match="cannot be written"):
+        write(out, "a.txt", "adapter_config.json", "sub/b.txt", "sub/c.txt")
+    assert contents(out) | contents(elsewhere) == before
+    assert len(list(out.iterdir())) == 3
+
+
+@pytest.mark.parametrize("done", range(8))
+def test_whichever_renaming_fails_the_folder_is_as_it_was(
+    done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, replace, left = tmp_path / "out", os.replace, iter(range(done))
+    write(out, "adapter_config.json", "a.txt", "b.txt", "sub/b.txt")
+    (out / "a.txt").write_text("older")
+    before = contents(out)
+
+    def fails_once(source: Path, target: Path) -> None:
+        if next(left, None) is None:
+            monkeypatch.setattr(os, "replace", replace)
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_once)
+    with pytest.raises(FolderError, match="No space left on device"):
+        write(out, "adapter_config.json", "a.txt", "sub/c.txt", "more/b.txt")
+    assert contents(out) == before
+    write(out, "adapter_config.json", "a.txt", "sub/c.txt", "more/b.txt")
+    assert set(contents(out)) == {"adapter_config.json", "a.txt", "sub/c.txt", "more/b.txt"}
+
+
+def test_a_place_that_cannot_be_a_folder_is_a_folder_error(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt")
+    with pytest.raises(FolderError, match=r"a.txt/out: cannot be written \("):
+        write(tmp_path / "a.txt" / "out", "b.txt")

@@ -17,6 +17,7 @@ FLOORS = (
         "naming",
         "templating",
         "header",
+        "pickled",
         "tensorfile",
         "table",
     ),
@@ -41,6 +42,7 @@ STEPS = {
     ("settings", "config"),  # a method must be one that has a shape
     ("resampling", "metrics"),  # a resample is scored by its counts
     ("tensorfile", "files"),
+    ("tensorfile", "pickled"),  # digests of old files too
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
     ("evaluation", "prediction"),  # scores are of predictions

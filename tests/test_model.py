@@ -191,7 +191,11 @@ def test_leave_given_on_loading_is_for_the_backbone_of_that_name_and_shape_only(
 
 @pytest.mark.parametrize(
     ("known_as", "name"),
-    [("mini", "adapterkit/mini@2"), ("xlm-roberta-base", "FacebookAI/xlm-roberta-base")],
+    [
+        ("mini", "adapterkit/mini@2"),
+        ("xlm-roberta-base", "FacebookAI/xlm-roberta-base"),
+        ("bert-base-cased", "bert-base-cased"),  # a folder
+    ],
 )
 def test_a_backbone_is_allowed_under_any_of_its_names(
     small: Backbone, tmp_path: Path, known_as: str, name: str
@@ -203,6 +207,34 @@ def test_a_backbone_is_allowed_under_any_of_its_names(
     AdaptedModel(renamed, load_adapter(folder, allow_backbone=known_as))
     with pytest.raises(AdapterMismatch, match="weights"):
         AdaptedModel(renamed, adapter(small), allow_backbone="mini@7")
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "fits"),
+    [
+        ("distilbert-base-uncased", "distilbert/distilbert-base-multilingual-cased", False),
+        ("distilbert/distilbert-base-uncased", "distilbert/distilbert-base-cased", False),
+        ("bert-base-german-dbmdz-cased", "google-bert/bert-base-multilingual-cased", False),
+        ("bert-large-cased", "google-bert/bert-large-cased", True),
+        ("bert-large-cased", "me/bert-large-cased", False),
+        ("afro-xlmr-base", "Davlan/afro-xlmr-base", True),
+        ("bert-base-uncased", "backbone", True),  # folders
+        ("me/model", "backbone", True),
+        ("model", "backbone", True),
+        ("", "google-bert/bert-base-cased", True),
+        ("bert-base-cased", "bert-base-uncased", True),
+    ],
+)
+def test_without_digests_names_must_leave_it_open_that_a_backbone_is_the_adapters(
+    small: Backbone, mine: str, other: str, fits: bool
+) -> None:
+    made = adapter(small)
+    made.backbone = replace(small.facts, name=mine, digest="")
+    facts = replace(small.facts, name=other)
+    if not fits:
+        with pytest.raises(AdapterMismatch, match="name: the adapter has"):
+            made.check_fits(facts)
+    made.check_fits(facts, allow_backbone=None if fits else other)
 
 
 def test_a_stack_is_a_value(small: Backbone) -> None:

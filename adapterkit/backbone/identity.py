@@ -22,16 +22,39 @@ ALIASES = {
     "mini": MINI,
     "mini@2": MINI,
     "adapterkit/mini": MINI,
-    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
-    "xlm-roberta-large": "FacebookAI/xlm-roberta-large",
-    "roberta-base": "FacebookAI/roberta-base",
-    "roberta-large": "FacebookAI/roberta-large",
-    "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",
-    "bert-base-multilingual-uncased": "google-bert/bert-base-multilingual-uncased",
-    "bert-base-uncased": "google-bert/bert-base-uncased",
-    "bert-base-cased": "google-bert/bert-base-cased",
-    "distilbert-base-multilingual-cased": "distilbert/distilbert-base-multilingual-cased",
+    **{
+        name: f"{owner}/{name}"
+        for owner, names in {
+            "FacebookAI": (
+                "xlm-roberta-base",
+                "xlm-roberta-large",
+                "roberta-base",
+                "roberta-large",
+            ),
+            "google-bert": (
+                "bert-base-cased",
+                "bert-base-chinese",
+                "bert-base-german-cased",
+                "bert-base-multilingual-cased",
+                "bert-base-multilingual-uncased",
+                "bert-base-uncased",
+                "bert-large-cased",
+                "bert-large-cased-whole-word-masking",
+                "bert-large-uncased",
+                "bert-large-uncased-whole-word-masking",
+            ),
+            "distilbert": (
+                "distilbert-base-cased",
+                "distilbert-base-german-cased",
+                "distilbert-base-multilingual-cased",
+                "distilbert-base-uncased",
+                "distilroberta-base",
+            ),
+        }.items()
+        for name in names
+    },
 }
+"""Other names of a backbone; the Hub's from before its models had owners."""
 
 
 def canonical(name: str) -> str:

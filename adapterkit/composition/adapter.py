@@ -163,7 +163,7 @@ class Adapter(nn.Module):
             if mine and mine != other
         ]
         allowed = {canonical(name) for name in (allow_backbone, self.allowed) if name}
-        if not problems and facts.name not in allowed:
+        if not problems and canonical(facts.name) not in allowed:
             problems += self._identity_problem(facts)
         if problems:
             raise AdapterMismatch(
@@ -192,13 +192,20 @@ class Adapter(nn.Module):
                 f"weights: it was made for {mine.name!r} (sha256 {mine.digest[:12]}), this backbone is "
                 f"{facts.name!r} (sha256 {facts.digest[:12]}); allow_backbone={facts.name!r} accepts a derived one"
             ]
-        # Without digests there are only names, and only the Hub's say who a backbone is.
-        if "/" in mine.name and "/" in facts.name and mine.name != facts.name:
-            return [
-                f"name: the adapter has {mine.name!r}, the backbone has {facts.name!r}; "
-                f"allow_backbone={facts.name!r} accepts a derived one"
-            ]
-        return []
+        if _may_be_one(canonical(mine.name), facts.name):
+            return []
+        return [
+            f"name: the adapter has {mine.name!r}, the backbone has {facts.name!r}; "
+            f"allow_backbone={facts.name!r} accepts a derived one"
+        ]
+
+
+def _may_be_one(mine: str, other: str) -> bool:
+    """Whether names alone, an adapter's and a backbone's, leave it open that both mean one backbone."""
+    if "/" not in other or not mine:  # a folder here: its name says nothing
+        return True
+    # Old folders name a backbone as the Hub did before it had owners.
+    return mine == (other if "/" in mine else other.rpartition("/")[2])
 
 
 def new_adapter(

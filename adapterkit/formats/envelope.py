@@ -42,11 +42,12 @@ _IGNORED: dict[str, Any] = {
     "shared_W_phm": False,
     "shared_phm_rule": True,
 }
+# Each with what adapters takes where a folder does not say; which is not what it trains by default.
 _SWITCHES: dict[str, bool] = {
     "mh_adapter": False,
     "output_adapter": True,
     "is_parallel": False,
-    "original_ln_before": True,
+    "original_ln_before": False,
     "ln_before": False,
     "ln_after": False,
     "adapter_residual_before_ln": False,

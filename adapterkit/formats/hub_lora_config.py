@@ -35,6 +35,8 @@ _FIXED: dict[str, Any] = {"use_gating": False, "use_dora": False, "vera_d": None
 _KEYS = {"architecture", "alpha", "attn_matrices", "composition_mode", "dropout", "dtype"}
 _KEYS |= {"init_weights", "init_weights_seed", "intermediate_lora", "leave_out", "output_lora"}
 _KEYS |= {"r", "selfattn_lora"}
+_PRE = re.compile(r"(?:\.0)?[._-]?(?:a|b|c|rc|pre|dev)")
+"""What follows ``1.1`` in a version before 1.1.0."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,12 @@ def read_shape(path: Path, record: Mapping[str, Any]) -> LoraShape:
 
 
 def _is_before_1_1(version: str) -> bool:
-    match = re.fullmatch(r"adapters\.(\d+)\.(\d+).*", version)
-    return match is None or (int(match[1]), int(match[2])) < (1, 1)
+    """Whether adapters reads ``version`` as its own before 1.1.0; adapter-transformers' are others' (``3.2.1``)."""
+    match = re.fullmatch(r"adapters\.(\d+)(?:\.(\d+))?(.*)", version)
+    if match is None:
+        return False
+    numbers = int(match[1]), int(match[2] or 0)
+    return numbers < (1, 1) or (numbers == (1, 1) and _PRE.match(match[3]) is not None)
 
 
 def _problems(config: Mapping[str, Any], model_type: str) -> list[str]:

@@ -13,7 +13,7 @@ from adapterkit.files import read_json
 from adapterkit.formats.values import number, whole
 
 WIDEST_RANK, LARGEST_ALPHA = 65536, 1e6
-_PLAIN = re.compile(r"\^?(?:[\w-]+|\.|\\\.)+")
+_PLAIN = re.compile(r"\^?(?:[\w.-]|\\\.)+")
 """A module's name, or its end: what a pattern may be; every other regular expression is refused."""
 
 # Read, or of no effect on what a trained adapter computes.

@@ -68,6 +68,7 @@ LORA: dict[str, tuple[Edit, str]] = {
         r"alpha_pattern: 'layer\\.[01].*query' is a regular expression",
     ),
     "regular expression that hangs": (says(rank_pattern={"(a+)+$": 3}), "rank_pattern: '(a+)+$'"),
+    "pattern that takes long to refuse": (pattern(**{"a" * 5000 + "!": 3}), "rank_pattern: 'aaa"),
     "pattern of nothing": (says(rank_pattern={"": 3}), "rank_pattern: '' is a regular"),
     "pattern that matches nothing": (
         says(alpha_pattern={"attention.self.key": 3}),

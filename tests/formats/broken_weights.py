@@ -35,6 +35,11 @@ class Evil:
         return (os.mkdir, ("evil-was-here",))
 
 
+class Greedy:
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return (bytearray, (700_000_000,))
+
+
 def cut(folder: Path) -> None:
     raw(WEIGHTS, (folder / WEIGHTS).read_bytes()[:-7])(folder)
 
@@ -189,6 +194,7 @@ WEIGHT_FILES: dict[str, tuple[Edit, str]] = {
     # Pickles.
     "hostile pickle, zip": (pickle_of({UP: Evil()}), "pytorch_adapter.bin: refused"),
     "hostile pickle, old": (pickle_of({UP: Evil()}, zipped=False), "pytorch_adapter.bin: refused"),
+    "pickle that takes memory": (pickle_of({UP: Greedy()}), "it names"),
     "pickle called safetensors": (
         lambda f: (beside("x.bin")(f), raw(WEIGHTS, (f / "x.bin").read_bytes())(f))[1],
         f"{WEIGHTS}: not a safetensors file",
@@ -196,7 +202,7 @@ WEIGHT_FILES: dict[str, tuple[Edit, str]] = {
     "pickle of other things": (pickle_of({UP: [1, 2]}), "holds more than named tensors"),
     "pickle of a sparse tensor": (
         pickle_of({UP: torch.eye(4).to_sparse()}),
-        f"{UP} is no plain tensor",
+        "it names torch._utils._rebuild_sparse_tensor",
     ),
     "pickle that claims more than it is": (
         pickle_of({UP: CLAIMED}),

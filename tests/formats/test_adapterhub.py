@@ -158,6 +158,17 @@ def test_unknown_keys_that_are_empty_are_let_pass(folder: Path) -> None:
     load_adapter(folder)
 
 
+def test_a_switch_that_is_not_said_is_as_adapters_takes_it(folder: Path) -> None:
+    record = json.loads((folder / "adapter_config.json").read_text())
+    needed = ("reduction_factor", "non_linearity", "mh_adapter", "output_adapter", "inv_adapter")
+    record["config"] = {key: record["config"][key] for key in needed}
+    (folder / "adapter_config.json").write_text(json.dumps(record))
+    (folder / "adapterkit.json").unlink(missing_ok=True)
+    shape = load_adapter(folder).config
+    assert isinstance(shape, BottleneckConfig)
+    assert (shape.original_ln_before, shape.residual_before_ln) == (False, True)
+
+
 def edit(folder: Path, **tensors: torch.Tensor | None) -> None:
     found = read_tensors(folder / "adapter.safetensors")
     for part, tensor in tensors.items():

@@ -97,6 +97,27 @@ def test_inspect_tells_what_it_is(theirs: Path, backbone: Backbone) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "alpha"),
+    [
+        ("3.2.1", 8),  # of adapter-transformers, which had the factor right
+        ("adapters.0.1.0", 4),
+        ("adapters.1.0.1", 4),
+        ("adapters.1.1.0.dev0", 4),
+        ("adapters.1.1.0", 8),
+        ("adapters.2", 8),
+        (None, 8),
+    ],
+)
+def test_only_versions_of_adapters_before_1_1_left_the_factor_out(
+    theirs: Path, version: str | None, alpha: float
+) -> None:
+    config = theirs / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"version": version}))
+    (theirs / "adapterkit.json").unlink(missing_ok=True)
+    assert inspect(theirs)["alpha"] == alpha
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"use_gating": True}, "use_gating = True"),

@@ -101,7 +101,7 @@ def version_1(record: dict[str, Any]) -> None:
 
 
 def only_the_needed(record: dict[str, Any]) -> None:
-    needed = ("reduction_factor", "non_linearity", "leave_out", "inv_adapter")
+    needed = ("reduction_factor", "non_linearity", "leave_out", "inv_adapter", "original_ln_before")
     record["config"] = {key: record["config"][key] for key in needed}
     for key in ("model_class", "model_name"):
         del record[key]

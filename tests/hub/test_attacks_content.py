@@ -29,6 +29,7 @@ from tests.tiny import make_backbone
 BOTTLENECKS = {
     "26 pickle, raw": WEIGHT_FILES["hostile pickle, old"],
     "27 pickle, zip": WEIGHT_FILES["hostile pickle, zip"],
+    "27 a pickle that takes memory": WEIGHT_FILES["pickle that takes memory"],
     "28 pickle called safetensors": WEIGHT_FILES["pickle called safetensors"],
     "29 smuggled embeddings": WEIGHT_FILES["smuggled embeddings"],
     "29 smuggled in the head": WEIGHT_FILES["smuggled in the head's file"],
@@ -57,6 +58,7 @@ BOTTLENECKS = {
 LORAS: dict[str, tuple[Edit, str]] = {
     "29 smuggled embeddings": LORA["smuggled embeddings"],
     "40 a pattern that hangs": LORA["regular expression that hangs"],
+    "40 a pattern that takes long to refuse": LORA["pattern that takes long to refuse"],
     "41 an absurd rank": LORA["r absurd"],
 }
 

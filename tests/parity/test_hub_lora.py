@@ -1,5 +1,6 @@
 """LoRA and IA3 of the adapters library: read here, and converted to what plain peft loads, with the same output."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,29 @@ def test_their_folder_gives_the_same_output_here_and_in_peft(
         plain = bare.eval()(input_ids=IDS, attention_mask=MASK).last_hidden_state
     assert (theirs - ours).abs().max() < 1e-12
     assert (theirs - plain).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "version", ["3.2.1", "adapters.1.0.1", "adapters.1.1.0.dev0", "adapters.1.1.0"]
+)
+def test_a_folder_of_an_older_version_gives_the_same_output_as_there(
+    version: str, tmp_path: Path
+) -> None:
+    folder = make_backbone(tmp_path / "b", "bert")
+    model = live(folder)
+    model.add_adapter("sw", config=configs()["lora"])
+    stirred(model).save_adapter(str(tmp_path / "sw"), "sw", use_safetensors=True)
+    config = tmp_path / "sw" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"version": version}))
+    model = live(folder)
+    model.load_adapter(str(tmp_path / "sw"), use_safetensors=True)
+    model.double().eval()
+    model.active_adapters = "sw"
+    backbone = load_backbone(folder, dtype="float64")
+    with torch.no_grad():
+        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
+        ours = AdaptedModel(backbone, Stack(load_adapter(tmp_path / "sw"))).encode(IDS, MASK)
+    assert (theirs - ours).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("method", ["lora", "ia3"])

@@ -1,5 +1,6 @@
 """Folders of ours in a live `adapters` model, and its folders here. Needs the adapters library."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,32 @@ def test_their_folders_give_the_same_output_here(
         ours = AdaptedModel(load_backbone(folder, dtype="float64"), stack).logits(IDS, MASK)
     assert (theirs - ours).abs().max() < 1e-12
     assert stack.adapters[1].labels == ("O", "B-PER")
+
+
+@pytest.mark.parametrize("preset", ["SeqBnConfig", "ParBnConfig", "DoubleSeqBnConfig"])
+def test_what_their_folder_does_not_say_is_what_they_take_by_default(
+    preset: str, tmp_path: Path
+) -> None:
+    import adapters
+
+    folder = make_backbone(tmp_path / "backbone", "bert")
+    model = live(folder)
+    model.add_adapter("sw", config=getattr(adapters, preset)(reduction_factor=2))
+    for name, parameter in model.named_parameters():
+        if ".adapters." in name:
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.manual_seed(3))
+    model.save_adapter(str(tmp_path / "sw"), "sw", use_safetensors=True)
+    path = tmp_path / "sw" / "adapter_config.json"
+    record = json.loads(path.read_text())
+    needed = ("mh_adapter", "output_adapter", "reduction_factor", "non_linearity")
+    record["config"] = {key: record["config"][key] for key in needed}
+    path.write_text(json.dumps(record))
+    model = live(folder)
+    model.load_adapter(str(tmp_path / "sw"), use_safetensors=True)
+    model.double().eval()
+    model.active_adapters = "sw"
+    with torch.no_grad():
+        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
+        stack = Stack(load_adapter(tmp_path / "sw"))
+        ours = AdaptedModel(load_backbone(folder, dtype="float64"), stack).encode(IDS, MASK)
+    assert (theirs - ours).abs().max() < 1e-12

@@ -1,0 +1,169 @@
+"""Old ``.bin`` files: what torch reads of them is read, and nothing in them runs or takes more than they are."""
+
+import io
+import pickle
+import tracemalloc
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapterkit.errors import FolderError
+from adapterkit.pickled import read_pickle
+
+KINDS = (
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+)
+
+
+def sample() -> OrderedDict[str, torch.Tensor]:
+    """Every dtype, a tied weight, views, a parameter, and the attribute that modules give their state."""
+    whole = torch.arange(24.0).view(4, 6)
+    state = OrderedDict(
+        {kind: torch.arange(3).to(getattr(torch, kind)).clone() for kind in KINDS},
+        whole=whole,
+        tied=whole,
+        turned=whole.T,
+        part=whole[1:3, 2],
+        nothing=torch.empty(0, 5),
+        scalar=torch.tensor(2.5),
+        parameter=torch.nn.Parameter(torch.ones(2, 2)),
+    )
+    state._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]
+    return state
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_torch_reads_of_a_state_dict_is_what_is_read(
+    zipped: bool, plain: bool, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "x.bin", sample()
+    torch.save(dict(state) if plain else state, path, _use_new_zipfile_serialization=zipped)
+    read, torchs = read_pickle(path), torch.load(path, weights_only=True)
+    assert list(read) == list(state)
+    for name, tensor in torchs.items():
+        assert read[name].dtype == tensor.dtype
+        assert read[name].stride() == tensor.stride()
+        assert torch.equal(read[name], tensor), name
+    assert read["tied"].data_ptr() == read["whole"].data_ptr()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_state_dict_of_a_thousand_tensors_is_read(zipped: bool, tmp_path: Path) -> None:
+    state = {f"layer.{n}.weight": torch.full((3,), float(n)) for n in range(1000)}
+    torch.save(state, tmp_path / "x.bin", _use_new_zipfile_serialization=zipped)
+    read = read_pickle(tmp_path / "x.bin")
+    assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+
+
+class Call:
+    """Pickled as a call."""
+
+    def __init__(self, what: object, *arguments: object) -> None:
+        self.call = what, arguments
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.call
+
+
+def archive(path: Path, data: bytes, *, numbers: int = 4) -> Path:
+    """An archive of `torch.save` with one storage of ``numbers`` and another pickle."""
+    saved = io.BytesIO()
+    torch.save({"a": torch.zeros(numbers)}, saved)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
+        for entry in old.infolist():
+            ours = entry.filename.endswith("data.pkl")
+            new.writestr(entry.filename, data if ours else old.read(entry))
+    return path
+
+
+def pickle_in(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as there:
+        return next(there.read(name) for name in there.namelist() if name.endswith("data.pkl"))
+
+
+DOUBLED = b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (pickle.dumps({"a": Call(bytearray, 700_000_000)}, protocol=2), "bytearray"),
+        (pickle.dumps({"a": Call(eval, "1")}, protocol=2), "eval"),
+        (pickle.dumps({"a": Call(torch.zeros, 9)}, protocol=2), "which no state dict needs"),
+        (pickle.dumps({"a": bytearray(9)}, protocol=5), "which no state dict needs"),
+        (pickle.dumps({1: "a"}, protocol=2), "other things than text"),
+        (pickle.dumps({"a": 1}, protocol=2), "more than named tensors"),
+        (pickle.dumps([], protocol=2), "more than named tensors"),
+        # A tuple of two of itself, sixty times: to hash it takes 2 ** 60 steps.
+        (b"\x80\x02})" + DOUBLED + b"X\x01\x00\x00\x00as.", "other things than text"),
+        (b"\x80\x02}", "refused or unreadable"),
+        (b"", "pickle exhausted"),
+    ],
+)
+def test_a_pickle_of_anything_else_is_refused_before_it_takes_memory(
+    data: bytes, says: str, tmp_path: Path
+) -> None:
+    zipped, old = archive(tmp_path / "zip.bin", data), tmp_path / "old.bin"
+    saved = io.BytesIO()
+    torch.save({}, saved, _use_new_zipfile_serialization=False)
+    start = saved.getvalue()[: -len(pickle.dumps({}, 2) + pickle.dumps([], 2))]
+    old.write_bytes(start + data + pickle.dumps([], 2) * bool(data))
+    for path in (zipped, old):
+        tracemalloc.start()
+        with pytest.raises(FolderError, match=says):
+            read_pickle(path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        # The storage's length, the shape and the offset, as the pickle has them.
+        (b"K\x04tq", b"J\x00\x00\x00\x30tq", "claim 3221225472 bytes where the file has 16"),
+        (b"K\x04\x85q", b"J\x00\x00\x00\x30\x85q", "claim 3221225472 bytes, their storage has 16"),
+        (b"QK\x00", b"QK\x01", "claim 20 bytes, their storage has 16"),
+    ],
+)
+def test_a_tensor_that_claims_more_than_its_file_has_is_refused(
+    old: bytes, new: bytes, says: str, tmp_path: Path
+) -> None:
+    torch.save({"a": torch.zeros(4)}, tmp_path / "good.bin")
+    data = pickle_in(tmp_path / "good.bin")
+    assert data.count(old) == 1
+    with pytest.raises(FolderError, match=says):
+        read_pickle(archive(tmp_path / "x.bin", data.replace(old, new)))
+
+
+def test_a_view_without_a_stride_is_refused(tmp_path: Path) -> None:
+    for number, zipped in enumerate((True, False)):
+        path = tmp_path / f"{number}.bin"
+        torch.save(
+            {"a": torch.zeros(1).expand(9000, 9000)}, path, _use_new_zipfile_serialization=zipped
+        )
+        with pytest.raises(FolderError, match="claim 324000000 bytes"):
+            read_pickle(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_that_was_cut_anywhere_is_refused(zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    torch.save({"a": torch.ones(4)}, path, _use_new_zipfile_serialization=zipped)
+    data = path.read_bytes()
+    for length in range(0, len(data), 7):
+        path.write_bytes(data[:length])
+        with pytest.raises(FolderError, match="refused"):
+            read_pickle(path)
