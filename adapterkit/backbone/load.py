@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.architectures import architecture
-from adapterkit.backbone.identity import MINI, canonical, digest_of, weight_files
+from adapterkit.backbone.checkpoint import check_keys, narrowed, row_of, untrained
+from adapterkit.backbone.identity import MINI, canonical, digest_of
 from adapterkit.backbone.layout import Architecture, module_at
 from adapterkit.backbone.precision import (
     PLAIN,
@@ -26,13 +26,12 @@ from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder
 from adapterkit.nn.twin import twin
-from adapterkit.tensorfile import digest_of_tensors, read_cast
+from adapterkit.tensorfile import digest_of_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-_TIED = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
 logger = logging.getLogger("adapterkit")
 
 
@@ -244,23 +243,21 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     import transformers
     from transformers import AutoConfig, AutoTokenizer
 
-    if not (folder / "config.json").is_file():
-        raise FolderError(f"{folder}: is no backbone, it has no config.json")
-    config = AutoConfig.from_pretrained(folder)
-    row = architecture(config.model_type)
+    row = row_of(folder)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     digest = digest_of(folder)
-    options: dict[str, Any] = {"attn_implementation": "sdpa"}
+    options: dict[str, Any] = {"attn_implementation": "sdpa", "trust_remote_code": False}
     if config.model_type == "modernbert" and hasattr(config, "reference_compile"):
         config.reference_compile = False  # 4.57 would compile, and unpad before the embeddings
     if row.prefix == "deberta" or row.own_base:
-        options = {}  # these have their own attention
+        del options["attn_implementation"]  # these have their own
     config.chunk_size_feed_forward = 0
     auto: Any = {
         "masked": transformers.AutoModelForMaskedLM,
         "causal": transformers.AutoModelForCausalLM,
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
     }[row.kind]
-    state = _state(folder, dtype) if row.kind == "masked" else None
+    state = narrowed(folder, dtype) if row.kind == "masked" else None
     source: Path | None = folder
     if state is not None:  # the class itself: the automatic one looks at the folder
         auto, source = transformers.MODEL_FOR_MASKED_LM_MAPPING[type(config)], None
@@ -273,7 +270,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         parameter.data = parameter.data.to(dtype)
     if dtype == torch.float64:
         model.to(dtype)  # buffers too; in half precision positions must keep theirs in float32
-    _check_keys(folder, row, info)
+    check_keys(folder, row, info)
     tokenizer = _tokenizer(AutoTokenizer, folder, config.model_type)
     facts = BackboneFacts(name, digest, config.model_type, config.hidden_size, *row.depths(config))
     return Backbone(
@@ -281,55 +278,29 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         tokenizer=tokenizer,
         architecture=row,
         facts=facts,
-        untrained_head=_untrained(row, config, info),
+        untrained_head=untrained(row, config, info),
         max_length=_max_length(config, tokenizer, row),
     )
 
 
-def _state(folder: Path, dtype: torch.dtype) -> dict[str, Tensor] | None:
-    """The checkpoint in a narrower dtype than it is stored in, cast while it is read; else None."""
-    files = weight_files(folder)
-    if dtype != torch.bfloat16 or any(file.suffix != ".safetensors" for file in files):
-        return None
-    return {key: tensor for file in files for key, tensor in read_cast(file, dtype).items()}
-
-
-def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:
-    """The encoder itself must be complete; only a masked-LM head or a pooler may be missing."""
-    lost = sorted(
-        key for key in info["missing_keys"] if not row.is_head(key) and ".pooler." not in key
-    )
-    lost += sorted(str(key) for key in info["mismatched_keys"])
-    if lost:
-        raise FolderError(
-            f"{folder}: the checkpoint lacks {len(lost)} of the encoder's own tensors, e.g. {', '.join(lost[:3])}; "
-            "is it complete, and of this architecture?"
-        )
-
-
-def _untrained(row: Architecture, config: Any, info: dict[str, Any]) -> tuple[str, ...]:
-    # Tied output matrices are missing from many good checkpoints: they are the embeddings.
-    tied = config.tie_word_embeddings
-    return tuple(
-        sorted(
-            key
-            for key in info["missing_keys"]
-            if row.is_head(key) and not (key.endswith(_TIED) and tied)
-        )
-    )
-
-
 def _tokenizer(auto: Any, folder: Path, model_type: str) -> "PreTrainedTokenizerFast":
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return None  # type: ignore[return-value] # a folder of weights alone can encode ids, not text
     options = {"add_prefix_space": True} if model_type in ("roberta", "deberta") else {}
-    has_files = any((folder / name).is_file() for name in TOKENIZER_FILES)
-    tokenizer: PreTrainedTokenizerFast | None = (
-        auto.from_pretrained(folder, **options) if has_files else None
-    )
-    if tokenizer is not None and not tokenizer.is_fast:
+    try:
+        tokenizer: PreTrainedTokenizerFast = auto.from_pretrained(
+            folder, trust_remote_code=False, **options
+        )
+    except Exception as error:  # tokenizers raises bare ones
+        raise FolderError(
+            f"{folder}: its tokenizer cannot be read ({' '.join(str(error).split())[:200]}); "
+            "code that a folder brings is never run, so give it a tokenizer.json and a class of transformers' own"
+        ) from error
+    if not tokenizer.is_fast:
         raise ConfigError(
             f"{folder}: its tokenizer has no fast version; adapterkit needs one for word alignment"
         )
-    return tokenizer  # type: ignore[return-value] # a folder of weights alone can encode ids, not text
+    return tokenizer
 
 
 def _max_length(config: Any, tokenizer: Any, row: Architecture) -> int:
