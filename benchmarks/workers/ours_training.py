@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapterkit.backbone.load import Backbone, device_of, load_backbone
+from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack
@@ -22,7 +23,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import SomePieces
 from adapterkit.settings import LanguageConfig, left_out
 from adapterkit.training.language import vocabulary_of
-from adapterkit.training.loop import choose_precision, settings_of, train
+from adapterkit.training.loop import settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import Silent
 from benchmarks.protocol import Done, Line, Message, Turnstile, main, serve
