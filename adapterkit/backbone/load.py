@@ -44,7 +44,7 @@ class Backbone:
         tokenizer: Its fast tokenizer.
         architecture: Where adapters attach.
         facts: Name, digest, type, width and depth.
-        untrained_head: Keys of the masked-LM head that the checkpoint did not bring; empty where
+        untrained_head: Keys of the vocabulary head that the checkpoint did not bring; empty where
             it brought a trained head.
         max_length: Tokens the backbone can read at once, special tokens counted.
     """
@@ -159,17 +159,18 @@ class Backbone:
         return word_pieces(self.tokenizer, sentences)
 
     def require_trained_head(self) -> None:
-        """Refuse masked language modelling through a head that was never trained.
+        """Refuse tokens, and a loss over them, from a vocabulary head that was never trained.
 
         Raises:
-            ConfigError: If the checkpoint brought no trained masked-LM head.
+            ConfigError: If the checkpoint brought no trained head.
         """
         if self.untrained_head:
+            head = "masked-LM" if self.architecture.kind == "masked" else "language-model"
             raise ConfigError(
-                f"backbone {self.name!r} has no trained masked-LM head, so no language adapter can be "
-                f"trained through it\n  missing from the checkpoint: {', '.join(self.untrained_head)}\n"
+                f"backbone {self.name!r} has no trained {head} head, so it can write no token, and no language "
+                f"adapter can be trained through it\n  missing from the checkpoint: {', '.join(self.untrained_head)}\n"
                 "Use the checkpoint that was saved with its head (the pre-trained model itself, "
-                "not an encoder cut out of it)."
+                "not the base model cut out of it)."
             )
 
 
