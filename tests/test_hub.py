@@ -70,6 +70,22 @@ def test_what_no_path_can_be_is_no_folder(reference: str, asked: list[str]) -> N
     assert not asked
 
 
+def test_a_revision_of_what_is_on_this_machine_is_refused_not_ignored(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "me" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for reference in ("me/name", Path("me/name"), "mini:eng"):
+        with pytest.raises(ConfigError, match=r"a folder has no revisions, so not 'v1'(.|\n)*hub:"):
+            places.folder_of(reference, revision="v1")
+    for reference in ("me/name", "mini", "adapterkit/mini"):
+        with pytest.raises(ConfigError, match="a folder has no revisions, so not 'v1'"):
+            load_backbone(reference, revision="v1")
+    assert not asked
+    places.folder_of("hub:me/name", revision="v1")
+    assert asked == ["me/name"]
+
+
 def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> None:
     folder = make_backbone(tmp_path / "b", "xlm-roberta")
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")

@@ -24,7 +24,7 @@ from adapterkit.backbone.precision import (
 from adapterkit.backbone.words import word_pieces
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
-from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder
+from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder, without_revision
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors
 
@@ -192,7 +192,8 @@ def load_backbone(
         device: E.g. ``cpu`` or ``cuda``; by default a GPU if there is one.
 
     Raises:
-        ConfigError: If the architecture is not in the table, or dtype or device make no sense.
+        ConfigError: If the architecture is not in the table, or dtype or device make no sense, or
+            ``revision`` is given for what is not on the Hub.
         FolderError: If the folder is incomplete.
         HubError: If the Hub does not give it.
     """
@@ -226,13 +227,14 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
 def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path]:
     text = str(name_or_folder)
     if canonical(text) == MINI:
-        return MINI, Path(str(resources.files("adapterkit") / "mini"))
+        packaged = Path(str(resources.files("adapterkit") / "mini"))
+        return MINI, without_revision(text, packaged, revision)
     if text.startswith(("mini@", "adapterkit/mini@")):
         raise ConfigError(
             f"backbone {text!r} is not packaged here; this version of adapterkit has {MINI}"
         )
     if is_folder(name_or_folder):
-        folder = Path(text).expanduser()
+        folder = without_revision(text, Path(text).expanduser(), revision)
         logger.info("backbone: the folder %s", folder)
         return folder.resolve().name, folder
     return canonical(text.removeprefix("hub:")), fetch_backbone(
