@@ -52,7 +52,7 @@ def generate(
         Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
     Raises:
-        ConfigError: If the backbone has no decoder, or a setting cannot be right.
+        ConfigError: If the backbone has no decoder or no trained head, or a setting cannot be right.
     """
     _check(backbone, options)
     first = {} if options.first is None else {"forced_bos_token_id": options.first}
@@ -72,6 +72,7 @@ def _check(backbone: Backbone, options: Generation) -> None:
     kind = backbone.architecture.kind
     if kind == "masked":
         raise ConfigError(f"backbone {backbone.name!r} is no decoder: it cannot generate")
+    backbone.require_trained_head()
     problems = [
         f"{name} = {value!r}: must be a whole number above 0"
         for name, value in (

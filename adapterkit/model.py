@@ -245,7 +245,7 @@ class AdaptedModel(nn.Module):
             ``(batch, length, vocabulary)``, or ``(wanted, vocabulary)`` with ``positions``.
 
         Raises:
-            ConfigError: If the backbone has no trained masked-LM head, or ``decoder_input_ids`` are
+            ConfigError: If the backbone has no trained vocabulary head, or ``decoder_input_ids`` are
                 given to another than an encoder-decoder, or not given to one.
         """
         self.backbone.require_trained_head()
@@ -294,7 +294,7 @@ class AdaptedModel(nn.Module):
             Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
         Raises:
-            ConfigError: If the backbone has no decoder, or a setting cannot be right.
+            ConfigError: If the backbone has no decoder or no trained head, or a setting cannot be right.
         """
         groups = self._groups(len(input_ids), rows)
         options = Generation(max_new_tokens, num_beams, use_cache, forced_bos_token_id)
@@ -388,6 +388,7 @@ class AdaptedModel(nn.Module):
             return self._encode(hooked, batch.input_ids, batch.attention_mask)[0]
 
     def _second_text_loss(self, batch: Batch) -> Tensor:
+        self.backbone.require_trained_head()
         hooked = self._hooked(self._groups(len(batch.input_ids), None))
         # The model itself shifts the targets into the decoder's inputs.
         out = hooked.vocabulary_head(

@@ -40,6 +40,7 @@ def load_stack(
         A model for `predict` and `evaluate`.
 
     Raises:
+        ConfigError: If ``revision`` is given for a folder.
         FolderError: If `stack.json` is wrong, or a part or the backbone is not what it pins.
         HubError: If the Hub does not give a part.
     """

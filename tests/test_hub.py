@@ -1,17 +1,18 @@
 """A name or a folder: which of the two a reference means is decided here, never by the network."""
 
+import contextlib
 import logging
 from pathlib import Path
 
 import pytest
 
 from adapterkit.backbone.load import load_backbone
-from adapterkit.errors import FolderError
+from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import read_json, write_json
 from adapterkit.formats import places
 from adapterkit.hub import fetching as hub
 from adapterkit.hub import store
-from tests.tiny import make_backbone
+from tests.tiny import make_backbone, make_encoder_decoder
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ def test_what_no_path_can_be_is_no_folder(reference: str, asked: list[str]) -> N
     assert not asked
 
 
+def test_a_revision_of_what_is_on_this_machine_is_refused_not_ignored(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "me" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for reference in ("me/name", Path("me/name"), "mini:eng"):
+        with pytest.raises(ConfigError, match=r"a folder has no revisions, so not 'v1'(.|\n)*hub:"):
+            places.folder_of(reference, revision="v1")
+    for reference in ("me/name", "mini", "adapterkit/mini"):
+        with pytest.raises(ConfigError, match="a folder has no revisions, so not 'v1'"):
+            load_backbone(reference, revision="v1")
+    assert not asked
+    places.folder_of("hub:me/name", revision="v1")
+    assert asked == ["me/name"]
+
+
 def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> None:
     folder = make_backbone(tmp_path / "b", "xlm-roberta")
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
@@ -78,6 +95,75 @@ def test_code_that_a_backbones_folder_brings_is_never_run(tmp_path: Path) -> Non
     }
     write_json(folder / "config.json", config)
     assert load_backbone(folder).layers == 3
+    assert not (tmp_path / "ran").exists()
+
+
+def _answering_yes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked on the terminal; whoever asks is told "y"."""
+    questions: list[str] = []
+
+    def answer(question: str = "") -> str:
+        questions.append(question)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", answer)
+    return questions
+
+
+def test_code_for_an_unknown_architecture_is_neither_run_nor_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = _answering_yes(monkeypatch)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    config = {"model_type": "evilbert", "auto_map": {"AutoConfig": "evil.Evil"}}
+    write_json(tmp_path / "config.json", config)
+    with pytest.raises(ConfigError, match="'evilbert' are not supported"):
+        load_backbone(tmp_path)
+    write_json(tmp_path / "config.json", {"auto_map": config["auto_map"], "model_type": ["bert"]})
+    with pytest.raises(ConfigError, match="are not supported"):
+        load_backbone(tmp_path)
+    assert not questions
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "written", [{"AutoTokenizer": ["evil.Evil", "evil.Evil"]}, ["evil.Evil", None]]
+)
+def test_code_for_a_tokenizer_is_neither_run_nor_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: object, known: bool
+) -> None:
+    questions = _answering_yes(monkeypatch)
+    folder = make_backbone(tmp_path / "b", "xlm-roberta")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    config = read_json(folder / "tokenizer_config.json")
+    name = config["tokenizer_class"] if known else "Evil"
+    write_json(
+        folder / "tokenizer_config.json", {**config, "auto_map": written, "tokenizer_class": name}
+    )
+    # Where the class is unknown, too, transformers 4.57 has none to read it with.
+    with contextlib.suppress(*(() if known else (FolderError,))):
+        assert load_backbone(folder).token_ids(["ab"])
+    assert not questions
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_tokenizer_that_is_none_is_one_error(tmp_path: Path) -> None:
+    folder = make_backbone(tmp_path / "b", "xlm-roberta")
+    (folder / "tokenizer.json").write_text('{"model": {"type": "Evil"}}')
+    with pytest.raises(FolderError, match="its tokenizer cannot be read"):
+        load_backbone(folder)
+
+
+@pytest.mark.parametrize("name", ["custom_generate/generate.py", "adapter_config.json"])
+def test_files_that_transformers_would_load_something_else_for_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    folder = make_encoder_decoder(tmp_path / "b", "mt5")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(FolderError, match=name):
+        load_backbone(folder)
     assert not (tmp_path / "ran").exists()
 
 

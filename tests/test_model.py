@@ -89,6 +89,15 @@ def test_loss_and_gradients_at_masked_positions_equal_those_of_the_full_head(
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
+def test_a_batch_without_any_target_has_no_loss_and_teaches_nothing(backbone: Backbone) -> None:
+    model = AdaptedModel(backbone, Stack(adapter(backbone)))
+    targets = torch.full_like(IDS, -100)
+    loss = model(SimpleNamespace(input_ids=IDS, attention_mask=MASK, targets=targets))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert not any(p.grad.any() for p in model.parameters() if p.grad is not None)
+
+
 def test_gradients_reach_every_adapter_tensor_and_nothing_else(backbone: Backbone) -> None:
     targets = torch.where(IDS == 4, 50, -100)
     model = AdaptedModel(backbone, Stack(adapter(backbone)))

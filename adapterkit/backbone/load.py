@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.architectures import architecture
-from adapterkit.backbone.identity import MINI, canonical, digest_of, weight_files
+from adapterkit.backbone.checkpoint import check_keys, narrowed, row_of, untrained
+from adapterkit.backbone.identity import MINI, canonical, digest_of
 from adapterkit.backbone.layout import Architecture, module_at
 from adapterkit.backbone.precision import (
     PLAIN,
@@ -24,15 +24,14 @@ from adapterkit.backbone.precision import (
 from adapterkit.backbone.words import word_pieces
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
-from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder
+from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder, without_revision
 from adapterkit.nn.twin import twin
-from adapterkit.tensorfile import digest_of_tensors, read_cast
+from adapterkit.tensorfile import digest_of_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-_TIED = ("decoder.weight", "decoder.bias", "vocab_projector.weight", "lm_head.weight")
 logger = logging.getLogger("adapterkit")
 
 
@@ -45,7 +44,7 @@ class Backbone:
         tokenizer: Its fast tokenizer.
         architecture: Where adapters attach.
         facts: Name, digest, type, width and depth.
-        untrained_head: Keys of the masked-LM head that the checkpoint did not bring; empty where
+        untrained_head: Keys of the vocabulary head that the checkpoint did not bring; empty where
             it brought a trained head.
         max_length: Tokens the backbone can read at once, special tokens counted.
     """
@@ -160,17 +159,18 @@ class Backbone:
         return word_pieces(self.tokenizer, sentences)
 
     def require_trained_head(self) -> None:
-        """Refuse masked language modelling through a head that was never trained.
+        """Refuse tokens, and a loss over them, from a vocabulary head that was never trained.
 
         Raises:
-            ConfigError: If the checkpoint brought no trained masked-LM head.
+            ConfigError: If the checkpoint brought no trained head.
         """
         if self.untrained_head:
+            head = "masked-LM" if self.architecture.kind == "masked" else "language-model"
             raise ConfigError(
-                f"backbone {self.name!r} has no trained masked-LM head, so no language adapter can be "
-                f"trained through it\n  missing from the checkpoint: {', '.join(self.untrained_head)}\n"
+                f"backbone {self.name!r} has no trained {head} head, so it can write no token, and no language "
+                f"adapter can be trained through it\n  missing from the checkpoint: {', '.join(self.untrained_head)}\n"
                 "Use the checkpoint that was saved with its head (the pre-trained model itself, "
-                "not an encoder cut out of it)."
+                "not the base model cut out of it)."
             )
 
 
@@ -192,7 +192,8 @@ def load_backbone(
         device: E.g. ``cpu`` or ``cuda``; by default a GPU if there is one.
 
     Raises:
-        ConfigError: If the architecture is not in the table, or dtype or device make no sense.
+        ConfigError: If the architecture is not in the table, or dtype or device make no sense, or
+            ``revision`` is given for what is not on the Hub.
         FolderError: If the folder is incomplete.
         HubError: If the Hub does not give it.
     """
@@ -226,13 +227,14 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
 def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path]:
     text = str(name_or_folder)
     if canonical(text) == MINI:
-        return MINI, Path(str(resources.files("adapterkit") / "mini"))
+        packaged = Path(str(resources.files("adapterkit") / "mini"))
+        return MINI, without_revision(text, packaged, revision)
     if text.startswith(("mini@", "adapterkit/mini@")):
         raise ConfigError(
             f"backbone {text!r} is not packaged here; this version of adapterkit has {MINI}"
         )
     if is_folder(name_or_folder):
-        folder = Path(text).expanduser()
+        folder = without_revision(text, Path(text).expanduser(), revision)
         logger.info("backbone: the folder %s", folder)
         return folder.resolve().name, folder
     return canonical(text.removeprefix("hub:")), fetch_backbone(
@@ -244,23 +246,21 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
     import transformers
     from transformers import AutoConfig, AutoTokenizer
 
-    if not (folder / "config.json").is_file():
-        raise FolderError(f"{folder}: is no backbone, it has no config.json")
-    config = AutoConfig.from_pretrained(folder)
-    row = architecture(config.model_type)
+    row = row_of(folder)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     digest = digest_of(folder)
-    options: dict[str, Any] = {"attn_implementation": "sdpa"}
+    options: dict[str, Any] = {"attn_implementation": "sdpa", "trust_remote_code": False}
     if config.model_type == "modernbert" and hasattr(config, "reference_compile"):
         config.reference_compile = False  # 4.57 would compile, and unpad before the embeddings
     if row.prefix == "deberta" or row.own_base:
-        options = {}  # these have their own attention
+        del options["attn_implementation"]  # these have their own
     config.chunk_size_feed_forward = 0
     auto: Any = {
         "masked": transformers.AutoModelForMaskedLM,
         "causal": transformers.AutoModelForCausalLM,
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
     }[row.kind]
-    state = _state(folder, dtype) if row.kind == "masked" else None
+    state = narrowed(folder, dtype) if row.kind == "masked" else None
     source: Path | None = folder
     if state is not None:  # the class itself: the automatic one looks at the folder
         auto, source = transformers.MODEL_FOR_MASKED_LM_MAPPING[type(config)], None
@@ -273,7 +273,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         parameter.data = parameter.data.to(dtype)
     if dtype == torch.float64:
         model.to(dtype)  # buffers too; in half precision positions must keep theirs in float32
-    _check_keys(folder, row, info)
+    check_keys(folder, row, info)
     tokenizer = _tokenizer(AutoTokenizer, folder, config.model_type)
     facts = BackboneFacts(name, digest, config.model_type, config.hidden_size, *row.depths(config))
     return Backbone(
@@ -281,55 +281,29 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
         tokenizer=tokenizer,
         architecture=row,
         facts=facts,
-        untrained_head=_untrained(row, config, info),
+        untrained_head=untrained(row, config, info),
         max_length=_max_length(config, tokenizer, row),
     )
 
 
-def _state(folder: Path, dtype: torch.dtype) -> dict[str, Tensor] | None:
-    """The checkpoint in a narrower dtype than it is stored in, cast while it is read; else None."""
-    files = weight_files(folder)
-    if dtype != torch.bfloat16 or any(file.suffix != ".safetensors" for file in files):
-        return None
-    return {key: tensor for file in files for key, tensor in read_cast(file, dtype).items()}
-
-
-def _check_keys(folder: Path, row: Architecture, info: dict[str, Any]) -> None:
-    """The encoder itself must be complete; only a masked-LM head or a pooler may be missing."""
-    lost = sorted(
-        key for key in info["missing_keys"] if not row.is_head(key) and ".pooler." not in key
-    )
-    lost += sorted(str(key) for key in info["mismatched_keys"])
-    if lost:
-        raise FolderError(
-            f"{folder}: the checkpoint lacks {len(lost)} of the encoder's own tensors, e.g. {', '.join(lost[:3])}; "
-            "is it complete, and of this architecture?"
-        )
-
-
-def _untrained(row: Architecture, config: Any, info: dict[str, Any]) -> tuple[str, ...]:
-    # Tied output matrices are missing from many good checkpoints: they are the embeddings.
-    tied = config.tie_word_embeddings
-    return tuple(
-        sorted(
-            key
-            for key in info["missing_keys"]
-            if row.is_head(key) and not (key.endswith(_TIED) and tied)
-        )
-    )
-
-
 def _tokenizer(auto: Any, folder: Path, model_type: str) -> "PreTrainedTokenizerFast":
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return None  # type: ignore[return-value] # a folder of weights alone can encode ids, not text
     options = {"add_prefix_space": True} if model_type in ("roberta", "deberta") else {}
-    has_files = any((folder / name).is_file() for name in TOKENIZER_FILES)
-    tokenizer: PreTrainedTokenizerFast | None = (
-        auto.from_pretrained(folder, **options) if has_files else None
-    )
-    if tokenizer is not None and not tokenizer.is_fast:
+    try:
+        tokenizer: PreTrainedTokenizerFast = auto.from_pretrained(
+            folder, trust_remote_code=False, **options
+        )
+    except Exception as error:  # tokenizers raises bare ones
+        raise FolderError(
+            f"{folder}: its tokenizer cannot be read ({' '.join(str(error).split())[:200]}); "
+            "code that a folder brings is never run, so give it a tokenizer.json and a class of transformers' own"
+        ) from error
+    if not tokenizer.is_fast:
         raise ConfigError(
             f"{folder}: its tokenizer has no fast version; adapterkit needs one for word alignment"
         )
-    return tokenizer  # type: ignore[return-value] # a folder of weights alone can encode ids, not text
+    return tokenizer
 
 
 def _max_length(config: Any, tokenizer: Any, row: Architecture) -> int:

@@ -166,6 +166,7 @@ def load_adapter(
             not matter.
 
     Raises:
+        ConfigError: If ``revision`` is given for a folder or a starter.
         FolderError: If the folder is wrong.
         HubError: If the Hub does not give it.
     """

@@ -86,7 +86,7 @@ def convert(
         FolderError: If the folder is wrong, or ``out`` is the folder itself.
         AdapterMismatch: If it does not fit ``backbone``.
         ConfigError: If ``out`` holds an adapter and ``overwrite`` is off, or the method does not exist
-            in the wished layout.
+            in the wished layout, or ``revision`` is given for a folder or a starter.
     """
     source, place = folder_of(reference, revision=revision), Path(out)
     if place.resolve() == source.resolve():

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapterkit.errors import FolderError
-from adapterkit.hub.fetching import fetch_adapter, is_folder
+from adapterkit.hub.fetching import fetch_adapter, is_folder, without_revision
 
 STARTER = "mini:"
 PUBLISHED = "published.json"
@@ -29,6 +29,7 @@ def folder_of(reference: str | Path, *, revision: str | None = None) -> Path:
     """The folder that ``reference`` means.
 
     Raises:
+        ConfigError: If ``revision`` is given for a folder or a starter.
         FolderError: If it can only mean a folder or a starter, and there is none.
         HubError: If the Hub does not give it.
     """
@@ -38,10 +39,10 @@ def folder_of(reference: str | Path, *, revision: str | None = None) -> Path:
         if text.removeprefix(STARTER) not in shipped:
             names = ", ".join(f"{STARTER}{name}" for name in shipped) or "none"
             raise FolderError(f"{text!r}: there is no such starter adapter; there are: {names}")
-        return shipped[text.removeprefix(STARTER)]
+        return without_revision(text, shipped[text.removeprefix(STARTER)], revision)
     if is_folder(reference):
         logger.info("adapter: the folder %s", text)
-        return Path(text).expanduser()
+        return without_revision(text, Path(text).expanduser(), revision)
     if "/" not in text.removeprefix("hub:"):
         raise FolderError(f"{text}: there is no such folder (and a Hub id looks like owner/name)")
     logger.info("adapter: the Hub repository %s", text)

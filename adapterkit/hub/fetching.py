@@ -8,7 +8,7 @@ import logging
 from fnmatch import fnmatch
 from pathlib import Path
 
-from adapterkit.errors import FolderError, HubError, visible
+from adapterkit.errors import ConfigError, FolderError, HubError, visible
 from adapterkit.files import read_json
 from adapterkit.hub import listing, names, store, web
 
@@ -67,6 +67,20 @@ def is_folder(reference: str | Path) -> bool:
     if isinstance(reference, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
         raise FolderError(f"{text}: there is no such folder")
     return False
+
+
+def without_revision(reference: str | Path, folder: Path, revision: str | None) -> Path:
+    """``folder``, which ``reference`` means on this machine.
+
+    Raises:
+        ConfigError: If a revision was asked for: only what is on the Hub has any.
+    """
+    if revision is not None:
+        raise ConfigError(
+            f"{reference}: is {folder} here, and a folder has no revisions, so not {revision!r} either; "
+            "leave revision out, or write hub:NAME for what is on the Hub"
+        )
+    return folder
 
 
 def fetch_adapter(

@@ -62,6 +62,8 @@ def by_row(x: Tensor, groups: Groups, apply: Callable[[int, Where], Tensor]) -> 
         apply: Called with a composition's number and its rows; gives these rows of the result.
     """
     runs = groups.runs
+    if not runs:
+        return x
     if all(isinstance(where, slice) for _, where in runs):
         starts = sorted(runs, key=lambda run: run[1].start)  # type: ignore[union-attr]
         return torch.cat([apply(number, where).to(x.dtype) for number, where in starts])

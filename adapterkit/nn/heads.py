@@ -67,16 +67,22 @@ class Head(nn.Module):
             ``(batch, length, labels)`` for tagging, ``(batch, labels)`` for classification
             (``multilabel_classification`` too: take its sigmoid), ``(..., vocabulary)`` for masked language modelling.
         """
-        if self.config.head_type == "masked_lm":
-            return self._vocabulary_logits(hidden, invertible, epsilon)
-        x = hidden if self.config.head_type == "tagging" else _at(hidden, places)
+        everywhere = self.config.head_type in ("masked_lm", "tagging")
+        x = hidden if everywhere else _at(hidden, places)
         dtype = x.dtype
+        x = x.to(next(self.parameters()).dtype)
+        if self.config.head_type == "masked_lm":
+            out = self._vocabulary_logits(x, invertible, epsilon)
+        else:
+            out = self._label_logits(x)
+        return out if out.dtype.itemsize > dtype.itemsize else out.to(dtype)
+
+    def _label_logits(self, x: Tensor) -> Tensor:
         *inner, last = self.chain.values()
-        x = x.to(next(last.parameters()).dtype)
         for layer in inner:
             x = self.act(layer(self._drop(x)))
         out: Tensor = last(self._drop(x))
-        return out if out.dtype.itemsize > dtype.itemsize else out.to(dtype)
+        return out
 
     def _drop(self, x: Tensor) -> Tensor:
         return (

@@ -17,12 +17,14 @@ KEPT = 2**24
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross entropy in float32 (float64 over float64 logits), a scalar.
+    """Mean cross entropy in float32 (float64 over float64 logits), a scalar; of no logits it is 0.
 
     Args:
         logits: Shape ``(n, labels)``.
         targets: Label numbers, -100 where there is none. Shape ``(n,)``.
     """
+    if not len(logits):
+        return _wide(logits).sum()
     return functional.cross_entropy(_wide(logits), targets, ignore_index=-100)
 
 
@@ -44,13 +46,15 @@ def frozen_cross_entropy(
     logits of the pieces that have a delta, at most `KEPT` at once.
 
     Args:
-        features: Shape ``(n, width)``.
+        features: Shape ``(n, width)``; of none the loss is 0.
         weight: Frozen. Shape ``(vocabulary, width)``.
         bias: Frozen. Shape ``(vocabulary,)``.
         targets: Token ids. Shape ``(n,)``.
         rows: Deltas on some rows of ``weight``; their ids are rows of it.
     """
     ids, deltas = (None, None) if rows is None or not len(rows.ids) else rows
+    if not len(features):  # nothing to learn from, and still a loss with a gradient: of zeros
+        return _wide(features).sum() + (0 if deltas is None else 0 * _wide(deltas).sum())
     loss: Tensor = _FrozenCrossEntropy.apply(features, weight, bias, targets, ids, deltas)  # type: ignore[no-untyped-call]
     return loss
 

@@ -99,7 +99,7 @@ def by_composition(nodes: Sequence[Node | None], groups: Groups) -> Node | None:
     """
     used = [nodes[number] for number in groups.used]
     if all(node is used[0] for node in used):
-        return used[0]
+        return used[0] if used else None
     chains = [node.nodes for node in used if isinstance(node, Chain)]
     if len(chains) == len(used) and len({len(chain) for chain in chains}) == 1:
         steps = []

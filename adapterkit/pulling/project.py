@@ -47,9 +47,12 @@ def lock(
 
     Raises:
         HubError: If the Hub does not give one, or a revision has moved and ``update`` is off.
-        ConfigError: If an old AdapterHub id is named without exactly one backbone.
+        ConfigError: If an old AdapterHub id is named without exactly one backbone, or ``revision`` is given
+            without adapters.
         FolderError: If the lockfile cannot be read, or nothing is named and there is none.
     """
+    if revision is not None and not adapters:
+        raise ConfigError(f"revision {revision!r} is that of adapters to lock, and none is named")
     path = Path(path)
     known = read_lock(path) if path.is_file() or not (adapters or backbones) else []
     backbone = backbones[0] if len(backbones) == 1 else None

@@ -17,11 +17,13 @@ from adapterkit.config import BottleneckConfig, HeadConfig, preset
 from adapterkit.data.blocks import next_tokens
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
+from adapterkit.files import read_json, write_json
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import fill
 from adapterkit.settings import LanguageConfig
+from adapterkit.tensorfile import read_tensors, write_tensors
 from adapterkit.training.language import train_language
 from tests.tiny import LAYERS, WORDS, lines, make_backbone, save_tokenizer, stir
 
@@ -248,6 +250,29 @@ def test_an_encoder_does_not_generate(tmp_path: Path) -> None:
     encoder = load_backbone(make_backbone(tmp_path / "x", "xlm-roberta"))
     with pytest.raises(ConfigError, match="no decoder"):
         AdaptedModel(encoder).generate(IDS)
+
+
+def without_head(folder: Path) -> Backbone:
+    """What is in ``folder``, its vocabulary matrix untied and left out."""
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    write_json(config, {**read_json(config), "tie_word_embeddings": False})
+    tensors = read_tensors(weights)
+    tensors.pop("lm_head.weight", None)
+    if (shared := tensors.get("model.shared.weight")) is not None:
+        tensors |= {f"model.{side}.embed_tokens.weight": shared for side in ("encoder", "decoder")}
+    write_tensors(weights, tensors, {"format": "pt"})
+    return load_backbone(folder, device="cpu")
+
+
+@pytest.mark.parametrize("model_type", TYPES)
+def test_nothing_is_written_or_learned_through_a_head_that_was_never_trained(
+    model_type: str, tmp_path: Path
+) -> None:
+    model = AdaptedModel(without_head(make_decoder(tmp_path / "b", model_type)))
+    with pytest.raises(ConfigError, match=r"no trained language-model head(.|\n)*lm_head\.weight"):
+        model.generate(IDS)
+    with pytest.raises(ConfigError, match="no trained language-model head"):
+        model(next_tokens(IDS))
 
 
 SETTINGS: list[tuple[dict[str, Any], str]] = [

@@ -22,7 +22,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.nn.twin import twin
 from adapterkit.prediction import fill
 from adapterkit.training.language import train_language
-from tests.backbone.test_decoders import check_beams, made
+from tests.backbone.test_decoders import check_beams, made, without_head
 from tests.tiny import lines, make_backbone, make_encoder_decoder
 
 TYPES = ("mt5", "mbart", "m2m_100")
@@ -137,6 +137,17 @@ def test_the_first_token_can_be_the_target_language(backbone: Backbone) -> None:
     for wrong in (-1, backbone.vocabulary, 7.0, "fra"):
         with pytest.raises(ConfigError, match=r"forced_bos_token_id = .*: tokens go from 0 to 119"):
             AdaptedModel(backbone).generate(IDS, MASK, forced_bos_token_id=wrong)
+
+
+@pytest.mark.parametrize("model_type", TYPES[1:])  # transformers 5 ties every mT5's
+def test_nothing_is_written_or_learned_through_a_head_that_was_never_trained(
+    model_type: str, tmp_path: Path
+) -> None:
+    model = AdaptedModel(without_head(make_encoder_decoder(tmp_path / "b", model_type)))
+    with pytest.raises(ConfigError, match="no trained language-model head"):
+        model.generate(IDS, MASK)
+    with pytest.raises(ConfigError, match="no trained language-model head"):
+        model(Batch(IDS, MASK, TARGETS))
 
 
 @torch.no_grad()

@@ -21,6 +21,9 @@ from adapterkit.config import BottleneckConfig, HeadConfig, preset
 from adapterkit.errors import ConfigError
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.nn.bottleneck import Bottleneck
+from adapterkit.nn.groups import Groups, by_row
+from adapterkit.nn.mixing import by_composition
 from adapterkit.prediction import predict
 from tests.tiny import TYPES, make_backbone
 
@@ -116,6 +119,20 @@ def test_a_mixed_batch_equals_its_rows_run_apart(
     assert (sparse - logits[wanted]).abs().max() < tolerance * 10
     # The rows really differ: no two compositions give the same.
     assert (hidden[0] - hidden[7])[:3].abs().max() > 1e-3
+
+
+def test_logits_wanted_nowhere_are_none(folder: Path) -> None:
+    backbone = load_backbone(folder)
+    nowhere = torch.zeros_like(IDS, dtype=torch.bool)
+    mixed = AdaptedModel(backbone, Rows(compositions(backbone)))
+    found = mixed.mlm_logits(IDS, MASK, rows=ROWS, positions=nowhere)
+    assert found.shape == (0, backbone.vocabulary)
+
+
+def test_of_no_rows_every_composition_gives_what_it_got() -> None:
+    groups, x = Groups([], torch.device("cpu")), torch.ones(0, 3)
+    assert by_row(x, groups, lambda number, rows: x[rows]) is x
+    assert by_composition([Bottleneck(4, 2, BottleneckConfig(2)), None], groups) is None
 
 
 @torch.no_grad()

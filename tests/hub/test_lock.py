@@ -172,6 +172,11 @@ def test_a_backbone_without_a_hub_id_is_not_locked(local: LocalHub, tmp_path: Pa
     assert not (tmp_path / "adapterkit.lock").exists()
 
 
+def test_a_revision_of_no_adapter_is_refused_not_ignored(local: LocalHub, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'v1' is that of adapters to lock, and none is named"):
+        ak.lock(backbones=["lab/base"], revision="v1", path=tmp_path / "adapterkit.lock")
+
+
 def test_nothing_to_lock_is_an_error(local: LocalHub, tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="there is no lockfile"):
         ak.lock(path=tmp_path / "adapterkit.lock")

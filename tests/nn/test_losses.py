@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 
 from adapterkit.nn import losses
+from adapterkit.nn.embedding_rows import RowTable
 from adapterkit.nn.losses import SomePieces, frozen_cross_entropy
 
 
@@ -68,6 +69,23 @@ def test_no_gradient_is_summed_up_where_nobody_asks() -> None:
     with torch.no_grad():
         loss = frozen_cross_entropy(features, weight, bias, targets)
     assert not loss.requires_grad
+
+
+def test_without_targets_the_loss_is_zero_and_so_are_its_gradients() -> None:
+    features, weight, bias, targets = problem(0)
+    deltas = torch.ones(2, 12, dtype=torch.float64, requires_grad=True)
+    features.requires_grad_()
+    table = RowTable(torch.tensor([3, 5]), deltas)
+    for loss in (
+        losses.cross_entropy(linear(features, weight), targets),
+        frozen_cross_entropy(features, weight, bias, targets),
+        frozen_cross_entropy(features, weight, bias, targets, table),
+        SomePieces.of(weight, bias, torch.tensor([3, 7])).cross_entropy(features, targets, table),
+    ):
+        assert float(loss.detach()) == 0
+        loss.backward()  # type: ignore[no-untyped-call]
+    assert deltas.grad is not None
+    assert not deltas.grad.any()
 
 
 @pytest.mark.parametrize("with_bias", [True, False])

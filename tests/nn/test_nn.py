@@ -152,6 +152,13 @@ def test_a_masked_lm_head_applies_the_inverse_right_before_the_vocabulary() -> N
     torch.testing.assert_close(head(x, nice, epsilon=1e-5), expected)
 
 
+@pytest.mark.parametrize("kind", ["tagging", "classification", "masked_lm"])
+def test_heads_keep_their_dtype_over_a_narrower_backbone(kind: str) -> None:
+    config = HeadConfig(kind, ("a", "b"), layers=2, activation="gelu", vocabulary=11)
+    head, nice, hidden = Head(config, 8), Nice(8, 3), torch.randn(2, 5, 8).bfloat16()
+    assert torch.equal(head(hidden, nice), head(hidden.float(), nice))
+
+
 def test_an_unknown_head_type_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="question_answering"):
         Head(HeadConfig("question_answering"), 8)
