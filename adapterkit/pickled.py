@@ -1,37 +1,34 @@
-"""Old ``.bin`` files, as `torch.save` writes state dicts: read without running anything that is in them.
+"""Old ``.bin`` files, as `torch.save` writes state dicts: checked before torch's own reader sees them.
 
 A pickle is a program. Here a small machine knows the few instructions of which `torch.save` makes a state
-dict, and gives them its own meaning: no module is imported and no function called because a file says so.
-Every tensor is compared with the bytes that the file holds before memory is taken for it.
+dict, and gives them a meaning of its own: no module is imported and no function called because a file says so,
+and every tensor is compared with the bytes that the file holds. torch's ``weights_only`` reader runs no code
+either, but it makes a ``bytearray`` of any length, hashes tuples of tuples for years, and looks at no sizes.
 """
 
 import pickletools
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from adapterkit.errors import FolderError
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 _KINDS = {
-    "torch DoubleStorage": ("float64", 8),
-    "torch FloatStorage": ("float32", 4),
-    "torch HalfStorage": ("float16", 2),
-    "torch BFloat16Storage": ("bfloat16", 2),
-    "torch LongStorage": ("int64", 8),
-    "torch IntStorage": ("int32", 4),
-    "torch ShortStorage": ("int16", 2),
-    "torch CharStorage": ("int8", 1),
-    "torch ByteStorage": ("uint8", 1),
-    "torch BoolStorage": ("bool", 1),
+    "torch DoubleStorage": 8,
+    "torch FloatStorage": 4,
+    "torch HalfStorage": 2,
+    "torch BFloat16Storage": 2,
+    "torch LongStorage": 8,
+    "torch IntStorage": 4,
+    "torch ShortStorage": 2,
+    "torch CharStorage": 1,
+    "torch ByteStorage": 1,
+    "torch BoolStorage": 1,
 }
-"""Torch's dtype and the bytes of a number, by the class that a file names."""
+"""Bytes of a number, by the class that a file names."""
 _DICT, _PARAMETER = "collections OrderedDict", "torch._utils _rebuild_parameter"
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -46,7 +43,7 @@ class _Storage:
 
     @property
     def bytes(self) -> int:
-        return self.count * _KINDS[self.kind][1]
+        return self.count * _KINDS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -57,39 +54,34 @@ class _Stored:
     stride: tuple[int, ...]
 
 
-def read_pickle(path: Path) -> dict[str, "Tensor"]:
-    """Load an old ``.bin`` state dict; nothing but plain tensors, no larger than the file, comes out.
+def check_pickle(path: Path) -> None:
+    """Refuse a file that is anything else than a state dict of plain tensors, no larger than the file.
 
     Raises:
-        FolderError: If the file holds anything else.
+        FolderError: If it is.
     """
     try:
-        with _opened(path) as (state, read):
-            return _tensors(path, state, read)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                state = _in_archive(path, archive)
+        else:
+            with path.open("rb") as file:
+                state = _in_sequence(path, file)
+        _check_tensors(path, state)
     except FolderError:
         raise
     # What the bytes of a stranger make a reader raise is open-ended; whatever it is, it is a refusal.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FolderError(
-            f"{path}: refused or unreadable as a plain state dict ({reason:.200})"
-        ) from None
+        raise refusal(path, error) from None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Callable[[_Storage], bytearray]]]:
-    """What the pickle in ``path`` describes, and how to read a storage of it."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            yield _in_archive(path, archive)
-    else:
-        with path.open("rb") as file:
-            yield _in_sequence(path, file)
+def refusal(path: Path, error: Exception) -> FolderError:
+    """What is said of a file that cannot be read."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return FolderError(f"{path}: refused or unreadable as a plain state dict ({reason:.200})")
 
 
-def _in_archive(
-    path: Path, archive: zipfile.ZipFile
-) -> tuple[Any, Callable[[_Storage], bytearray]]:
+def _in_archive(path: Path, archive: zipfile.ZipFile) -> Any:
     size, total = path.stat().st_size, sum(entry.file_size for entry in archive.infolist())
     if total > size:  # `torch.save` compresses nothing
         raise FolderError(
@@ -97,39 +89,30 @@ def _in_archive(
         )
     names = archive.namelist()
     (root,) = (name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl"))
-    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
-        raise ValueError("written on a machine of another byte order")
-
-    def read(storage: _Storage) -> bytearray:
-        entry = archive.getinfo(f"{root}data/{storage.key}")
-        _check_size(path, storage, entry.file_size)
-        with archive.open(entry) as file:
-            return _read(file, storage.bytes)
-
-    return _Machine().run(BytesIO(archive.read(f"{root}data.pkl"))), read
+    if len(set(names)) < len(names) or not all(name.startswith(root) for name in names):
+        raise ValueError("its archive has a file twice, or files beside its folder")
+    machine = _Machine()
+    state = machine.run(BytesIO(archive.read(f"{root}data.pkl")))
+    for storage in machine.storages.values():
+        _check_size(path, storage, archive.getinfo(f"{root}data/{storage.key}").file_size)
+    return state
 
 
-def _in_sequence(path: Path, file: IO[bytes]) -> tuple[Any, Callable[[_Storage], bytearray]]:
+def _in_sequence(path: Path, file: IO[bytes]) -> Any:
     """Five pickles one after the other, then each storage with its length before it."""
     if (_Machine().run(file), _Machine().run(file)) != (_MAGIC, _PROTOCOL):
         raise ValueError("does not begin as torch.save begins")
     _Machine().run(file)  # sizes on the machine that wrote it
     machine = _Machine()
     state, keys = machine.run(file), _Machine().run(file)
-    size, places = path.stat().st_size, dict[str, int]()
+    size = path.stat().st_size
     for key in keys:
         storage = machine.storages[key]
         _check_size(path, storage, size - file.tell() - 8)
         if int.from_bytes(file.read(8), "little") != storage.count:
             raise ValueError(f"storage {key} has another length than its tensors say")
-        places[key] = file.tell()
         file.seek(storage.bytes, 1)
-
-    def read(storage: _Storage) -> bytearray:
-        file.seek(places[storage.key])
-        return _read(file, storage.bytes)
-
-    return state, read
+    return state
 
 
 def _check_size(path: Path, storage: _Storage, there: int) -> None:
@@ -139,36 +122,11 @@ def _check_size(path: Path, storage: _Storage, there: int) -> None:
         )
 
 
-def _read(file: IO[bytes], length: int) -> bytearray:
-    data = bytearray(length)
-    done = 0
-    while done < length:
-        piece = file.read(min(length - done, 2**24))
-        if not piece:
-            raise EOFError("ends too early")
-        data[done : done + len(piece)] = piece
-        done += len(piece)
-    return data
-
-
-def _tensors(path: Path, state: Any, read: Callable[[_Storage], bytearray]) -> dict[str, "Tensor"]:
-    import torch
-
+def _check_tensors(path: Path, state: Any) -> None:
     if not isinstance(state, dict) or not all(isinstance(v, _Stored) for v in state.values()):
         raise FolderError(f"{path}: holds more than named tensors; refused")
-    wholes: dict[_Storage, Tensor] = {}
-    tensors = {}
-    for name, stored in state.items():
-        storage = stored.storage
+    for stored in state.values():
         _check_view(path, stored)
-        if storage not in wholes:  # two names may share one storage (tied weights)
-            dtype = getattr(torch, _KINDS[storage.kind][0])
-            data = read(storage)
-            wholes[storage] = (
-                torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
-            )
-        tensors[name] = wholes[storage].as_strided(stored.shape, stored.stride, stored.offset)
-    return tensors
 
 
 def _check_view(path: Path, stored: _Stored) -> None:
@@ -178,7 +136,7 @@ def _check_view(path: Path, stored: _Stored) -> None:
         count *= length
         last += (length - 1) * step
     if count > stored.storage.count or (count and last >= stored.storage.count):
-        width = _KINDS[stored.storage.kind][1]
+        width = _KINDS[stored.storage.kind]
         raise FolderError(
             f"{path}: refused, its tensors claim {max(count, last + 1) * width} bytes, "
             f"their storage has {stored.storage.bytes}"

@@ -1,4 +1,4 @@
-"""Tensor files: the one door to safetensors, and digests that need no torch.
+"""Tensor files: the one door to safetensors and to old pickles, and digests that need no torch.
 
 Writing is deterministic: the same tensors and metadata give the same bytes. Reading checks the header
 (`header`) against the file's size before anything is allocated.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from adapterkit.errors import FolderError
 from adapterkit.files import Stamp, stamp_of, write_bytes
 from adapterkit.header import FLOATS, TensorFacts, read_header
-from adapterkit.pickled import read_pickle
+from adapterkit.pickled import check_pickle, refusal
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +90,21 @@ def write_tensors(
     # Cloned: safetensors refuses tensors that share memory, as two names of one tensor do.
     plain = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
     write_bytes(path, save(plain, dict(metadata) if metadata else None))
+
+
+def read_pickle(path: Path) -> dict[str, "Tensor"]:
+    """Load an old ``.bin`` state dict; nothing but plain tensors, no larger than the file, comes out.
+
+    Raises:
+        FolderError: If the file holds anything else.
+    """
+    import torch
+
+    check_pickle(path)
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # as open-ended as in `check_pickle`
+        raise refusal(path, error) from None
 
 
 def digest(entries: Iterable[tuple[str, str, tuple[int, ...], bytes]]) -> str:

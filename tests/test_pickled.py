@@ -3,6 +3,7 @@
 import io
 import pickle
 import tracemalloc
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from adapterkit.errors import FolderError
-from adapterkit.pickled import read_pickle
+from adapterkit.pickled import check_pickle
+from adapterkit.tensorfile import read_pickle
 
 KINDS = (
     "float64",
@@ -124,7 +126,7 @@ def test_a_pickle_of_anything_else_is_refused_before_it_takes_memory(
     for path in (zipped, old):
         tracemalloc.start()
         with pytest.raises(FolderError, match=says):
-            read_pickle(path)
+            check_pickle(path)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
         tracemalloc.stop()
 
@@ -145,7 +147,7 @@ def test_a_tensor_that_claims_more_than_its_file_has_is_refused(
     data = pickle_in(tmp_path / "good.bin")
     assert data.count(old) == 1
     with pytest.raises(FolderError, match=says):
-        read_pickle(archive(tmp_path / "x.bin", data.replace(old, new)))
+        check_pickle(archive(tmp_path / "x.bin", data.replace(old, new)))
 
 
 def test_a_view_without_a_stride_is_refused(tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ def test_a_view_without_a_stride_is_refused(tmp_path: Path) -> None:
             {"a": torch.zeros(1).expand(9000, 9000)}, path, _use_new_zipfile_serialization=zipped
         )
         with pytest.raises(FolderError, match="claim 324000000 bytes"):
-            read_pickle(path)
+            check_pickle(path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -166,4 +168,20 @@ def test_a_file_that_was_cut_anywhere_is_refused(zipped: bool, tmp_path: Path) -
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
         with pytest.raises(FolderError, match="refused"):
-            read_pickle(path)
+            check_pickle(path)
+
+
+def test_an_archive_with_a_second_pickle_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(4)}, tmp_path / "x.bin")
+    for name in ("x/data.pkl", "y/data.pkl", "y/data/0"):
+        with (
+            zipfile.ZipFile(tmp_path / "x.bin") as old,
+            zipfile.ZipFile(path := tmp_path / "twice.bin", "w") as new,
+        ):
+            for entry in old.infolist():
+                new.writestr(entry.filename, old.read(entry))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # zipfile warns of a name that is there already
+                new.writestr(name, b"x" * 0)
+        with pytest.raises(FolderError, match="refused"):
+            check_pickle(path)

@@ -10,8 +10,7 @@ from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.formats.description import Weights
 from adapterkit.formats.shapes import shortened
 from adapterkit.header import TensorFacts, read_header
-from adapterkit.pickled import read_pickle
-from adapterkit.tensorfile import read_tensors
+from adapterkit.tensorfile import read_pickle, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
