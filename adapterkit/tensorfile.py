@@ -137,7 +137,11 @@ def digest_of_tensors(tensors: Mapping[str, "Tensor"]) -> str:
 
 
 def digest_of_files(
-    paths: Iterable[Path], names: Mapping[str, str], *, flat: Collection[str] = ()
+    paths: Iterable[Path],
+    names: Mapping[str, str],
+    *,
+    flat: Collection[str] = (),
+    cast: Collection[str] = (),
 ) -> str:
     """`digest` of safetensors files taken together, without torch.
 
@@ -145,6 +149,7 @@ def digest_of_files(
         paths: The files.
         names: The name of each tensor that counts, by its key; of two keys of one name the first counts.
         flat: Keys of tensors that count as if they had one axis only.
+        cast: Names of tensors that count as float32, however they are stored.
     """
     entries: dict[str, Hashed] = {}
     for path in paths:
@@ -153,6 +158,8 @@ def digest_of_files(
             if key in names:
                 dtype, shape, sha256 = entry
                 shape = (prod(shape),) if key in flat else shape
+                if names[key] in cast and dtype in FLOATS and dtype != "F32":
+                    dtype, sha256 = "F32", _hash_as_float32(path, key)
                 entries.setdefault(names[key], (dtype, shape, sha256))
     return _total(entries)
 
@@ -167,6 +174,19 @@ def _hashes(path: Path) -> dict[str, Hashed]:
         name: (fact.dtype, fact.shape, hashlib.sha256(_slice(path, fact)).digest())
         for name, fact in read_header(path).items()
     }
+
+
+def _hash_as_float32(path: Path, key: str) -> bytes:
+    import numpy as np
+
+    fact = read_header(path)[key]
+    data = _slice(path, fact)
+    if fact.dtype == "BF16":  # the upper half of a float32
+        values = np.left_shift(np.frombuffer(data, "<u2").astype("<u4"), 16)
+    else:
+        with np.errstate(over="ignore"):
+            values = np.frombuffer(data, {"F16": "<f2", "F64": "<f8"}[fact.dtype]).astype("<f4")
+    return hashlib.sha256(values.tobytes()).digest()
 
 
 def checkpoint_digest(paths: Iterable[Path]) -> str:

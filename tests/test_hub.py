@@ -177,9 +177,9 @@ def test_old_weights_of_every_format_are_fetched_only_where_nothing_stands_in_fo
 
 
 def test_backbones_are_fetched_without_what_is_not_theirs() -> None:
-    files = ["config.json", "model.safetensors", "tokenizer.json", "sub/model.safetensors"]
-    old = ["pytorch_model.bin", "modeling.py"]
-    assert hub.backbone_files([*files, *old]) == files[:3]
+    files = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"]
+    old = ["pytorch_model.bin", "modeling.py", ".x.model", "sub/model.safetensors"]
+    assert hub.backbone_files([*files, *old]) == files
     assert hub.backbone_files(["config.json", *old]) == ["config.json", "pytorch_model.bin"]
 
 

@@ -109,8 +109,16 @@ class Adapter(nn.Module):
         return dict(self.state_dict())
 
     def digest(self) -> str:
-        """sha256 over names, shapes and values of its weights, independent of its name and folder."""
-        return digest_of_tensors(self.tensors())
+        """sha256 over names, shapes and values of its weights, independent of its name and folder.
+
+        Values count as float32, as which they are loaded, but for embedding rows, which stay as they are stored.
+        """
+        return digest_of_tensors(
+            {
+                name: tensor if name.startswith("embedding_rows.") else tensor.float()
+                for name, tensor in self.tensors().items()
+            }
+        )
 
     def parameter_count(self) -> int:
         """Numbers in its bottlenecks, coupling, embedding rows and head."""

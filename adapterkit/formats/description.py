@@ -101,7 +101,7 @@ def describe(folder: Path, facts_of: FactsOf, *, with_head: bool = True) -> Desc
     rows = describe_rows(folder, own, backbone.width, facts_of)
     told = Description(said, own, backbone, weights, head, head_weights, rows)
     if with_head:
-        check_digest(folder, own, digest(told))
+        check_digest(folder, own, lambda stored: digest(told, stored=stored))
     return told
 
 
@@ -116,14 +116,21 @@ def describe_head(folder: Path, width: int, facts_of: FactsOf) -> tuple[HeadEnve
     return head, _head_weights(folder, head, width, facts_of)
 
 
-def digest(told: Description) -> str | None:
-    """The digest that the loaded adapter has; None if a weight file stayed closed or is a pickle."""
+def digest(told: Description, *, stored: bool = False) -> str | None:
+    """The digest that the loaded adapter has; None if a weight file stayed closed or is a pickle.
+
+    Args:
+        told: The folder.
+        stored: Whether values count as they are stored; so they did in folders in half precision once.
+    """
     more = (told.head_weights, told.rows)
     files = [told.weights, *(weights for weights in more if weights is not None)]
     if any(file.path.suffix != ".safetensors" or not file.names for file in files):
         return None
     names = {key: name for file in files for key, name in file.names.items()}
-    return digest_of_files([file.path for file in files], names)
+    apart = "embedding_rows."  # loaded as they are stored
+    cast = {name for name in names.values() if not (stored or name.startswith(apart))}
+    return digest_of_files([file.path for file in files], names, cast=cast)
 
 
 def _full_keys(path: Path, facts: Facts, row: Architecture) -> dict[str, str]:
@@ -285,14 +292,17 @@ def describe_rows(
     return Weights(path, {name: f"embedding_rows.{name}" for name in ("ids", "deltas")})
 
 
-def check_digest(folder: Path, own: Mapping[str, Any], there: str | None) -> None:
-    """Compare the digest that `adapterkit.json` names with the one that the weights have.
+def check_digest(
+    folder: Path, own: Mapping[str, Any], digest_of: Callable[[bool], str | None]
+) -> None:
+    """Compare the digest that `adapterkit.json` names with the one that the weights have, loaded or as stored.
 
     Raises:
         FolderError: If both are known and differ.
     """
     recorded = own.get("digest")
-    if recorded and there and recorded != there:
+    there = digest_of(False)
+    if recorded and there and recorded != there and recorded != digest_of(True):
         raise FolderError(
             f"{folder}: not as it was written:\n  digest: {guard.OWN_FILE} says {recorded[:12]}, "
             f"its weights have {there[:12]}\nFetch or train it again."

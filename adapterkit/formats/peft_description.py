@@ -78,17 +78,18 @@ def describe_peft(folder: Path, facts_of: FactsOf, *, with_head: bool = True) ->
         return told
     told = _compared(folder, told, facts, with_head=with_head)
     if with_head:
-        check_digest(folder, own, digest(told))
+        check_digest(folder, own, lambda stored: digest(told, stored=stored))
     return told
 
 
-def digest(told: PeftDescription) -> str | None:
-    """The digest that the loaded adapter has; None if its weights stayed closed or are a pickle."""
+def digest(told: PeftDescription, *, stored: bool = False) -> str | None:
+    """As `description.digest`; None if its weights stayed closed or are a pickle."""
     weights = told.weights
     if weights.path.suffix != ".safetensors" or not weights.names:
         return None
     flat = {key for key in weights.names if key.endswith(IA3)}
-    return digest_of_files([weights.path], weights.names, flat=flat)
+    cast = () if stored else {*weights.names.values()}
+    return digest_of_files([weights.path], weights.names, flat=flat, cast=cast)
 
 
 def name_from(folder: Path) -> str:

@@ -14,6 +14,7 @@ from adapterkit.hub import listing, names, store, web
 
 BACKBONE_FILES = (
     "config.json",
+    "generation_config.json",
     "*.safetensors",
     "*.safetensors.index.json",
     "tokenizer*",
@@ -123,6 +124,8 @@ def adapter_files(paths: list[str]) -> list[str]:
 
 def _is_adapter_file(path: str, paths: list[str]) -> bool:
     folder, slash, name = path.rpartition("/")
+    if any(part[:1] == "." and part[1:2] not in ("", ".") for part in path.split("/")):
+        return False  # hidden: an editor's copies (.ipynb_checkpoints), a tool's notes
     if name in OLD_WEIGHTS:
         return folder + slash + OLD_WEIGHTS[name] not in paths
     return any(fnmatch(name, pattern) for pattern in ADAPTER_FILES)
@@ -130,7 +133,7 @@ def _is_adapter_file(path: str, paths: list[str]) -> bool:
 
 def backbone_files(paths: list[str]) -> list[str]:
     """Those of a repository's files that a backbone may be made of; old weights only where there are no others."""
-    at_root = [path for path in paths if "/" not in path]
+    at_root = [path for path in paths if "/" not in path and not path.startswith(".")]
     wanted = [p for p in at_root if any(fnmatch(p, pattern) for pattern in BACKBONE_FILES)]
     if not any(path.endswith(".safetensors") for path in wanted):
         wanted += [p for p in at_root if any(fnmatch(p, old) for old in OLD_BACKBONE_FILES)]

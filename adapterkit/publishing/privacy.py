@@ -7,6 +7,7 @@ has to be revoked, so it stops everything.
 import getpass
 import re
 from collections.abc import Callable, Collection, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,25 @@ def user_names() -> frozenset[str]:
 def scrub(value: Any, *, users: Collection[str] = ()) -> Any:
     """JSON values without local paths and without the names ``users``; all else is as it was."""
     if isinstance(value, Mapping):
-        return {scrub(key, users=users): scrub(one, users=users) for key, one in value.items()}
+        names = _scrub_names([*value], users)
+        return {
+            name: scrub(value[key], users=users) for key, name in zip(value, names, strict=True)
+        }
     if isinstance(value, list | tuple):
         return [scrub(one, users=users) for one in value]
     return _scrub_text(value, users) if isinstance(value, str) else value
+
+
+def _scrub_names(keys: list[Any], users: Collection[str]) -> list[Any]:
+    """``keys`` without paths, each its own: of several paths that end alike the later ones get a number."""
+    names = [scrub(key, users=users) for key in keys]
+    taken = {name for key, name in zip(keys, names, strict=True) if key == name}
+    for place, (key, name) in enumerate(zip(keys, names, strict=True)):
+        if key != name:
+            free = chain((name,), (f"{name} ({number})" for number in count(2)))
+            names[place] = next(one for one in free if one not in taken)
+            taken.add(names[place])
+    return names
 
 
 def _scrub_text(text: str, users: Collection[str]) -> str:

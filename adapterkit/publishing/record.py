@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adapterkit.cards.scores import ScoreRecord, add_score
 from adapterkit.errors import ConfigError
 from adapterkit.files import sha256_of
-from adapterkit.formats.own import read_own
+from adapterkit.formats.inspection import inspect
 from adapterkit.formats.pins import is_stack, read_pins
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def check_measured(folder: Path, stack: "Stack") -> None:
         ConfigError: If the folder's adapter is not in the stack, or the folder's stack is another one.
     """
     measured = {adapter.digest() for adapter in stack.adapters}
-    mine = read_pins(folder).digests if is_stack(folder) else {read_own(folder).get("digest")}
+    mine = read_pins(folder).digests if is_stack(folder) else {inspect(folder)["digest"]}
     if not mine <= measured or (is_stack(folder) and mine != measured):
         names = ", ".join(adapter.name for adapter in stack.adapters) or "no adapter at all"
         raise ConfigError(f"--record {folder}: what is in it is not what is measured ({names})")

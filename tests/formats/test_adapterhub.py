@@ -12,9 +12,12 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, FolderError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
+from adapterkit.formats.hub_lora import write_hub_lora
 from adapterkit.formats.inspection import inspect
+from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
-from adapterkit.tensorfile import read_tensors, write_tensors
+from adapterkit.publishing.record import check_measured
+from adapterkit.tensorfile import digest_of_tensors, read_tensors, write_tensors
 from tests.tiny import TYPES, make_backbone
 
 
@@ -53,6 +56,42 @@ def test_save_load_save_gives_the_same_bytes(backbone: Backbone, tmp_path: Path)
         first = save_adapter(made, tmp_path / "first" / made.name)
         again = save_adapter(load_adapter(first), tmp_path / "again" / made.name)
         assert contents(first) == contents(again)
+
+
+def named(backbone: Backbone, kind: str) -> Adapter:
+    if kind == "bottleneck":
+        return task(backbone)
+    head = HeadConfig("tagging", ("ADJ", "NOUN"))
+    method = "lora" if kind == "hub lora" else kind
+    made = new_adapter(
+        "pos", low_rank(backbone, method, rank=3), backbone=backbone.facts, kind="task", head=head
+    )
+    for parameter in made.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.manual_seed(2))
+    return made
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("kind", ["bottleneck", "lora", "ia3", "hub lora"])
+def test_in_any_precision_a_folder_has_the_digest_of_what_is_loaded(
+    backbone: Backbone, kind: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    made, place = named(backbone, kind).to(dtype), tmp_path / "pos"
+    write_hub_lora(made, place) if kind == "hub lora" else save_adapter(made, place)
+    loaded = load_adapter(place)
+    own = json.loads((place / "adapterkit.json").read_text())
+    assert own["digest"] == inspect(place)["digest"] == loaded.digest() == made.digest()
+    check_measured(place, Stack(loaded))
+    # As folders were written once: with the digest of what is stored.
+    own["digest"] = digest_of_tensors(made.tensors())
+    assert own["digest"] != loaded.digest()
+    (place / "adapterkit.json").write_text(json.dumps(own))
+    assert load_adapter(place).digest() == inspect(place)["digest"] == loaded.digest()
+    check_measured(place, Stack(loaded))
+    own["digest"] = "0" * 64
+    (place / "adapterkit.json").write_text(json.dumps(own))
+    with pytest.raises(FolderError, match="digest"):
+        load_adapter(place)
 
 
 @pytest.mark.parametrize("model_type", TYPES)

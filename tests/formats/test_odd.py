@@ -186,7 +186,7 @@ def test_an_odd_folder_computes_what_the_plain_one_does(
     assert torch.equal(logits(backbone, folder), logits(backbone, plain))
     told = inspect(folder)
     assert told["labels"] == ["ADJ", "NOUN", "VERB"]
-    if "float" not in name and name != "pickles only":
+    if name != "pickles only":
         assert told["digest"] == load_adapter(folder).digest() == inspect(plain)["digest"]
 
 

@@ -210,8 +210,6 @@ NAMES = {
     "300 letters of a folder": f"{'n' * 300}/x.json",
     "device": "CON.json",
     "device in a folder": "aux/x.json",
-    "hidden folder": ".cache/huggingface/x.json",
-    "hidden": ".x.json",
     "space at the end": "a /x.json",
     "dot at the end": "a./x.json",
     "deep": "a/b/c/d/x.json",
@@ -246,6 +244,8 @@ def test_45_file_names_that_are_one_on_some_systems(
 
 def test_45_what_no_adapter_is_made_of_is_not_fetched(local: LocalHub, tmp_path: Path) -> None:
     more = {name: b"import os" for name in ("run.py", "CON", f"{UP}/escaped", "x.pt", "a.jinja")}
+    hidden = (".x.json", ".cache/x.json", "a/.ipynb_checkpoints/adapter_config-checkpoint.json")
+    more |= dict.fromkeys(hidden, b"{}")
     local.plant(NAME, {**small_adapter(), **more, "model.bin": b"x"})
     ak.pull(NAME, tmp_path / "out")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {*small_adapter(), "pulled.json"}

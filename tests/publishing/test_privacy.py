@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.errors import ConfigError
-from adapterkit.publishing.privacy import check_public, scrub
+from adapterkit.publishing.privacy import changes, check_public, scrub
 
 DATASET = "https://huggingface.co/datasets/a/b"
 
@@ -84,3 +84,25 @@ def test_what_still_looks_like_a_path_is_refused_and_not_shown(text: str) -> Non
     with pytest.raises(ConfigError, match="looks like a path of this computer") as caught:
         check_public({"README.md": text})
     assert "jane" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("here")
+def test_paths_that_end_alike_keep_a_value_each() -> None:
+    before = {
+        "/a/x.txt": 1,
+        "/b/x.txt": 2,
+        "x.txt (2)": 3,
+        "/c/x.txt": 4,
+        "/d/y.txt": 5,
+        "y.txt": 6,
+    }
+    after = scrub({"files": before})
+    assert after["files"] == {
+        "x.txt": 1,
+        "x.txt (3)": 2,
+        "x.txt (2)": 3,
+        "x.txt (4)": 4,
+        "y.txt (2)": 5,
+        "y.txt": 6,
+    }
+    assert len(changes({"files": before}, after)) == 4
