@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import new_adapter
+from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.data.batches import Special, by_length, pad, text_windows, word_windows
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.model import AdaptedModel
+from adapterkit.prediction import predict
 from adapterkit.tasks.base import Answer
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
@@ -117,3 +121,11 @@ def test_a_datasets_object_with_class_labels_becomes_a_task() -> None:
     assert not task.has("test")
     texts = datasets.Dataset.from_dict({"text": ["a b"], "label": ["x"]})
     assert Classification.from_dataset(texts).examples("test")[0].label == "x"
+
+
+def test_of_no_texts_a_classifier_says_nothing(backbone: Backbone) -> None:
+    head = HeadConfig("classification", ("no", "yes"))
+    topic = new_adapter(
+        "topic", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head
+    )
+    assert predict(AdaptedModel(backbone, topic), []) == []
