@@ -13,7 +13,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.data.writing import ScoredText, write_scored
-from adapterkit.errors import ConfigError
+from adapterkit.errors import ConfigError, FolderError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.own import read_own
 from adapterkit.formats.places import starters
@@ -176,26 +176,30 @@ def find_source(task_adapter: Adapter, beside: Sequence[Path]) -> Adapter:
 
     Args:
         task_adapter: The adapter; its provenance names what it was trained over, by digest.
-        beside: Folders in whose neighbourhood to look; starters are looked at as well.
+        beside: Folders in whose neighbourhood to look; starters are looked at as well, and what cannot be
+            read is passed over.
 
     Raises:
         ConfigError: If the provenance names none, or it is nowhere to be found.
     """
     over = task_adapter.provenance.get("over") or []
-    wanted = {entry.get("digest"): entry.get("name") for entry in over if isinstance(entry, dict)}
+    entries = [entry for entry in over if isinstance(entry, dict)]
+    wanted = {e["digest"]: e.get("name") for e in entries if isinstance(e.get("digest"), str)}
     if not wanted:
         raise ConfigError(
             f"task adapter {task_adapter.name!r} does not say over which language adapter it was trained; pass --source"
         )
-    places = [
-        place
-        for folder in beside
-        for place in sorted(folder.resolve().parent.glob("*/adapterkit.json"))
-    ]
+    around = dict.fromkeys(folder.resolve().parent for folder in beside)
+    places = [place for one in around for place in sorted(one.glob("*/adapterkit.json"))]
+    unread = []
     for folder in [*(place.parent for place in places), *starters().values()]:
-        if read_own(folder).get("digest") in wanted:
-            return load_adapter(folder)
+        try:
+            if read_own(folder).get("digest") in wanted:
+                return load_adapter(folder)
+        except FolderError:  # a neighbour's damage is not the source's
+            unread.append(folder.name)
     names = ", ".join(str(name) for name in wanted.values())
+    damaged = f" (these cannot be read: {', '.join(unread)})" if unread else ""
     raise ConfigError(
-        f"the source adapter {names!r} of {task_adapter.name!r} was not found beside it; pass --source"
+        f"the source adapter {names!r} of {task_adapter.name!r} was not found beside it{damaged}; pass --source"
     )

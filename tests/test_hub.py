@@ -148,11 +148,14 @@ def test_code_for_a_tokenizer_is_neither_run_nor_asked_about(
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_tokenizer_that_is_none_is_one_error(tmp_path: Path) -> None:
-    folder = make_backbone(tmp_path / "b", "xlm-roberta")
-    (folder / "tokenizer.json").write_text('{"model": {"type": "Evil"}}')
-    with pytest.raises(FolderError, match="its tokenizer cannot be read"):
-        load_backbone(folder)
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+@pytest.mark.parametrize("model_type", ["xlm-roberta", "deberta-v2", "mt5"])
+def test_code_for_attention_is_not_fetched(tmp_path: Path, model_type: str, key: str) -> None:
+    make = make_encoder_decoder if model_type == "mt5" else make_backbone
+    folder = make(tmp_path / "b", model_type)
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", {**config, key: "evil/attention"})
+    assert load_backbone(folder).config._attn_implementation in ("eager", "sdpa")
 
 
 @pytest.mark.parametrize("name", ["custom_generate/generate.py", "adapter_config.json"])

@@ -248,6 +248,7 @@ def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:
 
     row = row_of(folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    config._attn_implementation = None  # it may name a repository whose code computes attention
     digest = digest_of(folder)
     options: dict[str, Any] = {"attn_implementation": "sdpa", "trust_remote_code": False}
     if config.model_type == "modernbert" and hasattr(config, "reference_compile"):

@@ -41,7 +41,7 @@ def _of(
     if not sentence:
         return
     encoded = tokenizer(
-        [sentence[0], *(space + word for word in sentence[1:])],
+        [sentence[0], *(space + word if word else word for word in sentence[1:])],
         is_split_into_words=True,
         add_special_tokens=False,
         verbose=False,

@@ -216,6 +216,7 @@ CASES: list[tuple[int, str, str, list[str]]] = [
                 "test_code_that_a_backbones_folder_brings_is_never_run",
                 "test_code_for_an_unknown_architecture_is_neither_run_nor_asked_about",
                 "test_code_for_a_tokenizer_is_neither_run_nor_asked_about",
+                "test_code_for_attention_is_not_fetched",
                 "test_files_that_transformers_would_load_something_else_for_are_refused",
             ),
         ],

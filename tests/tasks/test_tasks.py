@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import new_adapter
+from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.data.batches import Special, by_length, pad, text_windows, word_windows
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.model import AdaptedModel
+from adapterkit.prediction import predict
 from adapterkit.tasks.base import Answer
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
@@ -127,3 +131,11 @@ def test_tags_of_files_without_names_are_named_by_what_they_are(tmp_path: Path) 
     assert Tagging.from_files(test=words).column == "upos"
     assert Tagging.from_files(test=words, column="2").column == "upos"
     assert Tagging((Tagging.from_files(test=words)).splits, "ner").column == "ner"
+
+
+def test_of_no_texts_a_classifier_says_nothing(backbone: Backbone) -> None:
+    head = HeadConfig("classification", ("no", "yes"))
+    topic = new_adapter(
+        "topic", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head
+    )
+    assert predict(AdaptedModel(backbone, topic), []) == []

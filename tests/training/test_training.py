@@ -1,3 +1,4 @@
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -175,6 +176,29 @@ def test_a_task_adapter_learns_and_says_what_it_was_trained_over(
     assert scores.interval[0] <= scores.value <= scores.interval[1]
     assert adapter.labels == ("OTHER", "VOWEL")
     assert find_source(adapter, [pos]).digest() == source.digest()
+
+
+def test_a_damaged_neighbour_does_not_hide_the_source(
+    pos: Path, english: Path, tmp_path: Path
+) -> None:
+    for folder in (pos, english):
+        shutil.copytree(folder, tmp_path / folder.name)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "adapterkit.json").write_text("{")
+    adapter = load_adapter(pos)
+    beside = [tmp_path / pos.name, tmp_path / english.name]
+    assert find_source(adapter, beside).digest() == load_adapter(english).digest()
+    (tmp_path / english.name / "adapter_config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=rf"these cannot be read: a, {english.name}\).*--source"):
+        find_source(adapter, beside)
+
+
+@pytest.mark.parametrize("entry", [{"name": "eng"}, {"digest": ["a"]}, "eng"])
+def test_a_source_without_a_digest_is_none_at_all(pos: Path, entry: object) -> None:
+    adapter = load_adapter(pos)
+    adapter.provenance = {"over": [entry]}
+    with pytest.raises(ConfigError, match="does not say over which language adapter"):
+        find_source(adapter, [pos])
 
 
 def test_the_comparison_has_three_conditions(backbone: Backbone, pos: Path, english: Path) -> None:
