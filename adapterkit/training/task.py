@@ -34,15 +34,13 @@ from adapterkit.training.checkpoint import kept
 from adapterkit.training.judging import Judge, judge_of
 from adapterkit.training.language import (
     NARROW,
-    reference_to,
-    run_record,
     shapes,
     surroundings,
-    versions,
     work_folder,
 )
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
+from adapterkit.training.record import reference_to, run_record, versions
 from adapterkit.training.states import States, states_of
 
 _FEWEST_PASSES = 2
