@@ -194,13 +194,18 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
     Args:
         model: A backbone, alone or with a language adapter.
         text: Text with the backbone's mask token in it, written ``<mask>`` or as the tokenizer has it.
-        guesses: How many tokens for each mask, likeliest first.
+        guesses: How many tokens for each mask, likeliest first; at least 1, at most the vocabulary.
 
     Raises:
-        ConfigError: If the text holds no mask, or the backbone is no masked language model, or has
-            no trained head.
+        ConfigError: If the text holds no mask, the backbone is no masked language model or has
+            no trained head, or there are not so many tokens.
     """
     _check_masks(model.backbone)
+    if not 1 <= guesses <= model.backbone.vocabulary:
+        raise ConfigError(
+            f"guesses {guesses}: must be from 1 to {model.backbone.vocabulary}, the tokens of "
+            f"backbone {model.backbone.name!r}"
+        )
     tokenizer = model.backbone.tokenizer
     encoded = tokenizer(
         text.replace("<mask>", tokenizer.mask_token),

@@ -298,6 +298,11 @@ def test_fill_guesses_at_masks(backbone: Backbone, english: Path) -> None:
     assert [len(mask) for mask in found] == [3]
     with pytest.raises(ConfigError, match="no <mask>"):
         fill(model, "abc")
+    (everything,) = fill(model, "abc <mask>", guesses=backbone.vocabulary)
+    assert len(everything) == backbone.vocabulary
+    for guesses in (-1, 0, backbone.vocabulary + 1):
+        with pytest.raises(ConfigError, match=rf"guesses {guesses}: must be from 1 to"):
+            fill(model, "abc <mask>", guesses=guesses)
 
 
 def test_a_head_of_another_kind_is_refused(backbone: Backbone, pos: Path) -> None:
