@@ -199,7 +199,7 @@ def train_language(
         keep_start=keep_start,
         steps=steps,
         max_minutes=max_minutes,
-        batch_size=batch_size or LanguageConfig().batch_size,
+        batch_size=LanguageConfig().batch_size if batch_size is None else batch_size,
         block_length=block_length,
         learning_rate=learning_rate,
         evaluate_every=evaluate_every,

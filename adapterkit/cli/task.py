@@ -151,10 +151,10 @@ def train_task(
 
     usual = TaskConfig()
     config = TaskConfig(
-        epochs=epochs or usual.epochs,
+        epochs=usual.epochs if epochs is None else epochs,
         steps=steps,
         max_minutes=max_minutes,
-        batch_size=batch_size or usual.batch_size,
+        batch_size=usual.batch_size if batch_size is None else batch_size,
         learning_rate=learning_rate,
         head_rate=head_rate,
         method=method,

@@ -193,6 +193,33 @@ def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        ("train-language", "batch-size"),
+        ("train-language", "steps"),
+        ("train-language", "max-minutes"),
+        ("train-language", "learning-rate"),
+        ("train-task", "epochs"),
+        ("train-task", "batch-size"),
+        ("train-task", "steps"),
+        ("train-task", "head-rate"),
+    ],
+)
+def test_zero_is_no_way_to_say_the_default(
+    run: Run, text: Path, tmp_path: Path, verb: str, option: str, value: int
+) -> None:
+    data = ("--text", text, "--language", "cym")
+    if verb == "train-task":
+        data = ("--train", text, "--over", "")
+    code, out, err = run(verb, *data, "--out", tmp_path / "out", f"--{option}", value)
+    assert (code, out) == (1, "")
+    assert f"{option.replace('-', '_')} = {value}" in err
+    assert "must be above 0" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("train-language", "--no-such-option")[0] == 2
     assert run("corpus", "x.txt")[0] == 2
