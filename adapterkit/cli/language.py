@@ -21,6 +21,7 @@ from adapterkit.cli.options import (
     print_json,
     print_table,
     say,
+    tell_training,
 )
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def train_language(
         seed=seed,
     )
     chosen = dtype or training.planned_precision(out, device_of(device), config.precision)
+    tell_training()
     adapter = training.train_language(
         load(backbone, device=device, dtype=chosen),
         Corpus.from_files(text, language=language, encoding=encoding, licence=licence),

@@ -1,6 +1,7 @@
 """Options that several verbs share, and printing tables and JSON."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,6 +99,11 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 def say(text: str) -> None:
     """A line on stderr."""
     typer.echo(text, err=True)
+
+
+def tell_training() -> None:
+    """Show on stderr what a training logs about itself."""
+    logging.getLogger("adapterkit.training").setLevel(logging.INFO)
 
 
 def percent(value: float, low: float, high: float) -> str:

@@ -25,6 +25,7 @@ from adapterkit.cli.options import (
     print_json,
     print_table,
     split_names,
+    tell_training,
 )
 from adapterkit.errors import ConfigError
 
@@ -163,6 +164,7 @@ def train_task(
         cache_mib=usual.cache_mib if cache_mib is None else cache_mib or None,
         seed=seed,
     )
+    tell_training()
     adapter = training.train_task(
         load(
             backbone,

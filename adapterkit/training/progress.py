@@ -1,10 +1,17 @@
-"""A progress bar on stderr: loss, tokens a second, time left. Silent where nobody looks."""
+"""A progress bar on stderr: loss, tokens a second, time left. Silent where nobody looks.
 
+A few lines a training are logged besides, to `told`; the command line shows them.
+"""
+
+import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+told = logging.getLogger("adapterkit.training")
+"""Where a training says what it does: its plan, where it goes on, how it ended."""
 
 
 class Reporter(Protocol):
@@ -15,11 +22,17 @@ class Reporter(Protocol):
     def look(self, step: int, value: float, best: bool) -> None: ...  # noqa: D102
 
 
+def _going_on(step: int, total: int) -> str:
+    return f"going on from step {step} of {total}"
+
+
 class Silent:
-    """Says nothing."""
+    """No bar: only the log is told where a run goes on."""
 
     def start(self, step: int, total: int) -> None:
-        """Nothing."""
+        """Log that a resumed run goes on at ``step`` of ``total``."""
+        if step:
+            told.info("%s", _going_on(step, total))
 
     def step(self, step: int, loss: float, tokens: int) -> None:
         """Nothing."""
@@ -58,7 +71,7 @@ class Bar:
     def start(self, step: int, total: int) -> None:
         """Begin at ``step`` of ``total``; above 0 means a resumed run."""
         if step:
-            self.console.print(f"going on from step {step}")
+            self.console.print(_going_on(step, total))
         self.bar.update(self.task, completed=step, total=total)
         self.began = time.monotonic()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.cli.app import app, main
+from adapterkit.training import loop
 from tests.pages.simulated import Simulation, simulate
 from tests.tiny import lines
 
@@ -191,6 +192,34 @@ def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
     assert out == ""
     assert message in err
     assert "Traceback" not in err
+
+
+def test_a_stopped_training_says_how_to_go_on_and_exits_with_130(
+    run: Run,
+    text: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    command = ("train-language", "--backbone", tiny_folder, "--text", text, "--language", "cym")
+    few = ("--out", tmp_path / "cym", "--steps", 9, "--batch-size", 4, "--block-length", 24)
+    plain = loop._Run.step
+
+    def stopping(one: loop._Run) -> None:
+        if one.progress.step == 5:
+            raise KeyboardInterrupt
+        plain(one)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "step", stopping)
+        code, out, err = run(*command, *few)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "stopped; the same command goes on from the last checkpoint"
+    code, out, err = run(*command, *few, "--json")
+    assert code == 0, err
+    assert json.loads(out)["started_at_steps"] == [0, 5]
+    assert "going on from step 5 of 9" in caplog.messages
 
 
 @pytest.mark.parametrize("value", [0, -1])
