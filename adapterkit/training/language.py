@@ -18,6 +18,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import frozen, placed
+from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
 from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
@@ -88,7 +89,7 @@ def train_language(
         The adapter with the lowest held-out loss seen; of what it started from, ``keep_start`` is left in it.
 
     Raises:
-        ConfigError: If the backbone has no trained head, no folder could carry the name, nothing can stay of the
+        ConfigError: If the backbone has no trained head, ``over`` or ``init`` is a task adapter, no folder could carry the name, nothing can stay of the
             start although ``config`` says so, ``out`` already holds an adapter, or a checkpoint there belongs to another run.
         CorpusError: If the text cannot be used, or the backbone cannot read most of it.
         AdapterMismatch: If ``over`` or ``init`` do not fit.
@@ -160,6 +161,9 @@ def require_possible(
     """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
     backbone.require_trained_head()
     vocabulary_of(backbone)
+    for other, role in ((init, "starts from (init)"), (over, "goes over (over)")):
+        if other is not None:
+            require_no_task([other], but=f"a language training {role} a language adapter")
     _left_out(config, backbone)
     others = other_shape(config, init.config, backbone.layers) if init is not None else []
     if init is not None and others:

@@ -19,6 +19,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition, frozen, placed
+from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import POOL, Batch, Passes, Window, pad
@@ -152,7 +153,7 @@ def train_task(
         first 200 training examples.
 
     Raises:
-        ConfigError: If tasks and adapters do not pair up, a checkpoint belongs to another run, or no
+        ConfigError: If tasks and adapters do not pair up, ``over`` has a task adapter in it, a checkpoint belongs to another run, or no
             folder could hold the adapter: its name, or the head of a LoRA or IA3.
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
@@ -160,6 +161,11 @@ def train_task(
     config = decide(config or TaskConfig(), backbone)
     tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
     lowers = _lowers(over, len(tasks))
+    below = [adapter for lower in lowers for part in lower for adapter in part.adapters]
+    require_no_task(
+        [*below, *target_ready],
+        but="a task adapter is trained over language adapters (over, target_ready); to go on from one, give it as init",
+    )
     folder = Path(out)
     labels = tuple(sorted({label for one in tasks for label in one.labels()}))
     adapter = _start(backbone, config, tasks[0].head(labels), init, name or name_of(folder))
