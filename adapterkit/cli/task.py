@@ -24,6 +24,7 @@ from adapterkit.cli.options import (
     percent,
     print_json,
     print_table,
+    say,
     split_names,
     tell_training,
 )
@@ -187,6 +188,11 @@ def train_task(
         "selection": chosen,
         "steps": run["steps"],
     }
+    if chosen["split"] == "train":
+        say(
+            "warning: there was no --dev, so the best weights were chosen by examples that were trained on: "
+            "the score is theirs, and says little of other texts"
+        )
     if json:
         print_json({**record, "started_at_steps": run["started_at_steps"], "tokens": run["tokens"]})
         return
@@ -222,13 +228,13 @@ def predict(
     from adapterkit.data.labelled import read_words
     from adapterkit.data.writing import write_predictions
     from adapterkit.model import AdaptedModel
-    from adapterkit.prediction import predict as say
+    from adapterkit.prediction import predict as label
 
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
     words = read_words(input) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
-    found = say(model, words, language=language)
+    found = label(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
     column = (
         str(model.stack.adapters[-1].provenance.get("task", "upos"))

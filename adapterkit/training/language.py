@@ -43,9 +43,10 @@ from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
-from adapterkit.training.progress import reporter
+from adapterkit.training.progress import reporter, told
 from adapterkit.training.readable import readable
 from adapterkit.training.record import reference_to, run_record, versions
+from adapterkit.training.telling import plan
 
 WORK = ".training"
 DEFAULT_BLOCK = 64
@@ -135,6 +136,7 @@ def train_language(
             "tensors": shapes(adapter),
         }
         same |= {"over": over.digest() if over else None, "init": init.digest() if init else None}
+        told.info("%s", plan(config, init))
         depth = DEPTH if backbone.device.type == "cuda" else 0
         with (
             reporter(f"language adapter {adapter.name}", "held-out loss", progress) as report,

@@ -21,6 +21,7 @@ from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
 from adapterkit.training.embedding_rows import ROWS
 from adapterkit.training.progress import Reporter
+from adapterkit.training.telling import ending
 
 logger = logging.getLogger("adapterkit")
 
@@ -141,8 +142,18 @@ def train(
         _restore(names, optimizer, state)
     progress.starts.append(progress.step)
     report.start(progress.step, settings.steps)
+    if progress.step:
+        report.say(f"going on from step {progress.step} of {settings.steps}")
     run = _Run(problem, settings, work, same, report, names, optimizer, progress, best)
     run.go()
+    report.say(
+        ending(
+            progress,
+            steps=settings.steps,
+            patience=settings.patience,
+            max_minutes=settings.max_minutes,
+        )
+    )
     with torch.no_grad():
         for name, parameter in names.items():
             parameter.copy_(run.best[name])

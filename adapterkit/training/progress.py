@@ -20,25 +20,24 @@ class Reporter(Protocol):
     def start(self, step: int, total: int) -> None: ...  # noqa: D102
     def step(self, step: int, loss: float, tokens: int) -> None: ...  # noqa: D102
     def look(self, step: int, value: float, best: bool) -> None: ...  # noqa: D102
-
-
-def _going_on(step: int, total: int) -> str:
-    return f"going on from step {step} of {total}"
+    def say(self, line: str) -> None: ...  # noqa: D102
 
 
 class Silent:
-    """No bar: only the log is told where a run goes on."""
+    """No bar: only lines are logged."""
 
     def start(self, step: int, total: int) -> None:
-        """Log that a resumed run goes on at ``step`` of ``total``."""
-        if step:
-            told.info("%s", _going_on(step, total))
+        """Nothing."""
 
     def step(self, step: int, loss: float, tokens: int) -> None:
         """Nothing."""
 
     def look(self, step: int, value: float, best: bool) -> None:
         """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Log a line."""
+        told.info("%s", line)
 
 
 class Bar:
@@ -60,18 +59,16 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s"),
+            TextColumn("loss {task.fields[loss]}  {task.fields[speed]:,.0f} tokens/s"),
             TimeRemainingColumn(),
             console=self.console,
         )
-        self.task = self.bar.add_task(title, total=None, loss=float("nan"), speed=0.0)
+        self.task = self.bar.add_task(title, total=None, loss="–", speed=0.0)
         self.began = time.monotonic()
         self.tokens = 0
 
     def start(self, step: int, total: int) -> None:
         """Begin at ``step`` of ``total``; above 0 means a resumed run."""
-        if step:
-            self.console.print(_going_on(step, total))
         self.bar.update(self.task, completed=step, total=total)
         self.began = time.monotonic()
 
@@ -79,12 +76,16 @@ class Bar:
         """One optimizer step was made on ``tokens`` tokens."""
         self.tokens += tokens
         speed = self.tokens / max(1e-9, time.monotonic() - self.began)
-        self.bar.update(self.task, completed=step, loss=loss, speed=speed)
+        self.bar.update(self.task, completed=step, loss=f"{loss:.3f}", speed=speed)
 
     def look(self, step: int, value: float, best: bool) -> None:
         """The held-out loss or dev score was measured."""
         mark = "  (best so far)" if best else ""
         self.console.print(f"  step {step}: {self.quantity} {abs(value):.4f}{mark}")
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        self.console.print(line, markup=False, highlight=False)
 
 
 @contextmanager

@@ -40,9 +40,10 @@ from adapterkit.training.language import (
     work_folder,
 )
 from adapterkit.training.loop import settings_of, train
-from adapterkit.training.progress import reporter
+from adapterkit.training.progress import reporter, told
 from adapterkit.training.record import reference_to, run_record, versions
 from adapterkit.training.states import States, states_of
+from adapterkit.training.telling import plan
 
 _FEWEST_PASSES = 2
 """Below so many passes a state is hardly used again."""
@@ -183,6 +184,7 @@ def train_task(
         sources, judge = with_states(sources, config)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
         problem = Supervised(sources, adapter, adapter.labels, config, judge)
+        told.info("%s", plan(config, init))
         with reporter(
             f"task adapter {adapter.name}", f"{judge.split} {tasks[0].main_metric}", progress
         ) as report:

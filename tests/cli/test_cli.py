@@ -222,6 +222,24 @@ def test_a_stopped_training_says_how_to_go_on_and_exits_with_130(
     assert "going on from step 5 of 9" in caplog.messages
 
 
+def test_a_task_training_without_dev_says_that_its_score_is_of_training_examples(
+    run: Run,
+    labelled: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    command = ("train-task", "--backbone", tiny_folder, "--train", labelled, "--over", "")
+    code, out, err = run(*command, "--out", tmp_path / "a", "--steps", 2)
+    assert code == 0, err
+    assert "on train: " in out
+    assert "there was no --dev" in err
+    assert [line.split()[0] for line in caplog.messages if "steps" in line] == ["plan:"]
+    code, out, err = run(*command, "--out", tmp_path / "b", "--steps", 2, "--dev", labelled)
+    assert code == 0, err
+    assert "no --dev" not in err
+
+
 @pytest.mark.parametrize("value", [0, -1])
 @pytest.mark.parametrize(
     ("verb", "option"),
