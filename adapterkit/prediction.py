@@ -9,6 +9,7 @@ from torch import Tensor
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.base import Composition
+from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
 from adapterkit.data.batches import Window, by_length, pad
@@ -194,13 +195,22 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
     Args:
         model: A backbone, alone or with a language adapter.
         text: Text with the backbone's mask token in it, written ``<mask>`` or as the tokenizer has it.
-        guesses: How many tokens for each mask, likeliest first.
+        guesses: How many tokens for each mask, likeliest first; at least 1, at most the vocabulary.
 
     Raises:
-        ConfigError: If the text holds no mask, or the backbone is no masked language model, or has
-            no trained head.
+        ConfigError: If the text holds no mask, the backbone is no masked language model or has
+            no trained head, there are not so many tokens, or the stack has a task adapter in it.
     """
     _check_masks(model.backbone)
+    require_no_task(
+        model.stack.adapters,
+        but="fill asks what a language adapter expects at a mask: leave the task adapter out of the stack",
+    )
+    if not 1 <= guesses <= model.backbone.vocabulary:
+        raise ConfigError(
+            f"guesses {guesses}: must be from 1 to {model.backbone.vocabulary}, the tokens of "
+            f"backbone {model.backbone.name!r}"
+        )
     tokenizer = model.backbone.tokenizer
     encoded = tokenizer(
         text.replace("<mask>", tokenizer.mask_token),

@@ -205,8 +205,29 @@ def load_backbone(
 
 
 def device_of(device: str | torch.device | None) -> torch.device:
-    """``device``, or a GPU if there is one, or the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """``device``, or a GPU if there is one, or the CPU.
+
+    Raises:
+        ConfigError: If there is no such device, or none here.
+    """
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    try:
+        place = torch.device(device or ("cuda" if there["cuda"] else "cpu"))
+    except RuntimeError:
+        place = None
+    if place is None or place.type not in there:
+        raise ConfigError(f"unknown device {str(device)!r}; use cpu, cuda, cuda:1 or mps")
+    if not there[place.type]:
+        raise ConfigError(f"device {str(device)!r}: no GPU here; say --device cpu")
+    if (place.index or 0) >= there[place.type]:
+        raise ConfigError(
+            f"device {str(device)!r}: there are {there[place.type]} here, counted from 0; say --device {place.type}"
+        )
+    return place
 
 
 def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:

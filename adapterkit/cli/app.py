@@ -1,6 +1,6 @@
 """The verbs, joined into one program, and the one place where an error becomes a line on stderr.
 
-Exit status: 0; 1 with one error on stderr and nothing on stdout; 2 for wrong usage. No torch is imported
+Exit status: 0; 1 with one error on stderr and nothing on stdout; 2 for wrong usage; 130 for Ctrl-C. No torch is imported
 until a verb needs it.
 """
 
@@ -15,6 +15,11 @@ from adapterkit.cli.demo import demo
 from adapterkit.cli.report import report
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
+
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C, which therefore never arrives here."""
+RESUMING = {"train-language", "train-task", "run"}
+_GOES_ON = "; the same command goes on from the last checkpoint"
 
 app = typer.Typer(
     name="adapterkit",
@@ -74,9 +79,11 @@ def main() -> None:
     except AdapterkitError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from the last checkpoint", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            goes_on = RESUMING.intersection(sys.argv[1:])
+            typer.echo(f"stopped{_GOES_ON if goes_on else ''}", err=True)
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -21,6 +21,7 @@ from adapterkit.cli.options import (
     print_json,
     print_table,
     say,
+    tell_training,
 )
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def train_language(
         keep_start=keep_start,
         steps=steps,
         max_minutes=max_minutes,
-        batch_size=batch_size or LanguageConfig().batch_size,
+        batch_size=LanguageConfig().batch_size if batch_size is None else batch_size,
         block_length=block_length,
         learning_rate=learning_rate,
         evaluate_every=evaluate_every,
@@ -209,6 +210,7 @@ def train_language(
         seed=seed,
     )
     chosen = dtype or training.planned_precision(out, device_of(device), config.precision)
+    tell_training()
     adapter = training.train_language(
         load(backbone, device=device, dtype=chosen),
         Corpus.from_files(text, language=language, encoding=encoding, licence=licence),

@@ -1,6 +1,7 @@
 """Options that several verbs share, and printing tables and JSON."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,11 +57,18 @@ def load(backbone: str, *, device: str | None, dtype: str | None) -> "Backbone":
 
 
 def load_stack(names: str) -> "Stack":
-    """Load the adapters of ``a,b,c`` into a stack; a name may be that of a published stack."""
+    """Load the adapters of ``a,b,c`` into a stack; a name may be that of a published stack.
+
+    Raises:
+        ConfigError: If a task adapter stands before another adapter.
+    """
+    from adapterkit.composition.kinds import require_no_task
     from adapterkit.composition.stack import Stack
     from adapterkit.stacks import load_parts
 
-    return Stack(*(adapter for name in split_names(names) for adapter in load_parts(name)))
+    parts = [adapter for name in split_names(names) for adapter in load_parts(name)]
+    require_no_task(parts[:-1], but=f"in a stack there is one at most, and it stands last: {names}")
+    return Stack(*parts)
 
 
 def split_names(names: str) -> list[str]:
@@ -98,6 +106,11 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 def say(text: str) -> None:
     """A line on stderr."""
     typer.echo(text, err=True)
+
+
+def tell_training() -> None:
+    """Show on stderr what a training logs about itself."""
+    logging.getLogger("adapterkit.training").setLevel(logging.INFO)
 
 
 def percent(value: float, low: float, high: float) -> str:

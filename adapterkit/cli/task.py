@@ -24,7 +24,9 @@ from adapterkit.cli.options import (
     percent,
     print_json,
     print_table,
+    say,
     split_names,
+    tell_training,
 )
 from adapterkit.errors import ConfigError
 
@@ -151,10 +153,10 @@ def train_task(
 
     usual = TaskConfig()
     config = TaskConfig(
-        epochs=epochs or usual.epochs,
+        epochs=usual.epochs if epochs is None else epochs,
         steps=steps,
         max_minutes=max_minutes,
-        batch_size=batch_size or usual.batch_size,
+        batch_size=usual.batch_size if batch_size is None else batch_size,
         learning_rate=learning_rate,
         head_rate=head_rate,
         method=method,
@@ -163,6 +165,7 @@ def train_task(
         cache_mib=usual.cache_mib if cache_mib is None else cache_mib or None,
         seed=seed,
     )
+    tell_training()
     adapter = training.train_task(
         load(
             backbone,
@@ -185,6 +188,11 @@ def train_task(
         "selection": chosen,
         "steps": run["steps"],
     }
+    if chosen["split"] == "train":
+        say(
+            "warning: there was no --dev, so the best weights were chosen by examples that were trained on: "
+            "the score is theirs, and says little of other texts"
+        )
     if json:
         print_json({**record, "started_at_steps": run["started_at_steps"], "tokens": run["tokens"]})
         return
@@ -220,13 +228,13 @@ def predict(
     from adapterkit.data.labelled import read_words
     from adapterkit.data.writing import write_predictions
     from adapterkit.model import AdaptedModel
-    from adapterkit.prediction import predict as say
+    from adapterkit.prediction import predict as label
 
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
     words = read_words(input) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
-    found = say(model, words, language=language)
+    found = label(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
     column = (
         str(model.stack.adapters[-1].provenance.get("task", "upos"))

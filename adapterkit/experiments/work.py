@@ -25,7 +25,8 @@ from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, TaskConfig, from_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
-from adapterkit.training.language import train_language, versions
+from adapterkit.training.language import train_language
+from adapterkit.training.record import versions
 from adapterkit.training.task import train_task
 
 

@@ -34,17 +34,16 @@ from adapterkit.tensorfile import read_tensors, write_tensors
 from adapterkit.training.judging import judge_of
 from adapterkit.training.language import (
     block_length,
-    run_record,
     shapes,
     steps_for,
     surroundings,
-    versions,
     vocabulary_of,
     work_folder,
 )
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.masked_lm import heldout_loss
 from adapterkit.training.progress import reporter
+from adapterkit.training.record import run_record, versions
 from adapterkit.training.task import (
     Source,
     Supervised,

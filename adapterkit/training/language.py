@@ -4,7 +4,6 @@ The loss runs through the backbone's own masked-LM head at the masked positions 
 inverse before the vocabulary matrix. Source: Pfeiffer et al. (2020), "MAD-X", section 4.1.
 """
 
-import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,11 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import frozen, placed
+from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
 from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
-from adapterkit.data.corpus import Corpus
+from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.formats.values import check_name
@@ -43,8 +43,10 @@ from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
-from adapterkit.training.progress import reporter
-from adapterkit.version import __version__
+from adapterkit.training.progress import reporter, told
+from adapterkit.training.readable import readable
+from adapterkit.training.record import reference_to, run_record, versions
+from adapterkit.training.telling import plan
 
 WORK = ".training"
 DEFAULT_BLOCK = 64
@@ -88,9 +90,9 @@ def train_language(
         The adapter with the lowest held-out loss seen; of what it started from, ``keep_start`` is left in it.
 
     Raises:
-        ConfigError: If the backbone has no trained head, no folder could carry the name, nothing can stay of the
+        ConfigError: If the backbone has no trained head, ``over`` or ``init`` is a task adapter, no folder could carry the name, nothing can stay of the
             start although ``config`` says so, ``out`` already holds an adapter, or a checkpoint there belongs to another run.
-        CorpusError: If the text cannot be used.
+        CorpusError: If the text cannot be used, or the backbone cannot read most of it.
         AdapterMismatch: If ``over`` or ``init`` do not fit.
     """
     config = config or LanguageConfig()
@@ -98,6 +100,8 @@ def train_language(
     check_name(name or corpus.language)
     require_possible(config, backbone, init, over)
     folder = Path(out)
+    require_free(folder, overwrite=overwrite)
+    profile = readable(corpus, backbone)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         config = _decide(config, backbone, corpus, work, init)
         backbone = backbone.for_training(str(config.precision))
@@ -132,6 +136,7 @@ def train_language(
             "tensors": shapes(adapter),
         }
         same |= {"over": over.digest() if over else None, "init": init.digest() if init else None}
+        told.info("%s", plan(config, init))
         depth = DEPTH if backbone.device.type == "cuda" else 0
         with (
             reporter(f"language adapter {adapter.name}", "held-out loss", progress) as report,
@@ -144,7 +149,7 @@ def train_language(
             keep(adapter, start, config.keep_start)
             after = heldout_loss(model, heldout, config)
         adapter.provenance = {
-            **_provenance(corpus, backbone, config, run, (before, after), over, init),
+            **_provenance(corpus, profile, config, run, (before, after), over, init),
             **rows_record(adapter),
             "softmax_pieces": backbone.vocabulary if pieces is None else len(pieces.weight),
         }
@@ -158,6 +163,9 @@ def require_possible(
     """Refuse, before any work, what the backbone or the adapter to start from cannot do."""
     backbone.require_trained_head()
     vocabulary_of(backbone)
+    for other, role in ((init, "starts from (init)"), (over, "goes over (over)")):
+        if other is not None:
+            require_no_task([other], but=f"a language training {role} a language adapter")
     _left_out(config, backbone)
     others = other_shape(config, init.config, backbone.layers) if init is not None else []
     if init is not None and others:
@@ -327,6 +335,14 @@ def _decoder_vocabulary(backbone: Backbone) -> Vocabulary:
     return Vocabulary(backbone.vocabulary, start, end, None, tuple(sorted(set(t.all_special_ids))))
 
 
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that already holds an adapter, unless it may be overwritten."""
+    if (folder / "adapter_config.json").exists() and not overwrite:
+        raise ConfigError(
+            f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)"
+        )
+
+
 @contextmanager
 def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]:
     """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
@@ -334,10 +350,7 @@ def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]
     Raises:
         ConfigError: If ``folder`` already holds an adapter and ``overwrite`` is off.
     """
-    if (folder / "adapter_config.json").exists() and not overwrite:
-        raise ConfigError(
-            f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)"
-        )
+    require_free(folder, overwrite=overwrite)
     work = folder / WORK
     if fresh:
         shutil.rmtree(work, ignore_errors=True)
@@ -361,46 +374,15 @@ def shapes(part: nn.Module) -> list[list[Any]]:
     return [[name, list(tensor.shape)] for name, tensor in sorted(part.state_dict().items())]
 
 
-def versions() -> dict[str, str]:
-    """Versions of what computed an adapter."""
-    from importlib.metadata import version
-
-    names = ("torch", "transformers", "tokenizers")
-    return {
-        "adapterkit": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-    }
-
-
-def reference_to(adapter: Adapter | None) -> dict[str, str] | None:
-    """How a provenance names another adapter: by name and digest, never by path."""
-    return None if adapter is None else {"name": adapter.name, "digest": adapter.digest()}
-
-
-def run_record(run: Progress) -> dict[str, Any]:
-    """A run as its adapter's provenance tells it."""
-    return {
-        "steps": run.step,
-        "best_step": run.best_step,
-        "tokens": run.tokens,
-        "seconds": round(run.seconds, 1),
-        "started_at_steps": run.starts,
-        "looks": [[step, round(value, 5)] for step, value in run.looks],
-        "training_losses": [[step, round(value, 5)] for step, value in run.losses],
-    }
-
-
 def _provenance(
     corpus: Corpus,
-    backbone: Backbone,
+    profile: Profile,
     config: LanguageConfig,
     run: Progress,
     losses: tuple[float, float],
     over: Adapter | None,
     init: Adapter | None,
 ) -> dict[str, Any]:
-    profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
     return {
         "task": "masked-lm",
         "corpus": {

@@ -1,7 +1,8 @@
 """The one training loop: AdamW on an adapter's parameters, looks at a held-out value, the best kept, resume.
 
 What is trained comes in as a `Problem`; language and task training differ only in that. Killed at any moment
-and started again with the same settings, a run by steps ends with the same bytes.
+and started again with the same settings, a run by steps ends with the same bytes; one that Ctrl-C stopped goes on
+from the step at which it was.
 """
 
 import logging
@@ -20,6 +21,7 @@ from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.training.checkpoint import Progress, State, read_checkpoint, write_checkpoint
 from adapterkit.training.embedding_rows import ROWS
 from adapterkit.training.progress import Reporter
+from adapterkit.training.telling import ending
 
 logger = logging.getLogger("adapterkit")
 
@@ -123,6 +125,7 @@ def train(
 
     Raises:
         ConfigError: If a checkpoint of another run is there, or the loss is not finite.
+        KeyboardInterrupt: As it came; a checkpoint of the last finished step is written first.
     """
     names = dict(problem.trained.named_parameters())
     optimizer = torch.optim.AdamW(
@@ -139,8 +142,18 @@ def train(
         _restore(names, optimizer, state)
     progress.starts.append(progress.step)
     report.start(progress.step, settings.steps)
+    if progress.step:
+        report.say(f"going on from step {progress.step} of {settings.steps}")
     run = _Run(problem, settings, work, same, report, names, optimizer, progress, best)
     run.go()
+    report.say(
+        ending(
+            progress,
+            steps=settings.steps,
+            patience=settings.patience,
+            max_minutes=settings.max_minutes,
+        )
+    )
     with torch.no_grad():
         for name, parameter in names.items():
             parameter.copy_(run.best[name])
@@ -181,10 +194,19 @@ class _Run:
     progress: Progress
     best: dict[str, Tensor]
     saved: float = field(default_factory=time.monotonic)
+    whole: bool = True  # not in the middle of a change: weights, moments and record belong together
 
     def go(self) -> None:
+        try:
+            self.sit()
+        except KeyboardInterrupt:
+            if self.whole and self.progress.looks:
+                self.save()
+            raise
+
+    def sit(self) -> None:
         now = self.progress
-        if not now.looks:
+        if self.is_due():
             self.look()
         while (
             now.step < self.settings.steps
@@ -194,12 +216,19 @@ class _Run:
             began = time.monotonic()
             self.step()
             now.seconds += time.monotonic() - began
-            if now.step % self.settings.evaluate_every == 0 or now.step == self.settings.steps:
+            if self.is_due():
                 self.look()
             elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
         if now.looks[-1][0] != now.step:
             self.look()
+
+    def is_due(self) -> bool:
+        """Whether a look belongs here and was not made; a run that was stopped in a look begins with it."""
+        now = self.progress
+        if now.looks and now.looks[-1][0] == now.step:
+            return False
+        return now.step % self.settings.evaluate_every == 0 or now.step == self.settings.steps
 
     def step(self) -> None:
         now = self.progress
@@ -217,11 +246,13 @@ class _Run:
             )
         if self.settings.clip is not None:
             nn.utils.clip_grad_norm_(self.names.values(), self.settings.clip)
+        self.whole = False
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         now.step += 1
         now.tokens += tokens
         now.recent += value
+        self.whole = True
         self.report.step(now.step, value, tokens)
 
     def rate(self) -> float:
@@ -243,6 +274,7 @@ class _Run:
         self.problem.trained.eval()
         with torch.no_grad():
             value = self.problem.look()
+        self.whole = False
         if self.has_no_best() or value < now.best:
             now.best, now.best_step, now.waited = value, now.step, 0
             self.best = copy_of(self.names)
@@ -254,6 +286,7 @@ class _Run:
         now.recent = 0.0
         now.looks.append((now.step, value))
         now.seconds += time.monotonic() - began
+        self.whole = True
         self.report.look(now.step, value, now.waited == 0)
         self.save()
 

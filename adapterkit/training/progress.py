@@ -1,10 +1,17 @@
-"""A progress bar on stderr: loss, tokens a second, time left. Silent where nobody looks."""
+"""A progress bar on stderr: loss, tokens a second, time left. Silent where nobody looks.
 
+A few lines a training are logged besides, to `told`; the command line shows them.
+"""
+
+import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+told = logging.getLogger("adapterkit.training")
+"""Where a training says what it does: its plan, where it goes on, how it ended."""
 
 
 class Reporter(Protocol):
@@ -13,10 +20,11 @@ class Reporter(Protocol):
     def start(self, step: int, total: int) -> None: ...  # noqa: D102
     def step(self, step: int, loss: float, tokens: int) -> None: ...  # noqa: D102
     def look(self, step: int, value: float, best: bool) -> None: ...  # noqa: D102
+    def say(self, line: str) -> None: ...  # noqa: D102
 
 
 class Silent:
-    """Says nothing."""
+    """No bar: only lines are logged."""
 
     def start(self, step: int, total: int) -> None:
         """Nothing."""
@@ -26,6 +34,10 @@ class Silent:
 
     def look(self, step: int, value: float, best: bool) -> None:
         """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Log a line."""
+        told.info("%s", line)
 
 
 class Bar:
@@ -47,18 +59,16 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s"),
+            TextColumn("loss {task.fields[loss]}  {task.fields[speed]:,.0f} tokens/s"),
             TimeRemainingColumn(),
             console=self.console,
         )
-        self.task = self.bar.add_task(title, total=None, loss=float("nan"), speed=0.0)
+        self.task = self.bar.add_task(title, total=None, loss="–", speed=0.0)
         self.began = time.monotonic()
         self.tokens = 0
 
     def start(self, step: int, total: int) -> None:
         """Begin at ``step`` of ``total``; above 0 means a resumed run."""
-        if step:
-            self.console.print(f"going on from step {step}")
         self.bar.update(self.task, completed=step, total=total)
         self.began = time.monotonic()
 
@@ -66,12 +76,16 @@ class Bar:
         """One optimizer step was made on ``tokens`` tokens."""
         self.tokens += tokens
         speed = self.tokens / max(1e-9, time.monotonic() - self.began)
-        self.bar.update(self.task, completed=step, loss=loss, speed=speed)
+        self.bar.update(self.task, completed=step, loss=f"{loss:.3f}", speed=speed)
 
     def look(self, step: int, value: float, best: bool) -> None:
         """The held-out loss or dev score was measured."""
         mark = "  (best so far)" if best else ""
         self.console.print(f"  step {step}: {self.quantity} {abs(value):.4f}{mark}")
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        self.console.print(line, markup=False, highlight=False)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition, frozen, placed
+from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import POOL, Batch, Passes, Window, pad
@@ -34,16 +35,15 @@ from adapterkit.training.checkpoint import kept
 from adapterkit.training.judging import Judge, judge_of
 from adapterkit.training.language import (
     NARROW,
-    reference_to,
-    run_record,
     shapes,
     surroundings,
-    versions,
     work_folder,
 )
 from adapterkit.training.loop import settings_of, train
-from adapterkit.training.progress import reporter
+from adapterkit.training.progress import reporter, told
+from adapterkit.training.record import reference_to, run_record, versions
 from adapterkit.training.states import States, states_of
+from adapterkit.training.telling import plan
 
 _FEWEST_PASSES = 2
 """Below so many passes a state is hardly used again."""
@@ -154,7 +154,7 @@ def train_task(
         first 200 training examples.
 
     Raises:
-        ConfigError: If tasks and adapters do not pair up, a checkpoint belongs to another run, or no
+        ConfigError: If tasks and adapters do not pair up, ``over`` has a task adapter in it, a checkpoint belongs to another run, or no
             folder could hold the adapter: its name, or the head of a LoRA or IA3.
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
@@ -162,6 +162,11 @@ def train_task(
     config = decide(config or TaskConfig(), backbone)
     tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
     lowers = _lowers(over, len(tasks))
+    below = [adapter for lower in lowers for part in lower for adapter in part.adapters]
+    require_no_task(
+        [*below, *target_ready],
+        but="a task adapter is trained over language adapters (over, target_ready); to go on from one, give it as init",
+    )
     folder = Path(out)
     labels = tuple(sorted({label for one in tasks for label in one.labels()}))
     adapter = _start(backbone, config, tasks[0].head(labels), init, name or name_of(folder))
@@ -179,6 +184,7 @@ def train_task(
         sources, judge = with_states(sources, config)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
         problem = Supervised(sources, adapter, adapter.labels, config, judge)
+        told.info("%s", plan(config, init))
         with reporter(
             f"task adapter {adapter.name}", f"{judge.split} {tasks[0].main_metric}", progress
         ) as report:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import load_backbone
+from adapterkit.backbone.load import device_of, load_backbone
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError
 from adapterkit.tensorfile import checkpoint_digest, read_tensors, write_tensors
 from tests.tiny import LAYERS, TYPES, WIDTH, make_backbone
@@ -105,3 +105,26 @@ def test_each_word_gets_its_own_pieces_and_an_invisible_one_an_unk(tiny_folder: 
     words = backbone.word_pieces([["mat", "\u200b", "ab"], []])
     assert [len(w) > 0 for w in words[0]] == [True, True, True]
     assert words[1] == []
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "meta", "cpu:-1", "xpu"])
+def test_a_device_of_another_name_is_refused_with_those_there_are(device: str) -> None:
+    with pytest.raises(ConfigError, match=rf"unknown device '{device}'; use cpu, cuda, cuda:1 or"):
+        load_backbone("mini", device=device)
+
+
+def test_a_device_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for device in ("cuda", "cuda:1", "mps", torch.device("cuda")):
+        with pytest.raises(ConfigError, match="no GPU here; say --device cpu"):
+            device_of(device)
+    assert device_of(None) == device_of("cpu") == torch.device("cpu")
+
+
+def test_a_gpu_of_a_number_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_of("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ConfigError, match="there are 2 here, counted from 0"):
+        device_of("cuda:2")

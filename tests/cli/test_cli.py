@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.cli.app import app, main
+from adapterkit.training import loop
 from tests.pages.simulated import Simulation, simulate
 from tests.tiny import lines
 
@@ -191,6 +192,79 @@ def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
     assert out == ""
     assert message in err
     assert "Traceback" not in err
+
+
+def test_a_stopped_training_says_how_to_go_on_and_exits_with_130(
+    run: Run,
+    text: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    command = ("train-language", "--backbone", tiny_folder, "--text", text, "--language", "cym")
+    few = ("--out", tmp_path / "cym", "--steps", 9, "--batch-size", 4, "--block-length", 24)
+    plain = loop._Run.step
+
+    def stopping(one: loop._Run) -> None:
+        if one.progress.step == 5:
+            raise KeyboardInterrupt
+        plain(one)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "step", stopping)
+        code, out, err = run(*command, *few)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "stopped; the same command goes on from the last checkpoint"
+    code, out, err = run(*command, *few, "--json")
+    assert code == 0, err
+    assert json.loads(out)["started_at_steps"] == [0, 5]
+    assert "going on from step 5 of 9" in caplog.messages
+
+
+def test_a_task_training_without_dev_says_that_its_score_is_of_training_examples(
+    run: Run,
+    labelled: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    command = ("train-task", "--backbone", tiny_folder, "--train", labelled, "--over", "")
+    code, out, err = run(*command, "--out", tmp_path / "a", "--steps", 2)
+    assert code == 0, err
+    assert "on train: " in out
+    assert "there was no --dev" in err
+    assert [line.split()[0] for line in caplog.messages if "steps" in line] == ["plan:"]
+    code, out, err = run(*command, "--out", tmp_path / "b", "--steps", 2, "--dev", labelled)
+    assert code == 0, err
+    assert "no --dev" not in err
+
+
+@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        ("train-language", "batch-size"),
+        ("train-language", "steps"),
+        ("train-language", "max-minutes"),
+        ("train-language", "learning-rate"),
+        ("train-task", "epochs"),
+        ("train-task", "batch-size"),
+        ("train-task", "steps"),
+        ("train-task", "head-rate"),
+    ],
+)
+def test_zero_is_no_way_to_say_the_default(
+    run: Run, text: Path, tmp_path: Path, verb: str, option: str, value: int
+) -> None:
+    data = ("--text", text, "--language", "cym")
+    if verb == "train-task":
+        data = ("--train", text, "--over", "")
+    code, out, err = run(verb, *data, "--out", tmp_path / "out", f"--{option}", value)
+    assert (code, out) == (1, "")
+    assert f"{option.replace('-', '_')} = {value}" in err
+    assert "must be above 0" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_usage_exits_with_2(run: Run) -> None:

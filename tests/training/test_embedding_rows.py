@@ -86,7 +86,7 @@ def test_a_stopped_run_ends_with_the_same_bytes(
     with pytest.raises(ConfigError, match="embedding_rows_at_least: the checkpoint has 3"):
         train_language(backbone, corpus(), out=tmp_path / "cut", config=other)
     resumed = train_language(backbone, corpus(), out=tmp_path / "cut", config=config)
-    assert resumed.provenance["run"]["started_at_steps"] == [0, 10]
+    assert resumed.provenance["run"]["started_at_steps"] == [0, 12]
     train_language(backbone, corpus(), out=tmp_path / "whole", config=config)
     for name in ("embedding_rows.safetensors", "adapter.safetensors"):
         assert sha256_of(tmp_path / "cut" / name) == sha256_of(tmp_path / "whole" / name)

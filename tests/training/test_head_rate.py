@@ -85,7 +85,7 @@ def test_a_training_with_two_groups_resumes_to_the_same_bytes(
         backbone, tagging(), over=None, out=tmp_path / "cut", config=config, name="pos"
     )
     assert resumed.digest() == whole.digest()
-    assert resumed.provenance["run"]["started_at_steps"] == [0, 3]
+    assert resumed.provenance["run"]["started_at_steps"] == [0, 5]
 
 
 def test_a_rate_of_nothing_is_refused() -> None:

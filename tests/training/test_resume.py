@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.data.corpus import Corpus
@@ -14,6 +16,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.files import sha256_of
 from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import WORK, train_language
+from adapterkit.training.masked_lm import MaskedLanguageModelling
 from tests.tiny import lines
 from tests.training.stopping import stopped_before
 
@@ -103,8 +106,44 @@ def test_the_same_call_goes_on_from_the_checkpoint(
     interrupt(monkeypatch, backbone, tmp_path / "cut", at=7)
     resumed = train_language(backbone, CORPUS, out=tmp_path / "cut", config=CONFIG)
     assert resumed.digest() == whole.digest()
-    assert resumed.provenance["run"]["started_at_steps"] == [0, 6]
+    assert resumed.provenance["run"]["started_at_steps"] == [0, 7]
     assert resumed.provenance["run"]["looks"] == whole.provenance["run"]["looks"]
+
+
+@pytest.mark.parametrize("where", ["loss", "optimizer", "look"])
+def test_stopped_inside_a_step_or_a_look_it_ends_with_the_same_bytes(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    whole = train_language(backbone, CORPUS, out=tmp_path / "whole", config=CONFIG)
+    owner, name, call = {
+        "loss": (MaskedLanguageModelling, "loss", 8),
+        "optimizer": (
+            torch.optim.AdamW,
+            "zero_grad",
+            8,
+        ),  # the weights are changed, the record is not
+        "look": (MaskedLanguageModelling, "look", 3),  # after six steps
+    }[where]
+    plain, calls = getattr(owner, name), 0
+
+    def stopping(self: Any, *args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KeyboardInterrupt
+        return plain(self, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train_language(backbone, CORPUS, out=tmp_path / "cut", config=CONFIG)
+    resumed = train_language(backbone, CORPUS, out=tmp_path / "cut", config=CONFIG)
+    assert resumed.digest() == whole.digest()
+    # What is half changed is not written: from there it goes on from the last look.
+    start = {"loss": 7, "optimizer": 6, "look": 6}[where]
+    assert resumed.provenance["run"]["started_at_steps"] == [0, start]
+    for fact in ("looks", "training_losses", "steps", "tokens"):
+        assert resumed.provenance["run"][fact] == whole.provenance["run"][fact]
 
 
 @pytest.mark.parametrize("change", ["settings", "text"])

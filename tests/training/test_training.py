@@ -295,7 +295,7 @@ def test_a_task_training_resumes_to_the_same_bytes(
         backbone, tagging(), over=source, out=tmp_path / "cut", config=config, name="pos"
     )
     assert resumed.digest() == whole.digest()
-    assert resumed.provenance["run"]["started_at_steps"] == [0, 10]
+    assert resumed.provenance["run"]["started_at_steps"] == [0, 13]
 
 
 @pytest.mark.slow
@@ -322,6 +322,11 @@ def test_fill_guesses_at_masks(backbone: Backbone, english: Path) -> None:
     assert [len(mask) for mask in found] == [3]
     with pytest.raises(ConfigError, match="no <mask>"):
         fill(model, "abc")
+    (everything,) = fill(model, "abc <mask>", guesses=backbone.vocabulary)
+    assert len(everything) == backbone.vocabulary
+    for guesses in (-1, 0, backbone.vocabulary + 1):
+        with pytest.raises(ConfigError, match=rf"guesses {guesses}: must be from 1 to"):
+            fill(model, "abc <mask>", guesses=guesses)
 
 
 def test_a_head_of_another_kind_is_refused(backbone: Backbone, pos: Path) -> None:

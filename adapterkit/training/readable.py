@@ -1,0 +1,31 @@
+"""Before a training from raw text: will the backbone cope with it? What should worry is logged, blindness refused."""
+
+import logging
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.data.corpus import Corpus, Profile
+from adapterkit.errors import CorpusError
+
+MOSTLY = 0.5
+"""Above this share of unreadable characters a loss is mostly that of guessing UNK, which says nothing."""
+
+logger = logging.getLogger("adapterkit")
+
+
+def readable(corpus: Corpus, backbone: Backbone) -> Profile:
+    """The profile of ``corpus`` as ``backbone`` reads it; its warnings are logged.
+
+    Raises:
+        CorpusError: If the backbone cannot read most of the characters.
+    """
+    profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
+    unread = profile.coverage.unreadable_characters if profile.coverage else 0.0
+    if unread > MOSTLY:
+        raise CorpusError(
+            f"backbone {backbone.name!r} cannot read {100 * unread:.0f} % of the characters of this text "
+            f"({corpus.language}), so no adapter on it can learn the language; choose a backbone whose tokenizer "
+            "knows the script (`adapterkit corpus --backbone` says so)"
+        )
+    for warning in profile.warnings():
+        logger.warning("warning: %s", warning)
+    return profile
