@@ -232,6 +232,17 @@ def test_a_table_becomes_a_page_a_text_and_pictures(run: Run, tmp_path: Path) ->
     assert str(page) in err
 
 
+def test_a_report_says_on_stderr_that_sentences_were_not_resampled(
+    run: Run, tmp_path: Path
+) -> None:
+    wanted = Simulation(tasks=("topic",), seeds=1, sentences=8, methods=OWN)
+    folder = simulate(tmp_path, wanted).rename(tmp_path.parent / f"{tmp_path.name}.csv")
+    code, out, err = run("report", folder, "--json", "--resamples", 50)
+    assert code == 0
+    assert json.loads(out)["own"] == "own"
+    assert "Their sentences cannot be resampled" in err
+
+
 def test_a_report_of_nothing_or_to_nowhere_is_one_error(run: Run, tmp_path: Path) -> None:
     code, out, err = run("report", tmp_path / "no.csv", "--json")
     assert (code, out) == (1, "")
