@@ -25,6 +25,7 @@ from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.formats.guard import WORK
 from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
@@ -46,7 +47,6 @@ from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
 from adapterkit.training.progress import reporter
 from adapterkit.version import __version__
 
-WORK = ".training"
 DEFAULT_BLOCK = 64
 NARROW = 512
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200

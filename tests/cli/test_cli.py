@@ -258,3 +258,25 @@ def test_a_place_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) ->
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "Error: " in err
     assert str(tmp_path / "file") in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", "cym"),
+        ("push", "cym", "me/cym", "--license", "mit"),
+        ("predict", "--stack", "cym,mini:pos", "abc"),
+        ("evaluate", "--stack", "cym,mini:pos", "--test", "x.conllu"),
+        ("convert", "cym", "--out", "out"),
+    ],
+)
+def test_a_training_that_is_not_finished_is_said_to_be_one(
+    run: Run,
+    words: tuple[str, ...],
+    labelled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(labelled.parent)
+    Path("cym", ".training").mkdir(parents=True)
+    said = "FolderError: cym: its training is not finished; give the same train command again\n"
+    assert run(*words) == (1, "", said)
