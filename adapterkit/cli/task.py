@@ -1,5 +1,7 @@
 """`train-task`, `predict` and `evaluate`."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ from adapterkit.cli.options import (
     Rank,
     Seed,
     StackNames,
+    check_can_write,
     load,
     load_stack,
     numbers,
@@ -220,13 +223,15 @@ def predict(
     from adapterkit.data.labelled import read_words
     from adapterkit.data.writing import write_predictions
     from adapterkit.model import AdaptedModel
-    from adapterkit.prediction import predict as say
+    from adapterkit.prediction import predict as label
 
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
+    check_can_write(out, "--out")
+    _check_no_file(texts or ())
     words = read_words(input) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
-    found = say(model, words, language=language)
+    found = label(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
     column = (
         str(model.stack.adapters[-1].provenance.get("task", "upos"))
@@ -236,6 +241,13 @@ def predict(
     written = write_predictions(out, found, format="jsonl" if json else kind, column=column)
     if written is not None:
         typer.echo(written, nl=False)
+
+
+def _check_no_file(texts: Sequence[str]) -> None:
+    for text in texts:
+        with suppress(OSError, ValueError):  # no path at all: too long, a zero byte
+            if Path(text).is_file():
+                raise ConfigError(f"{text} is a file: say --input {text}")
 
 
 def _format_of(out: Path | None, *, classified: bool) -> str:
@@ -282,6 +294,7 @@ def evaluate(
     from adapterkit.model import AdaptedModel
     from adapterkit.publishing.record import check_measured, record_scores
 
+    check_can_write(predictions, "--predictions")
     examples = make_task(task, test=test, column=column, language=language)
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
     if record:

@@ -280,3 +280,26 @@ def test_a_training_that_is_not_finished_is_said_to_be_one(
     Path("cym", ".training").mkdir(parents=True)
     said = "FolderError: cym: its training is not finished; give the same train command again\n"
     assert run(*words) == (1, "", said)
+
+
+def test_a_text_that_is_a_file_is_refused_with_the_option_for_files(
+    run: Run, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labelled.parent)
+    said = "ConfigError: x.conllu is a file: say --input x.conllu\n"
+    assert run("predict", "abc", "x.conllu") == (1, "", said)
+    assert run("predict", "a" * 5000, "--json")[0] == 0
+
+
+@pytest.mark.parametrize("place", ["folder", "file/p.tsv", "file/more/p.tsv"])
+def test_a_place_that_cannot_be_written_is_refused_before_predicting(
+    run: Run, labelled: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labelled.parent)
+    Path("folder").mkdir()
+    Path("file").touch()
+    for words in (("predict", "abc", "--out"), ("evaluate", "--test", "x.conllu", "--predictions")):
+        code, out, err = run(*words, place, "--backbone", "./nowhere")
+        assert (code, out) == (1, "")
+        assert f"{words[-1]} {place}: " in err
+        assert err.count("\n") == 1
