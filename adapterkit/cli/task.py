@@ -27,6 +27,7 @@ from adapterkit.cli.options import (
     percent,
     print_json,
     print_table,
+    say,
     split_names,
 )
 from adapterkit.errors import ConfigError
@@ -302,19 +303,19 @@ def evaluate(
     if baselines:
         beside = [folder_of(name) for name in split_names(stack)]
         kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
-        found = compare(reader, adapters, examples, source=kept, seed=seed)
         same = kept.digest() == adapters.adapters[0].digest()
+        if same:
+            say("source adapter kept: it is this stack's own; compare with --source ADAPTER")
+        rival = None if same else kept
+        found = compare(reader, adapters, examples, source=rival, seed=seed)
     else:
         found = {"own": evaluation(AdaptedModel(reader, adapters), examples, seed=seed)}
-        same = False
     if predictions:
         found["own"].write(predictions)
     if record:
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         code = examples.examples("test")[0].language or language
-        # In the source language itself, the source adapter kept is no rival.
-        shown = {k: v for k, v in found.items() if k != "source" or not same}
-        record_scores(record, shown, adapters, task=label, language=code, test=test, seed=seed)
+        record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
     if json:
         print_json(
             {k: v.scores.as_dict() for k, v in found.items()}

@@ -146,7 +146,8 @@ def test_from_a_text_file_to_predictions(
     )
     table = json.loads(out)
     assert code == 0, err
-    assert set(table) == {"own", "source", "none"}
+    assert set(table) == {"own", "none"}
+    assert err.count("source adapter kept: it is this stack's own; compare with --source") == 1
     assert table["own"]["examples"] == 40
     assert table["own"]["interval"][0] <= table["own"]["accuracy"] <= table["own"]["interval"][1]
     first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
