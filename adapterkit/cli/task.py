@@ -65,6 +65,8 @@ def make_task(
         return Classification.from_files(
             files["train"], dev=files["dev"], test=files["test"], column=column, language=language
         )
+    for path in [*(train or ()), *(dev or ()), *(test or ())]:
+        _check_no_table(path, column or "label")
     # Two-column files have no names of columns; the usual name of CoNLL-U and JSONL is the reader's default.
     usual = None if name != "ner" or _is_columns(train, dev, test) else COLUMNS["ner"]
     return Tagging.from_files(
@@ -74,6 +76,17 @@ def make_task(
         column=column or usual,
         language=language,
     )
+
+
+def _check_no_table(path: Path, label: str) -> None:
+    """Refuse to tag a table of whole texts, whose first line names their columns."""
+    from adapterkit.data.lines import read_lines
+
+    if not _is_columns([path]) or not path.is_file():
+        return
+    first = next((line for _, line in read_lines(path)), "")
+    if {"text", label} <= set(first.split("\t")):
+        raise ConfigError(f"{path}: has texts with a label each; use --task classification")
 
 
 def _is_columns(*groups: list[Path] | None) -> bool:
@@ -153,6 +166,8 @@ def train_task(
     from adapterkit.training import task as training
     from adapterkit.training.language import planned_precision
 
+    if cache_mib is not None and cache_mib < 0:
+        raise ConfigError(f"--cache-mib {cache_mib}: must be 0 or more; 0: none")
     usual = TaskConfig()
     config = TaskConfig(
         epochs=epochs or usual.epochs,
