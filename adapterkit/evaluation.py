@@ -139,7 +139,7 @@ def compare(
     stack: Stack,
     task: Task[Any],
     *,
-    source: Adapter,
+    source: Adapter | None,
     split: str = "test",
     seed: int = 0,
 ) -> dict[str, Evaluation]:
@@ -149,12 +149,13 @@ def compare(
         backbone: The backbone.
         stack: Own language adapter (or an average of several) first, task adapter last.
         task: The examples, in the target language.
-        source: The language adapter that the task adapter was trained over.
+        source: The language adapter that the task adapter was trained over; None leaves
+            that condition out, as where it is the stack's own.
         split: ``test`` or ``dev``.
         seed: Of the bootstrap.
 
     Returns:
-        ``own``, ``source`` (the source adapter kept) and ``none`` (no language adapter).
+        ``own``, ``source`` (the source adapter kept, unless that is None) and ``none`` (no language adapter).
 
     Raises:
         ConfigError: If the stack is shorter than two adapters.
@@ -164,7 +165,8 @@ def compare(
             f"{stack!r}: a comparison needs a language adapter and a task adapter on it"
         )
     rest = stack.parts[1:]
-    stacks = {"own": stack, "source": Stack(source, *rest), "none": Stack(stack.parts[-1])}
+    kept = {} if source is None else {"source": Stack(source, *rest)}
+    stacks = {"own": stack, **kept, "none": Stack(stack.parts[-1])}
     return {
         name: evaluation(AdaptedModel(backbone, made), task, split=split, seed=seed)
         for name, made in stacks.items()

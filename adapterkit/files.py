@@ -31,7 +31,7 @@ _MARKERS = ("adapter_config.json", "adapter_setup.json")
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` in one step: all of it, or what was there before."""
-    with _beside(path, data) as part:
+    with _beside(path, data) as part, _named(path):
         os.replace(part, path)
 
 
@@ -55,7 +55,10 @@ def create_once(path: Path, data: bytes) -> bool:
 def _beside(path: Path, data: bytes) -> Iterator[Path]:
     """``data`` in a finished file beside ``path``, deleted afterwards unless it was moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    with _named(path):
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+        )
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -65,6 +68,15 @@ def _beside(path: Path, data: bytes) -> Iterator[Path]:
         yield Path(temporary)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error name ``path``, which its reader knows, not a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _create_in_place(path: Path, data: bytes) -> bool:

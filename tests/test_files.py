@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.errors import FolderError
-from adapterkit.files import folder_in_one_step, from_json, read_json, to_json
+from adapterkit.files import folder_in_one_step, from_json, read_json, to_json, write_bytes
 
 
 @pytest.mark.parametrize(
@@ -165,3 +165,16 @@ def test_a_place_that_cannot_be_a_folder_is_a_folder_error(tmp_path: Path) -> No
     fill(tmp_path, "a.txt")
     with pytest.raises(FolderError, match=r"a.txt/out: cannot be written \("):
         write(tmp_path / "a.txt" / "out", "b.txt")
+
+
+@pytest.mark.parametrize("place", ["folder", "file/x"])
+def test_a_file_that_cannot_be_written_is_named_in_the_error_as_it_was_asked_for(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r".") as caught:
+        write_bytes(tmp_path / place, b"x")
+    assert ".part" not in str(caught.value)
+    assert str(tmp_path / Path(place).parts[0]) in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]

@@ -5,9 +5,10 @@ import logging
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from adapterkit.backbone.load import load_backbone
-from adapterkit.errors import ConfigError, FolderError
+from adapterkit.errors import ConfigError, FolderError, HubError
 from adapterkit.files import read_json, write_json
 from adapterkit.formats import places
 from adapterkit.hub import fetching as hub
@@ -38,10 +39,43 @@ def test_an_existing_folder_shadows_a_hub_name_and_that_is_logged(
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.INFO, logger="adapterkit"):
         assert places.folder_of("me/name") == Path("me/name")
-        places.folder_of("me/other")
-    assert asked == ["me/other"]
+        places.folder_of("you/other")
+    assert asked == ["you/other"]
     assert "the folder me/name" in caplog.text
-    assert "the Hub repository me/other" in caplog.text
+    assert "the Hub repository you/other" in caplog.text
+
+
+def test_a_name_in_a_folder_here_is_a_missing_folder_and_the_hub_is_not_asked(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cym", "cym-small", "pos"):
+        (tmp_path / "adapters" / name).mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FolderError, match=r"adapters/cymm: .*; adapters has: cym, .*hub:adapters/"):
+        places.folder_of("adapters/cymm")
+    with pytest.raises(FolderError, match="adapters has: cym, cym-small, pos;"):
+        load_backbone("adapters/base")
+    with pytest.raises(FolderError, match="empty has no folders"):
+        places.folder_of("empty/cym")
+    assert not asked
+    places.folder_of("hub:adapters/cymm")
+    assert asked == ["adapters/cymm"]
+
+
+def test_a_name_that_neither_folder_nor_hub_has_is_said_to_have_been_taken_for_a_hub_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
+    said = "^there is no folder adapters/nope here, so it was taken for a Hub id; adapters/nope: is not"
+    with pytest.raises(HubError, match=f"{said}.*adapterkit pull adapters/nope"):
+        places.folder_of("adapters/nope")
+    with pytest.raises(HubError, match=r"^adapters/nope: is not in the cache"):
+        places.folder_of("hub:adapters/nope")
+    with pytest.raises(HubError, match=r"^there is no folder nosuch here.*--backbone nosuch"):
+        load_backbone("nosuch")
 
 
 def test_hub_names_never_mean_a_folder(

@@ -24,7 +24,13 @@ from adapterkit.backbone.precision import (
 from adapterkit.backbone.words import word_pieces
 from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError, FolderError
-from adapterkit.hub.fetching import TOKENIZER_FILES, fetch_backbone, is_folder, without_revision
+from adapterkit.hub.fetching import (
+    TOKENIZER_FILES,
+    fetch_backbone,
+    is_folder,
+    taken_for_id,
+    without_revision,
+)
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors
 
@@ -258,9 +264,9 @@ def _locate(name_or_folder: str | Path, revision: str | None) -> tuple[str, Path
         folder = without_revision(text, Path(text).expanduser(), revision)
         logger.info("backbone: the folder %s", folder)
         return folder.resolve().name, folder
-    return canonical(text.removeprefix("hub:")), fetch_backbone(
-        text.removeprefix("hub:"), revision=revision, unchecked=True
-    )
+    repository = text.removeprefix("hub:")
+    with taken_for_id(text):
+        return canonical(repository), fetch_backbone(repository, revision=revision, unchecked=True)
 
 
 def _load(name: str, folder: Path, dtype: torch.dtype) -> Backbone:

@@ -13,6 +13,7 @@ import typer
 from adapterkit.cli import experiment, fetch, find, language, publish, show, task
 from adapterkit.cli.demo import demo
 from adapterkit.cli.report import report
+from adapterkit.cli.wording import for_shell
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
 
@@ -77,7 +78,7 @@ def main() -> None:
     try:
         app()
     except AdapterkitError as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        typer.echo(f"{type(error).__name__}: {for_shell(str(error))}", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from adapterkit.data.corpus import Corpus
 
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Of the files, if not UTF-8.")]
+TextField = Annotated[
+    str, typer.Option("--text-field", help="The key of the text in .jsonl files.")
+]
 Code = Annotated[str, typer.Option("--language", help="ISO 639 code of the text's language.")]
 
 
@@ -39,6 +42,7 @@ def corpus(
         str | None, typer.Option("--backbone", help="Say how this backbone copes with it.")
     ] = None,
     encoding: Encoding = None,
+    text_field: TextField = "text",
     json: Json = False,
 ) -> None:
     """What is in a text, and will a backbone cope with it.
@@ -47,7 +51,7 @@ def corpus(
     """
     from adapterkit.data.corpus import Corpus
 
-    text = Corpus.from_files(files, language=language, encoding=encoding)
+    text = Corpus.from_files(files, language=language, encoding=encoding, text_field=text_field)
     if backbone is None:
         profile, estimate = text.profile(), None
     else:
@@ -169,6 +173,7 @@ def train_language(
         str | None, typer.Option("--licence", help="Of the text, recorded with the adapter.")
     ] = None,
     encoding: Encoding = None,
+    text_field: TextField = "text",
     seed: Seed = 0,
     device: Device = None,
     dtype: Dtype = None,
@@ -213,7 +218,9 @@ def train_language(
     tell_training()
     adapter = training.train_language(
         load(backbone, device=device, dtype=chosen),
-        Corpus.from_files(text, language=language, encoding=encoding, licence=licence),
+        Corpus.from_files(
+            text, language=language, encoding=encoding, text_field=text_field, licence=licence
+        ),
         out=out,
         config=config,
         over=load_adapter(over) if over else None,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,6 +126,22 @@ def peak_memory_bytes() -> int:
 
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
+
+
+def check_can_write(path: Path | None, option: str) -> None:
+    """Refuse a file that could not be written, before anything is computed for it.
+
+    Raises:
+        ConfigError: If a folder stands there, or no file can be made there.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"{option} {path}: is a folder; name a file, such as {path / 'out.tsv'}")
+    home = next(place for place in path.absolute().parents if place.exists())
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        why = "may not be written to" if home.is_dir() else "is no folder"
+        raise ConfigError(f"{option} {path}: cannot be written, {home} {why}")
 
 
 def paths(values: Sequence[Path] | None) -> list[Path]:

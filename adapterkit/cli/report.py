@@ -22,8 +22,12 @@ def report(
         Path | None, typer.Option("--markdown", help="Markdown file to write.")
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", help="The method that is looked at closely.")
-    ] = "own",
+        str | None,
+        typer.Option(
+            "--method",
+            help="The method that is looked at closely; by default own-blended where the first table has it, else own.",
+        ),
+    ] = None,
     rivals: Annotated[
         str, typer.Option("--rivals", help="What it is measured against, with commas.")
     ] = "source-kept,no-language-adapter,full-fine-tuning",
@@ -67,6 +71,8 @@ def report(
         seed=seed,
         resamples=resamples,
     )
+    for note in made.notes:
+        say(f"warning: {note}")
     if out:
         write_bytes(out, page_of(made, resamples=resamples).encode("utf-8"))
         say(f"page: {out}")

@@ -1,5 +1,7 @@
 """`train-task`, `predict` and `evaluate`."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ from adapterkit.cli.options import (
     Rank,
     Seed,
     StackNames,
+    check_can_write,
     load,
     load_stack,
     numbers,
@@ -63,6 +66,8 @@ def make_task(
         return Classification.from_files(
             files["train"], dev=files["dev"], test=files["test"], column=column, language=language
         )
+    for path in [*(train or ()), *(dev or ()), *(test or ())]:
+        _check_no_table(path, column or "label")
     # Two-column files have no names of columns; the usual name of CoNLL-U and JSONL is the reader's default.
     usual = None if name != "ner" or _is_columns(train, dev, test) else COLUMNS["ner"]
     return Tagging.from_files(
@@ -72,6 +77,17 @@ def make_task(
         column=column or usual,
         language=language,
     )
+
+
+def _check_no_table(path: Path, label: str) -> None:
+    """Refuse to tag a table of whole texts, whose first line names their columns."""
+    from adapterkit.data.lines import read_lines
+
+    if not _is_columns([path]) or not path.is_file():
+        return
+    first = next((line for _, line in read_lines(path)), "")
+    if {"text", label} <= set(first.split("\t")):
+        raise ConfigError(f"{path}: has texts with a label each; use --task classification")
 
 
 def _is_columns(*groups: list[Path] | None) -> bool:
@@ -151,6 +167,8 @@ def train_task(
     from adapterkit.training import task as training
     from adapterkit.training.language import planned_precision
 
+    if cache_mib is not None and cache_mib < 0:
+        raise ConfigError(f"--cache-mib {cache_mib}: must be 0 or more; 0: none")
     usual = TaskConfig()
     config = TaskConfig(
         epochs=usual.epochs if epochs is None else epochs,
@@ -232,6 +250,8 @@ def predict(
 
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
+    check_can_write(out, "--out")
+    _check_no_file(texts or ())
     words = read_words(input) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
     found = label(model, words, language=language)
@@ -244,6 +264,13 @@ def predict(
     written = write_predictions(out, found, format="jsonl" if json else kind, column=column)
     if written is not None:
         typer.echo(written, nl=False)
+
+
+def _check_no_file(texts: Sequence[str]) -> None:
+    for text in texts:
+        with suppress(OSError, ValueError):  # no path at all: too long, a zero byte
+            if Path(text).is_file():
+                raise ConfigError(f"{text} is a file: say --input {text}")
 
 
 def _format_of(out: Path | None, *, classified: bool) -> str:
@@ -290,6 +317,7 @@ def evaluate(
     from adapterkit.model import AdaptedModel
     from adapterkit.publishing.record import check_measured, record_scores
 
+    check_can_write(predictions, "--predictions")
     examples = make_task(task, test=test, column=column, language=language)
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
     if record:
@@ -297,19 +325,19 @@ def evaluate(
     if baselines:
         beside = [folder_of(name) for name in split_names(stack)]
         kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
-        found = compare(reader, adapters, examples, source=kept, seed=seed)
         same = kept.digest() == adapters.adapters[0].digest()
+        if same:
+            say("source adapter kept: it is this stack's own; compare with --source ADAPTER")
+        rival = None if same else kept
+        found = compare(reader, adapters, examples, source=rival, seed=seed)
     else:
         found = {"own": evaluation(AdaptedModel(reader, adapters), examples, seed=seed)}
-        same = False
     if predictions:
         found["own"].write(predictions)
     if record:
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         code = examples.examples("test")[0].language or language
-        # In the source language itself, the source adapter kept is no rival.
-        shown = {k: v for k, v in found.items() if k != "source" or not same}
-        record_scores(record, shown, adapters, task=label, language=code, test=test, seed=seed)
+        record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
     if json:
         print_json(
             {k: v.scores.as_dict() for k, v in found.items()}

@@ -40,13 +40,13 @@ from adapterkit.experiments.publish_check import (
 )
 from adapterkit.files import write_bytes
 from adapterkit.formats.adapterhub import load_adapter
-from adapterkit.formats.guard import CONFIG
+from adapterkit.formats.guard import CONFIG, WORK
 from adapterkit.publishing.parcel import CARD, Wish
 from adapterkit.publishing.push import Publication, push
 from adapterkit.publishing.record import record_scores
 from adapterkit.publishing.staging import adapter_parcel
 from adapterkit.settings import as_record
-from adapterkit.training.language import WORK, train_language
+from adapterkit.training.language import train_language
 
 NOBODY = "owner/name"
 """Stands in a card that is written before anybody has said where it goes."""

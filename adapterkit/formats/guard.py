@@ -11,6 +11,8 @@ from adapterkit.errors import FolderError, found
 
 CONFIG, HEAD_CONFIG, OWN_FILE = "adapter_config.json", "head_config.json", "adapterkit.json"
 SETUP = "adapter_setup.json"
+WORK = ".training"
+"""The folder of a training's checkpoints, inside the adapter's; gone when it has ended well."""
 ADAPTER_WEIGHTS = ("adapter.safetensors", "pytorch_adapter.bin")
 HEAD_WEIGHTS = ("model_head.safetensors", "pytorch_model_head.bin")
 PEFT_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -30,10 +32,14 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder with links that lead out of it, or with anything but files under our names.
 
     Raises:
-        FolderError: With every such entry.
+        FolderError: With every such entry; or if an adapter is still being trained there.
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: there is no such folder")
+    if (folder / WORK).is_dir() and not any((folder / name).exists() for name in (CONFIG, SETUP)):
+        raise FolderError(
+            f"{folder}: its training is not finished; give the same train command again"
+        )
     homes = _homes(Path(os.path.realpath(folder)))
     problems = []
     for entry in sorted(folder.iterdir()):

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapterkit.errors import FolderError
-from adapterkit.hub.fetching import fetch_adapter, is_folder, without_revision
+from adapterkit.hub.fetching import fetch_adapter, is_folder, taken_for_id, without_revision
 
 STARTER = "mini:"
 PUBLISHED = "published.json"
@@ -46,4 +46,5 @@ def folder_of(reference: str | Path, *, revision: str | None = None) -> Path:
     if "/" not in text.removeprefix("hub:"):
         raise FolderError(f"{text}: there is no such folder (and a Hub id looks like owner/name)")
     logger.info("adapter: the Hub repository %s", text)
-    return fetch_adapter(text.removeprefix("hub:"), revision=revision)
+    with taken_for_id(text):
+        return fetch_adapter(text.removeprefix("hub:"), revision=revision)

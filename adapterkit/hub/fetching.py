@@ -5,6 +5,9 @@ in huggingface_hub's cache already is taken from there, where it is what the Hub
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -49,7 +52,8 @@ logger = logging.getLogger("adapterkit")
 def is_folder(reference: str | Path) -> bool:
     """Whether ``reference`` means a folder: it exists, or it can mean nothing else.
 
-    What starts with ``.``, ``/`` or ``~`` never means the Hub; ``hub:me/name``, a URL and AdapterHub's old
+    What starts with ``.``, ``/`` or ``~``, or with the name of a folder here (``adapters/cym`` beside
+    ``adapters``), never means the Hub; ``hub:me/name``, a URL and AdapterHub's old
     ids never a folder.
 
     Raises:
@@ -67,7 +71,36 @@ def is_folder(reference: str | Path) -> bool:
         return False
     if isinstance(reference, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
         raise FolderError(f"{text}: there is no such folder")
+    home, slash, name = text.partition("/")
+    if slash and Path(home).is_dir():
+        raise FolderError(
+            f"{text}: there is no such folder{_near(home, name)}; if the Hub is meant: hub:{text}"
+        )
     return False
+
+
+def _near(home: str, name: str) -> str:
+    """The folders beside one that is not there, those of a similar name if there are any."""
+    there = sorted(place.name for place in Path(home).iterdir() if place.is_dir())
+    shown = get_close_matches(name, there) or there[:10]
+    return f"; {home} has: {', '.join(shown)}" if shown else f"; {home} has no folders"
+
+
+@contextmanager
+def taken_for_id(reference: str) -> Iterator[None]:
+    """Say, where neither Hub nor cache give it, why ``reference`` was looked for there.
+
+    Raises:
+        HubError: If they do not.
+    """
+    try:
+        yield
+    except (store.NotKept, store.NotGiven) as error:
+        if reference.startswith("hub:") or "://" in reference or "@" in reference:
+            raise
+        raise HubError(
+            f"there is no folder {reference} here, so it was taken for a Hub id; {error}"
+        ) from None
 
 
 def without_revision(reference: str | Path, folder: Path, revision: str | None) -> Path:

@@ -34,6 +34,10 @@ class NotKept(HubError):  # noqa: N818 - a kind of HubError, for rooms that know
     """The cache does not have what is asked for."""
 
 
+class NotGiven(HubError):  # noqa: N818 - a kind of HubError, for rooms that know what else the name may mean
+    """The Hub does not give what is asked for."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A repository at one commit, on this machine and as it was when it was fetched.
@@ -111,7 +115,7 @@ def inquire(
     try:
         listing = ask(repository, revision, wanted)
     except web.Denied as error:
-        raise HubError(f"{repository}: {error}{_copy_hint(place, revision)}") from None
+        raise NotGiven(f"{repository}: {error}{_copy_hint(place, revision)}") from None
     _check_same(place, listing)
     return listing
 
@@ -282,9 +286,10 @@ def from_cache(
         at = f" at {revision!r}" if revision else ""
         kept = sorted(path.stem for path in place.glob("*.json") if is_commit(path.stem))
         other = f"; the cache has only {', '.join(kept)}" if kept else ""
+        how = f"adapterkit pull {repository}" if not under else f"--backbone {repository}, any verb"
         raise NotKept(
             f"{repository}{at}: is not in the cache{other}, and the Hub cannot be asked: {why}. Fetch it once "
-            f"where there is a network: adapterkit pull {repository}"
+            f"where there is a network: {how}"
         ) from None
     told = _verified(place, str(commit), "")
     note = (

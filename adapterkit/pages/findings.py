@@ -16,6 +16,8 @@ from adapterkit.resampling import Grid, difference, mean, shared_languages
 from adapterkit.table import SOURCE, Row
 
 OWN = "own"
+BLENDED = "own-blended"
+"""What training a language adapter gives by default: some of what it started from is kept."""
 RIVALS = ("source-kept", "no-language-adapter", "full-fine-tuning")
 ENGLISH = "eng"
 """What a gap is measured from where no language is said to be the labels' own."""

@@ -12,6 +12,7 @@ from adapterkit.errors import ConfigError, CorpusError, FolderError
 from adapterkit.files import read_json
 from adapterkit.pages.figures import draw_dumbbells, draw_gains
 from adapterkit.pages.findings import (
+    BLENDED,
     OWN,
     RIVALS,
     BackboneFacts,
@@ -32,7 +33,7 @@ from adapterkit.pages.sections import (
 from adapterkit.pages.study import Study, make_study
 from adapterkit.pages.svg import Picture
 from adapterkit.pages.words import group_name, metric_name, summary_of, task_name, upper_first
-from adapterkit.table import SOURCE, read_tables
+from adapterkit.table import SOURCE, read_table, read_tables
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Report:
 def make_report(
     tables: str | Path | Sequence[str | Path],
     *,
-    own: str = OWN,
+    own: str | None = None,
     rivals: Sequence[str] = RIVALS,
     cell: str | None = None,
     overlap: str | Path | None = None,
@@ -121,7 +122,8 @@ def make_report(
     Args:
         tables: One or several, ``.csv`` or ``.parquet``, as `adapterkit run` writes them; predictions lie
             beside each. A cell that stands in several counts once.
-        own: The method that is looked at closely.
+        own: The method that is looked at closely; by default ``own-blended`` where the first table has it,
+            else ``own``.
         rivals: What every method is measured against; those that the table lacks are left out.
         cell: The cell whose confusions are shown, or the beginning of its digest; by default that
             of the worst language.
@@ -134,6 +136,7 @@ def make_report(
     """
     files = [Path(tables)] if isinstance(tables, str | Path) else [Path(one) for one in tables]
     rows, folder = read_tables(files)
+    own = own or usual_method(files[0])
     study = make_study(rows, folder=folder, seed=seed, resamples=resamples)
     tests = [p for p in study.panels if p.key.split == "test" and p.key.group != "dev"]
     reported = tests or list(study.panels)
@@ -161,6 +164,15 @@ def make_report(
         overlap=tuple(read_overlap(Path(overlap))) if overlap else (),
     )
     return _with_reasons(report, rivals)
+
+
+def usual_method(table: Path) -> str:
+    """The method that a table is about where none is named: what training gives by default.
+
+    Raises:
+        ConfigError: As `read_table`.
+    """
+    return BLENDED if any(row.method == BLENDED for row in read_table(table)) else OWN
 
 
 def read_overlap(path: Path) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ def text_of(report: Report, *, resamples: int = 1000) -> str:
     parts = [
         f"# {title_of(report)}",
         f"Made by `adapterkit report {report.table} --markdown`. Scores are per cent, differences points. Brackets "
-        f"are 95 % intervals from {resamples} resamples of languages, of seeds above them and, within a language, of "
-        "sentences, the same for every method and seed. A difference whose interval holds 0 is no reliable gain.",
+        f"are 95 % intervals from {resamples} resamples of "
+        f"{words.drawn(len(report.study.rows), report.study.unsampled)}. A difference whose interval holds 0 is no reliable gain.",
         _bullets(" ".join(sentences) for sentences in report.summary()),
     ]
     for one in report.facts:

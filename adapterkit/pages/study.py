@@ -66,11 +66,15 @@ class Panel:
 
 @dataclass(frozen=True)
 class Study:
-    """A table as panels, in the order in which a page shows them, and what could not be used."""
+    """A table as panels, in the order in which a page shows them, and what could not be used.
+
+    ``unsampled`` counts the rows whose sentences could not be resampled: their predictions are not there.
+    """
 
     rows: tuple[Row, ...]
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    unsampled: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def make_study(rows: Sequence[Row], *, folder: Path, seed: int = 0, resamples: i
         for key, found in sorted(together.items(), key=lambda item: _order(item[0]))
     ]
     notes = _missing_note(missing, len(rows))
-    return Study(tuple(rows), tuple(panels), notes)
+    return Study(tuple(rows), tuple(panels), notes, len(missing))
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -130,6 +130,17 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
+def drawn(cells: int, unsampled: int) -> str:
+    """Say what a resample draws, where the sentences of ``unsampled`` of the cells are not known."""
+    if unsampled == cells:
+        return "languages and of seeds above them, not of sentences: no predictions lie beside the table"
+    where = "" if not unsampled else " and where predictions lie beside the table"
+    return (
+        f"languages, of seeds above them and, within a language{where}, of sentences, "
+        "the same for every method and seed"
+    )
+
+
 def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
     """Say what a panel found, a sentence an item."""
     mine, key = facts.method(own), facts.panel.key

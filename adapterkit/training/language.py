@@ -25,6 +25,7 @@ from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.formats.guard import WORK
 from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
@@ -48,7 +49,6 @@ from adapterkit.training.readable import readable
 from adapterkit.training.record import reference_to, run_record, versions
 from adapterkit.training.telling import plan
 
-WORK = ".training"
 DEFAULT_BLOCK = 64
 NARROW = 512
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200

@@ -147,7 +147,8 @@ def test_from_a_text_file_to_predictions(
     )
     table = json.loads(out)
     assert code == 0, err
-    assert set(table) == {"own", "source", "none"}
+    assert set(table) == {"own", "none"}
+    assert err.count("source adapter kept: it is this stack's own; compare with --source") == 1
     assert table["own"]["examples"] == 40
     assert table["own"]["interval"][0] <= table["own"]["accuracy"] <= table["own"]["interval"][1]
     first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
@@ -306,6 +307,17 @@ def test_a_table_becomes_a_page_a_text_and_pictures(run: Run, tmp_path: Path) ->
     assert str(page) in err
 
 
+def test_a_report_says_on_stderr_that_sentences_were_not_resampled(
+    run: Run, tmp_path: Path
+) -> None:
+    wanted = Simulation(tasks=("topic",), seeds=1, sentences=8, methods=OWN)
+    folder = simulate(tmp_path, wanted).rename(tmp_path.parent / f"{tmp_path.name}.csv")
+    code, out, err = run("report", folder, "--json", "--resamples", 50)
+    assert code == 0
+    assert json.loads(out)["own"] == "own"
+    assert "Their sentences cannot be resampled" in err
+
+
 def test_a_report_of_nothing_or_to_nowhere_is_one_error(run: Run, tmp_path: Path) -> None:
     code, out, err = run("report", tmp_path / "no.csv", "--json")
     assert (code, out) == (1, "")
@@ -321,3 +333,48 @@ def test_a_place_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) ->
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "Error: " in err
     assert str(tmp_path / "file") in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", "cym"),
+        ("push", "cym", "me/cym", "--license", "mit"),
+        ("predict", "--stack", "cym,mini:pos", "abc"),
+        ("evaluate", "--stack", "cym,mini:pos", "--test", "x.conllu"),
+        ("convert", "cym", "--out", "out"),
+    ],
+)
+def test_a_training_that_is_not_finished_is_said_to_be_one(
+    run: Run,
+    words: tuple[str, ...],
+    labelled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(labelled.parent)
+    Path("cym", ".training").mkdir(parents=True)
+    said = "FolderError: cym: its training is not finished; give the same train command again\n"
+    assert run(*words) == (1, "", said)
+
+
+def test_a_text_that_is_a_file_is_refused_with_the_option_for_files(
+    run: Run, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labelled.parent)
+    said = "ConfigError: x.conllu is a file: say --input x.conllu\n"
+    assert run("predict", "abc", "x.conllu") == (1, "", said)
+    assert run("predict", "a" * 5000, "--json")[0] == 0
+
+
+@pytest.mark.parametrize("place", ["folder", "file/p.tsv", "file/more/p.tsv"])
+def test_a_place_that_cannot_be_written_is_refused_before_predicting(
+    run: Run, labelled: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labelled.parent)
+    Path("folder").mkdir()
+    Path("file").touch()
+    for words in (("predict", "abc", "--out"), ("evaluate", "--test", "x.conllu", "--predictions")):
+        code, out, err = run(*words, place, "--backbone", "./nowhere")
+        assert (code, out) == (1, "")
+        assert f"{words[-1]} {place}: " in err
+        assert err.count("\n") == 1

@@ -228,6 +228,8 @@ def test_what_is_not_there_is_named(one: LocalHub, tmp_path: Path) -> None:
         ak.pull("alice/none", tmp_path / "out")
     with refused(one, tmp_path, "no such branch, tag or commit"):
         ak.pull(NAME, tmp_path / "out", revision="v9")
+    with refused(one, tmp_path, "^there is no folder alice/none here, so .*: there is no such rep"):
+        ak.load_adapter("alice/none")
     one.plant("alice/else", {"model.py": b"", "data.json": b"{}"})
     with refused(one, tmp_path, "has no adapter_config.json; it has data.json", kept=True):
         ak.pull("alice/else", tmp_path / "out")

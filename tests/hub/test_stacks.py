@@ -18,7 +18,7 @@ from adapterkit.stacks import load_stack, save_stack
 from tests.hub.hub import LocalHub
 from tests.tiny import make_backbone
 
-PARTS = ["alice/cym", "alice/pos"]
+PARTS = ["hub:alice/cym", "hub:alice/pos"]  # a folder alice is here
 
 
 @pytest.fixture

@@ -221,6 +221,34 @@ def test_without_predictions_the_page_says_that_sentences_were_not_resampled(
     assert "For 2 of 2 cells the predictions" in said.notes[0]
     assert said.facts[0].panel.exact == frozenset()
     assert said.notes[0] in page_of(said)
+    for written in (page_of(said), text_of(said)):
+        assert "not of sentences: no predictions lie beside the table" in written
+        assert "within a language" not in written
+
+
+def test_where_some_predictions_are_there_only_those_sentences_are_said_to_be_resampled(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "p.jsonl").write_text('{"gold": ["A", "B"], "predicted": ["A", "A"]}\n')
+    said = made_of(tmp_path, [row(predictions="p.jsonl"), row(seed=1)])
+    assert "within a language and where predictions lie beside the table, of sent" in text_of(said)
+    said = made_of(tmp_path, [row(predictions="p.jsonl")])
+    assert "within a language, of sentences, the same for every method" in text_of(said)
+
+
+def test_the_method_looked_at_is_what_training_gives_by_default_where_the_first_table_has_it(
+    tmp_path: Path,
+) -> None:
+    plain, blended = row(), row(method="own-blended", value=0.6)
+    assert made_of(tmp_path, [plain]).own == "own"
+    assert made_of(tmp_path, [plain, blended], own="own").own == "own"
+    assert made_of(tmp_path, [plain, blended]).own == "own-blended"
+    write_table(tmp_path / "first.csv", [plain])
+    both = [tmp_path / "first.csv", tmp_path / "t.csv"]
+    with pytest.raises(ConfigError, match="two rows"):
+        make_report(both, resamples=10)
+    write_table(tmp_path / "first.csv", [row(task="ner", language="cym")])
+    assert make_report(both, resamples=10).own == "own"
 
 
 def test_predictions_of_another_run_are_refused(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, LowRankConfig
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.formats.guard import WORK
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, left_out, other_shape
-from adapterkit.training.language import WORK, train_language
+from adapterkit.training.language import train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
 from tests.backbone.test_decoders import make_decoder
 from tests.tiny import LAYERS, TYPES, make_backbone

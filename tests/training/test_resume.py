@@ -14,8 +14,9 @@ from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.files import sha256_of
+from adapterkit.formats.guard import WORK
 from adapterkit.settings import LanguageConfig
-from adapterkit.training.language import WORK, train_language
+from adapterkit.training.language import train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
 from tests.tiny import lines
 from tests.training.stopping import stopped_before

@@ -1,0 +1,20 @@
+"""What an error of the library says in Python's spelling, said as on the command line.
+
+Only the arguments that are options here are spelt anew; everything else, names of files above all, stays as it is.
+"""
+
+import re
+
+_ARGUMENT = re.compile(r'(?<![\w-])(encoding|column|text_field)=(?:"([\w.-]+)"|(?=\s|$))')
+_NO_COLUMN = re.compile(r"(there is no '(?!text'|tokens')[^'\n]+'; there are: [^\n]*)$")
+
+
+def for_shell(message: str) -> str:
+    """``message`` with ``encoding="cp1252"`` as ``--encoding cp1252``, and what to do about a missing column."""
+    message = _ARGUMENT.sub(_option, message)
+    return _NO_COLUMN.sub(r"\1; use --column for another one", message)
+
+
+def _option(found: re.Match[str]) -> str:
+    name, value = found[1].replace("_", "-"), found[2]
+    return f"--{name}" + (f" {value}" if value else "")

@@ -1,0 +1,65 @@
+"""Errors on the command line: options are spelt as options, and say what to give."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapterkit.cli.app import main
+from adapterkit.cli.wording import for_shell
+
+FILES = {
+    "four.tsv": "a\tb\tc\tX\nd\te\tf\tY\n",
+    "class.tsv": "text\tclass\nbore da\tA\n",
+    "label.tsv": "text\tlabel\nbore da\tA\n",
+    "body.jsonl": '{"body": "bore da"}\n',
+    "old.txt": "caf\xe9 du monde\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("corpus old.txt --language fra", "such as --encoding cp1252"),
+        ("corpus body.jsonl --language fra", "name the key of the text with --text-field"),
+        ("evaluate --test four.tsv", "for example --column 4."),
+        (
+            "evaluate --task classification --test class.tsv",
+            "there is no 'label'; there are: text, class; use --column for another one",
+        ),
+        ("evaluate --test label.tsv", "label.tsv: has texts with a label each; use --task classif"),
+        ("evaluate --test class.tsv --column class", "class.tsv: has texts with a label each"),
+        (
+            "train-task --train four.tsv --over mini:eng --out o --cache-mib -3",
+            "--cache-mib -3: must be 0 or more",
+        ),
+    ],
+)
+def test_an_error_names_the_option_to_use(
+    words: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        Path(name).write_text(text, encoding="latin-1")
+    monkeypatch.setattr(sys, "argv", ["adapterkit", *words.split()])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert said in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'my_column="4".tsv: there is no such file',
+        "a/x-encoding=/b: there is no such folder",
+        "there is no 'text'; there are: words",
+        "allow_backbone='x' accepts a derived one",
+    ],
+)
+def test_what_is_no_option_stays_as_it_is(message: str) -> None:
+    assert for_shell(message) == message
