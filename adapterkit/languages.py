@@ -7,6 +7,7 @@ that it does not know is used as it is. Full BCP 47 tags are not read here.
 """
 
 import re
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +66,28 @@ def language_name(code: str) -> str:
     """
     wanted = normalise_code(code)
     return _known().names.get(wanted, wanted)
+
+
+def meant(text: str) -> tuple[str, str]:
+    """The code that a user meant who may have typed a name, and what to tell them.
+
+    Args:
+        text: A code, or an English name of the table in any case: ``"cy"``, ``"welsh"``.
+
+    Returns:
+        The code of a name, else ``text`` as it is; and a note: which name was taken for which code, or that the
+        table knows neither, with near ones. Empty where ``text`` is a code that it knows.
+    """
+    wanted, known = text.strip().lower(), _known()
+    if wanted in known.names or wanted in known.aliases:
+        return text, ""
+    codes = {name.lower(): code for code, name in known.names.items()}
+    if wanted in codes:
+        return codes[wanted], f"language {text}: taken as {codes[wanted]}"
+    near = [f"{codes[name]} ({name.title()})" for name in get_close_matches(wanted, codes)]
+    near += [f"{c} ({known.names[c]})" for c in get_close_matches(wanted, known.names, cutoff=0.65)]
+    hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
+    return text, f"language {text}: no code that is known here, used as it is{hint}"
 
 
 def hub_code(code: str) -> str:

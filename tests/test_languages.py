@@ -3,7 +3,7 @@
 import pytest
 
 from adapterkit.errors import ConfigError
-from adapterkit.languages import language_name, normalise_code
+from adapterkit.languages import language_name, meant, normalise_code
 
 
 @pytest.mark.parametrize("code", ["cy", "wel", "cym", "CYM", " cy "])
@@ -28,3 +28,13 @@ def test_an_unknown_code_passes_through_and_is_its_own_name() -> None:
 def test_what_is_not_a_code_is_refused(code: str) -> None:
     with pytest.raises(ConfigError, match="not a language code"):
         normalise_code(code)
+
+
+def test_a_name_is_taken_as_its_code_and_an_unknown_code_is_told_with_near_ones() -> None:
+    assert meant("cy") == ("cy", "")
+    assert meant("welsh") == ("cym", "language welsh: taken as cym")
+    assert meant("Haitian Creole")[0] == "hat"
+    code, note = meant("wlsh")
+    assert code == "wlsh"
+    assert "no code that is known here" in note
+    assert "cym (Welsh)" in note

@@ -16,6 +16,7 @@ from adapterkit.cli.options import (
     Overwrite,
     Rank,
     Seed,
+    language_code,
     load,
     peak_memory_bytes,
     print_json,
@@ -32,7 +33,10 @@ Encoding = Annotated[str | None, typer.Option("--encoding", help="Of the files, 
 TextField = Annotated[
     str, typer.Option("--text-field", help="The key of the text in .jsonl files.")
 ]
-Code = Annotated[str, typer.Option("--language", help="ISO 639 code of the text's language.")]
+Code = Annotated[
+    str,
+    typer.Option("--language", callback=language_code, help="ISO 639 code of the text's language."),
+]
 
 
 def corpus(

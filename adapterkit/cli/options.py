@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapterkit.errors import ConfigError, visible
+from adapterkit.languages import meant
 
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone
@@ -44,9 +45,25 @@ Fresh = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an adapter that is already there.")
 ]
+
+
+def language_code(value: str | None) -> str | None:
+    """The code of a language that was typed by its name; an unknown code with a warning."""
+    if value is None:
+        return None
+    code, note = meant(value)
+    if note:
+        logging.getLogger("adapterkit").warning("%s", note)
+    return code
+
+
 Language = Annotated[
     str | None,
-    typer.Option("--language", help="ISO 639 code; also filters files with many languages."),
+    typer.Option(
+        "--language",
+        callback=language_code,
+        help="ISO 639 code; also filters files with many languages.",
+    ),
 ]
 
 

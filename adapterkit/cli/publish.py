@@ -9,6 +9,7 @@ from adapterkit.cli.options import (
     BackboneName,
     Json,
     Overwrite,
+    language_code,
     load,
     print_json,
     print_table,
@@ -25,7 +26,11 @@ def push(
     repository: Annotated[str, typer.Argument(help="Where to: owner/name on the Hub.")],
     language: Annotated[
         str | None,
-        typer.Option("--language", help="ISO 639 code, where the folder names no language."),
+        typer.Option(
+            "--language",
+            callback=language_code,
+            help="ISO 639 code, where the folder names no language.",
+        ),
     ] = None,
     license: Annotated[
         str | None, typer.Option("--license", help="E.g. cc-by-4.0, cc-by-sa-4.0, cc0-1.0.")
@@ -125,7 +130,10 @@ def convert(
         typer.Option("--backbone", help="What it was made for: checked, and its digest recorded."),
     ] = None,
     language: Annotated[
-        str | None, typer.Option("--language", help="ISO 639 code, where the folder names none.")
+        str | None,
+        typer.Option(
+            "--language", callback=language_code, help="ISO 639 code, where the folder names none."
+        ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")
@@ -177,7 +185,11 @@ def stack(
     backbone: BackboneName = "mini",
     language: Annotated[
         str | None,
-        typer.Option("--language", help="In which it predicts; by default the first part's."),
+        typer.Option(
+            "--language",
+            callback=language_code,
+            help="In which it predicts; by default the first part's.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

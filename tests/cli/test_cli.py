@@ -378,3 +378,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_predicting(
         assert (code, out) == (1, "")
         assert f"{words[-1]} {place}: " in err
         assert err.count("\n") == 1
+
+
+def test_a_languages_name_is_taken_as_its_code_and_an_unknown_code_is_warned_of(
+    run: Run, text: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    code, out, _ = run("corpus", text, "--language", "Welsh", "--json")
+    assert (code, json.loads(out)["language"]) == (0, "cym")
+    assert "language Welsh: taken as cym" in caplog.text
+    code, out, _ = run("corpus", text, "--language", "wlsh", "--json")
+    assert (code, json.loads(out)["language"]) == (0, "wlsh")
+    assert "language wlsh: no code that is known here" in caplog.text
