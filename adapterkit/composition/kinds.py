@@ -7,11 +7,13 @@ from adapterkit.errors import ConfigError
 
 
 def is_task(adapter: Adapter) -> bool:
-    """Whether it is a task adapter for certain: its record says so, or it carries a head.
+    """Whether it is a task adapter for certain: its record says so, or it carries a head with labels.
 
-    Many older folders do not say what they are.
+    Many older folders do not say what they are; language adapters among them carry a masked-LM head.
     """
-    return adapter.kind == "task" or adapter.head is not None
+    head = adapter.head
+    labelled = head is not None and head.config.head_type != "masked_lm"
+    return adapter.kind == "task" or labelled
 
 
 def require_no_task(adapters: Iterable[Adapter], *, but: str) -> None:

@@ -84,7 +84,7 @@ def read_hub_lora(folder: Path, *, with_head: bool = True) -> Adapter:
             record["name"],
             config,
             backbone=backbone,
-            kind=str(own.get("kind") or ("task" if head else "")),
+            kind=str(own.get("kind") or ("task" if head and head.labels else "")),
             language=str(own.get("language", "")),
             head=Head(head, backbone.width) if head else None,
             provenance=dict(own.get("provenance", {})),

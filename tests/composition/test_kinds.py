@@ -37,6 +37,14 @@ def test_only_what_says_that_it_is_a_task_adapter_counts_as_one(backbone: Backbo
     assert not any(is_task(made(backbone, kind)) for kind in ("language", "domain", ""))
 
 
+def test_a_language_adapter_of_old_with_a_masked_lm_head_is_none(backbone: Backbone) -> None:
+    head = HeadConfig("masked_lm", vocabulary=backbone.vocabulary)
+    old = new_adapter(
+        "sw", BottleneckConfig(4), backbone=backbone.facts, kind="", language="swh", head=head
+    )
+    assert not is_task(old)
+
+
 @pytest.mark.parametrize("role", ["init", "over"])
 def test_a_language_training_takes_no_task_adapter(
     backbone: Backbone, tmp_path: Path, role: str
