@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,20 @@ def test_which_lines_are_held_out_does_not_depend_on_their_order_however_long_on
     assert last[0] == longest[:1024]
     assert len(last) > 50
     assert sum(map(len, last)) <= 8 * 512
+
+
+def test_a_short_line_never_takes_the_room_that_a_longer_one_before_it_left() -> None:
+    draw = random.Random(0)
+    texts = [f"{number} " + "w" * draw.randint(1, 120) for number in range(60)]
+
+    def kept(order: list[str]) -> list[str]:
+        keeper = blocks._Heldout(64)
+        for text in order:
+            keeper.takes(Line(text, heldout=True))
+        return keeper.texts()
+
+    expected = kept(sorted(texts, key=lambda text: derive(0, text)))
+    assert 3 < len(expected) < 30
+    for _ in range(50):
+        draw.shuffle(texts)
+        assert kept(texts) == expected

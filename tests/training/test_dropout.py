@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
@@ -12,8 +13,11 @@ from adapterkit.methods import low_rank
 from adapterkit.settings import LanguageConfig
 from adapterkit.training.full import continue_pretraining
 from adapterkit.training.language import train_language
+from adapterkit.training.loop import settings_of, train
+from adapterkit.training.progress import Silent
 from tests.tiny import lines
 from tests.training.stopping import stopped_before
+from tests.training.toy import Slope
 
 CORPUS = Corpus.from_lines(lines(150), language="cym")
 CONFIG = LanguageConfig(
@@ -53,6 +57,32 @@ def test_it_is_there_while_training_and_not_while_looking(
     first, second = (one.provenance["run"]["looks"][0] for one in (without, dropping))
     assert first == second, "before the first step the weights are the same, and nothing drops"
     assert not dropping.training
+
+
+class Watched(Slope):
+    """Notes in which mode it is asked for a loss, and in which it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.modes: list[tuple[str, bool]] = []
+
+    def loss(self, step: int) -> tuple[Tensor, int]:
+        self.modes.append(("loss", self.training))
+        return super().loss(step)
+
+    def look(self) -> float:
+        self.modes.append(("look", self.training))
+        return super().look()
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_every_look_is_without_it(tmp_path: Path, drops: bool) -> None:
+    problem = Watched()
+    settings = settings_of(CONFIG, drops=drops)
+    train(problem, settings, work=tmp_path, same={}, report=Silent())
+    assert set(problem.modes) == {("loss", drops), ("look", False)}
+    assert problem.modes[-1] == ("look", False)
+    assert not problem.training
 
 
 def test_what_is_dropped_is_the_same_after_a_stop(
