@@ -6,6 +6,7 @@ Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (202
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any, Literal, TypeVar
 
 from adapterkit.config import METHODS, PRESETS, BottleneckConfig, LowRankConfig
@@ -244,7 +245,7 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     problems = [
         f"{name} = {values[name]}: must be above 0"
         for name in positive.split()
-        if values[name] is not None and values[name] <= 0
+        if values[name] is not None and not 0 < values[name] < inf  # nor nan
     ]
     problems += [
         f"{name} = {values[name]}: must be between 0 and 1"

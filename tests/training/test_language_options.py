@@ -19,7 +19,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.guard import WORK
 from adapterkit.model import AdaptedModel
-from adapterkit.settings import LanguageConfig, left_out, other_shape
+from adapterkit.settings import LanguageConfig, TaskConfig, left_out, other_shape
 from adapterkit.training.language import train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
 from tests.backbone.test_decoders import make_decoder
@@ -252,3 +252,10 @@ def test_a_run_with_another_vocabulary_or_other_layers_is_not_gone_on_with(
     whole = train_language(backbone, corpus(), out=tmp_path / "whole", config=config)
     assert resumed.digest() == whole.digest()
     assert resumed.provenance["run"]["started_at_steps"] == [0, 12]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_rate_that_is_no_number_above_zero_is_refused(value: float) -> None:
+    for config in (LanguageConfig, TaskConfig):
+        with pytest.raises(ConfigError, match="learning_rate = .*: must be above 0"):
+            config(learning_rate=value)
