@@ -257,5 +257,5 @@ def test_a_run_with_another_vocabulary_or_other_layers_is_not_gone_on_with(
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
 def test_a_rate_that_is_no_number_above_zero_is_refused(value: float) -> None:
     for config in (LanguageConfig, TaskConfig):
-        with pytest.raises(ConfigError, match="learning_rate = .*: must be above 0"):
+        with pytest.raises(ConfigError, match=r"learning_rate = .*: must be above 0"):
             config(learning_rate=value)
