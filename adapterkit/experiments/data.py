@@ -93,9 +93,9 @@ class DataFolder:
             first = references[0]
             return Corpus.from_dataset(first["dataset"], language=language, column=first["column"])
         paths = [self._path(one) for one in references]
-        if megabytes is None:
-            return Corpus.from_files(paths, language=language)
         whole = Corpus.from_files(paths, language=language)
+        if megabytes is None:
+            return whole
         return Corpus.from_lines(_sample(list(whole.sources), megabytes), language=language)
 
     def examples(

@@ -231,13 +231,11 @@ def _mixed(bench: Bench, method: Method, how: str, of: tuple[str, ...]) -> Plan:
         role: bench.named_adapter(code, method) for role, code in zip(roles, codes, strict=True)
     }
     weights = list(method.weights) or [1 / len(codes)] * len(codes)
-    trained = [
-        node.kind != "given" for node in parts.values()
-    ]  # what is there already costs nothing here
+    # What is there already costs nothing here.
     own = tuple(
         role
-        for role, code, counts in zip(roles, codes, trained, strict=True)
-        if counts and code == bench.target
+        for (role, node), code in zip(parts.items(), codes, strict=True)
+        if code == bench.target and node.kind != "given"
     )
     layer = {"how": how, "of": roles, "weights": weights}
     return Plan(bench.task(method), parts, (layer,), own)

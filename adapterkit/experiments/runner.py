@@ -200,9 +200,8 @@ def _clear(store: Store, cells: Sequence[Cell]) -> None:
     for node in in_order(cell.node for cell in cells):
         if node.kind in HEAVY and node.digest not in wanted and store.takes_room(node):
             with store.claims.taken(node.digest) as mine:
-                if mine and not store.is_others(
-                    node
-                ):  # not mine: it is being trained for other cells
+                # Not mine: a process with other cells is training it.
+                if mine and not store.is_others(node):
                     store.drop(node)
 
 
