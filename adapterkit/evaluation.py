@@ -95,7 +95,14 @@ class Evaluation:
         )
 
 
-def evaluate(model: AdaptedModel, task: Task[Any], *, split: str = "test", seed: int = 0) -> Scores:
+def evaluate(
+    model: AdaptedModel,
+    task: Task[Any],
+    *,
+    split: str = "test",
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Scores:
     """Score ``model`` on a split of ``task``.
 
     Args:
@@ -103,20 +110,26 @@ def evaluate(model: AdaptedModel, task: Task[Any], *, split: str = "test", seed:
         task: The examples.
         split: ``test`` or ``dev``.
         seed: Of the bootstrap.
+        progress: Show a bar once it has taken two seconds; by default if stderr is a terminal.
 
     Raises:
         ConfigError: If the stack's head does not fit the task.
         CorpusError: If the task has no examples of this split.
     """
-    return evaluation(model, task, split=split, seed=seed).scores
+    return evaluation(model, task, split=split, seed=seed, progress=progress).scores
 
 
 def evaluation(
-    model: AdaptedModel, task: Task[Any], *, split: str = "test", seed: int = 0
+    model: AdaptedModel,
+    task: Task[Any],
+    *,
+    split: str = "test",
+    seed: int = 0,
+    progress: bool | None = False,
 ) -> Evaluation:
     """As `evaluate`, with the answers behind the scores."""
     examples = task.examples(split)
-    said = answers(model, task, examples)
+    said = answers(model, task, examples, progress=progress)
     gold = tuple(task.gold(example) for example in examples)
     _check_labels(model, gold)
     scores = Scores(task.scores(examples, said, seed=seed), task.main_metric, len(examples))
@@ -142,6 +155,7 @@ def compare(
     source: Adapter | None,
     split: str = "test",
     seed: int = 0,
+    progress: bool | None = None,
 ) -> dict[str, Evaluation]:
     """The three conditions of a stack (language adapter ..., task adapter).
 
@@ -153,6 +167,7 @@ def compare(
             that condition out, as where it is the stack's own.
         split: ``test`` or ``dev``.
         seed: Of the bootstrap.
+        progress: As for `evaluate`; a bar a condition.
 
     Returns:
         ``own``, ``source`` (the source adapter kept, unless that is None) and ``none`` (no language adapter).
@@ -168,7 +183,9 @@ def compare(
     kept = {} if source is None else {"source": Stack(source, *rest)}
     stacks = {"own": stack, **kept, "none": Stack(stack.parts[-1])}
     return {
-        name: evaluation(AdaptedModel(backbone, made), task, split=split, seed=seed)
+        name: evaluation(
+            AdaptedModel(backbone, made), task, split=split, seed=seed, progress=progress
+        )
         for name, made in stacks.items()
     }
 

@@ -21,6 +21,7 @@ from adapterkit.tasks.base import Answer, Task, special_of
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.text.words import split_words
+from adapterkit.waiting import waiting
 
 BATCH = 32
 Read = Callable[[Sequence[int], Tensor, Tensor], Tensor]
@@ -42,6 +43,7 @@ def window_logits(
     rows: Sequence[int] | None = None,
     batch_size: int = BATCH,
     read: Read | None = None,
+    progress: bool | None = False,
 ) -> list[Tensor]:
     """Logits of each window, computed in batches of similar length.
 
@@ -51,13 +53,14 @@ def window_logits(
         rows: With `Rows`, the composition's number for each window.
         batch_size: Windows a batch.
         read: What gives the logits of a batch; by default the model as a whole.
+        progress: Show a bar if it takes long; None: if stderr is a terminal.
 
     Returns:
         One tensor a window, on the CPU: ``(length, labels)`` or ``(labels,)``.
     """
     special, device = special_of(model.backbone), model.backbone.device
     found: list[Tensor] = [torch.empty(0)] * len(windows)
-    with torch.inference_mode():
+    with torch.inference_mode(), waiting("texts", len(windows), show=progress) as done:
         for numbers in by_length(windows, batch_size):
             ids, mask = pad([windows[i] for i in numbers], special)
             ids, mask = ids.to(device), mask.to(device)
@@ -65,11 +68,17 @@ def window_logits(
             logits = read(numbers, ids, mask) if read else model.logits(ids, mask, rows=chosen)
             for row, number in enumerate(numbers):
                 found[number] = logits[row].float().cpu()
+            done(len(numbers))
     return found
 
 
 def answers(
-    model: AdaptedModel, task: Task[Any], examples: Sequence[Any], *, limit: int | None = None
+    model: AdaptedModel,
+    task: Task[Any],
+    examples: Sequence[Any],
+    *,
+    limit: int | None = None,
+    progress: bool | None = False,
 ) -> list[Answer]:
     """What ``model`` says of ``examples``, one answer each.
 
@@ -84,7 +93,7 @@ def answers(
         )
     limit = min(limit or model.backbone.max_length, model.backbone.max_length)
     windows = task.windows(examples, model.backbone, limit=limit)
-    logits = window_logits(model, windows)
+    logits = window_logits(model, windows, progress=progress)
     return task.answers(windows, logits, len(examples), head.config.labels)
 
 
@@ -94,6 +103,7 @@ def predict(
     *,
     language: str | None = None,
     rows: Sequence[int] | None = None,
+    progress: bool | None = None,
 ) -> list[PredictedText]:
     """Predict labels with the head that the stack carries.
 
@@ -105,6 +115,7 @@ def predict(
             adapter's.
         rows: With `Rows`, the composition's number for each text; languages and tasks may be
             mixed, and share one pass through the backbone.
+        progress: Show a bar once it has taken two seconds; by default if stderr is a terminal.
 
     Returns:
         One object a text: ``tokens``, ``labels``, ``scores`` (probabilities). A classified text
@@ -119,23 +130,27 @@ def predict(
             "predict takes a list of texts; for one text write predict(model, [text])"
         )
     if isinstance(model.stack, Rows):
-        return _predict_rows(model, model.stack, texts, rows, language)
+        return _predict_rows(model, model.stack, texts, rows, language, progress)
     if rows is not None:
         raise ConfigError("rows= needs a model built from Rows; this one has one composition")
     if head is not None and head.config.head_type == "classification":
-        return _classify(model, texts)
+        return _classify(model, texts, progress)
     code = language or (model.stack.adapters[0].language if model.stack.adapters else "")
     sentences = [_in_words(text, code) for text in texts]
-    said = answers(model, Tagging({}), [TaggedSentence(words, ()) for _, words in sentences])
+    examples = [TaggedSentence(words, ()) for _, words in sentences]
+    said = answers(model, Tagging({}), examples, progress=progress)
     return [
         PredictedText(text, words, answer.labels, answer.scores)
         for (text, words), answer in zip(sentences, said, strict=True)
     ]
 
 
-def _classify(model: AdaptedModel, texts: Sequence[str | Sequence[str]]) -> list[PredictedText]:
+def _classify(
+    model: AdaptedModel, texts: Sequence[str | Sequence[str]], progress: bool | None
+) -> list[PredictedText]:
     plain = [text if isinstance(text, str) else " ".join(text) for text in texts]
-    said = answers(model, Classification({}), [LabelledText(text, "") for text in plain])
+    examples = [LabelledText(text, "") for text in plain]
+    said = answers(model, Classification({}), examples, progress=progress)
     return [
         PredictedText(text, (), answer.labels, answer.scores)
         for text, answer in zip(plain, said, strict=True)
@@ -148,6 +163,7 @@ def _predict_rows(
     texts: Sequence[str | Sequence[str]],
     rows: Sequence[int] | None,
     language: str | None,
+    progress: bool | None,
 ) -> list[PredictedText]:
     parts = compositions.parts
     rows = row_numbers(rows, batch=len(texts), count=len(parts), each="text")
@@ -157,7 +173,8 @@ def _predict_rows(
         for window in task.windows([plain], model.backbone, limit=model.backbone.max_length):
             windows.append(window)
             owners.append(number)
-    logits = window_logits(model, windows, rows=[rows[owner] for owner in owners])
+    chosen = [rows[owner] for owner in owners]
+    logits = window_logits(model, windows, rows=chosen, progress=progress)
     found = []
     for number, (task, _, shown) in enumerate(examples):
         mine = [i for i, owner in enumerate(owners) if owner == number]

@@ -20,6 +20,7 @@ FLOORS = (
         "pickled",
         "tensorfile",
         "table",
+        "waiting",
     ),
     ("text", "nn"),
     ("data", "backbone", "composition"),

@@ -252,7 +252,7 @@ def predict(
         raise ConfigError("predict needs texts or --input FILE, one of the two")
     check_can_write(out, "--out")
     _check_no_file(texts or ())
-    words = read_words(input) if input else list(texts or ())
+    words = read_words(input, language=language) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
     found = label(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
@@ -261,7 +261,9 @@ def predict(
         if model.stack.adapters
         else "upos"
     )
-    written = write_predictions(out, found, format="jsonl" if json else kind, column=column)
+    written = write_predictions(
+        out, found, format="jsonl" if json else kind, column=column, source=input
+    )
     if written is not None:
         typer.echo(written, nl=False)
 
@@ -331,7 +333,8 @@ def evaluate(
         rival = None if same else kept
         found = compare(reader, adapters, examples, source=rival, seed=seed)
     else:
-        found = {"own": evaluation(AdaptedModel(reader, adapters), examples, seed=seed)}
+        own = AdaptedModel(reader, adapters)
+        found = {"own": evaluation(own, examples, seed=seed, progress=None)}
     if predictions:
         found["own"].write(predictions)
     if record:

@@ -1,4 +1,4 @@
-"""Reading CoNLL-U: the syntactic words of each sentence and one column of them as tags.
+"""Reading CoNLL-U: the syntactic words of each sentence and one column of them as tags; and writing other tags there.
 
 Multiword-token ranges (``3-4``) and empty nodes (``5.1``) are skipped, as the CoNLL 2018 shared
 task's scorer does for UPOS: the syntactic words carry the tags. Trees are not read.
@@ -7,7 +7,7 @@ Source: the CoNLL-U format of Universal Dependencies v2 (https://universaldepend
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from adapterkit.data.examples import TaggedSentence
@@ -56,6 +56,56 @@ def read_forms(path: Path) -> Iterator[tuple[str, ...]]:
             yield words
 
 
+def with_tags(path: Path, tags: Iterable[Sequence[str]], *, column: str) -> Iterator[str]:
+    """Yield the lines of a CoNLL-U file with other tags in one column; all else in them stays.
+
+    Comments, multiword tokens, empty nodes and the other columns are as they were.
+
+    Args:
+        path: The file, plain or ``.gz``.
+        tags: For each sentence as :func:`read_forms` gives them a tag a word.
+        column: As in :func:`read_conllu`; an attribute of MISC is replaced, or added to those there.
+
+    Raises:
+        CorpusError: If the file is not that of the tags: sentences or words are more or fewer.
+    """
+    left = iter(tags)
+    for block in read_blocks(path):
+        words = {place for place, _ in _words(path, block)}
+        new = iter(next(left, ()) if words else ())
+        try:
+            for number, line in block:
+                is_word = at(path, number) in words
+                yield _with_tag(line, next(new), column) if is_word else line
+        except StopIteration:
+            raise CorpusError(f"{path}: has more words than there are tags") from None
+        if next(new, None) is not None:
+            raise CorpusError(f"{path}: has fewer words than there are tags")
+        yield ""
+    if next(left, None) is not None:
+        raise CorpusError(f"{path}: has fewer sentences than there are tags for")
+
+
+def _with_tag(line: str, tag: str, column: str) -> str:
+    fields = line.split("\t")
+    if column in COLUMNS:
+        fields[COLUMNS[column]] = tag
+        return "\t".join(fields)
+    attributes = [] if fields[_MISC] == "_" else fields[_MISC].split("|")
+    named = [_is_named(attribute, column) for attribute in attributes]
+    new = f"{column.upper()}={tag}"
+    if any(named):
+        attributes[named.index(True)] = new
+    else:
+        attributes.append(new)
+    fields[_MISC] = "|".join(attributes)
+    return "\t".join(fields)
+
+
+def _is_named(attribute: str, name: str) -> bool:
+    return attribute.partition("=")[0].lower() == name.lower()
+
+
 def _words(path: Path, block: list[tuple[int, str]]) -> Iterator[tuple[str, list[str]]]:
     for number, line in block:
         if line.startswith("#"):
@@ -88,9 +138,8 @@ def _tag(fields: list[str], column: str, place: str) -> str:
 
 def _attribute(misc: str, name: str) -> str:
     for attribute in misc.split("|"):
-        key, _, value = attribute.partition("=")
-        if key.lower() == name.lower():
-            return value
+        if _is_named(attribute, name):
+            return attribute.partition("=")[2]
     return ""
 
 

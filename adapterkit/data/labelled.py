@@ -108,8 +108,7 @@ def read_words(
             ``.tsv`` or ``.csv`` with a header (a text a row); any other a text a line. Blank lines
             are left out.
         text_column: The column, or key, of the text.
-        language: Keep the rows of a table whose ``lang`` it is; the other formats cannot mix
-            languages.
+        language: Keep the rows whose ``lang`` it is, of a table that tells languages apart.
 
     Returns:
         For each text the string, or its words as a tuple where the file has words.
@@ -122,7 +121,9 @@ def read_words(
     if format_of(path) == ".conllu":
         inputs = read_forms(path)
     elif format_of(path) in TABLES:
-        rows = in_language(read_rows(path), language, source=str(path))
+        rows = list(read_rows(path))
+        told = any("lang" in row.values for row in rows)
+        rows = list(in_language(rows, language if told else None, source=str(path)))
         inputs = (_input(row, text_column) for row in rows)
     else:
         inputs = (line for _, line in read_lines(path) if line.strip())

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapterkit.data.conllu import COLUMNS, WIDTH
+from adapterkit.data.conllu import COLUMNS, WIDTH, with_tags
+from adapterkit.data.lines import format_of
 from adapterkit.errors import ConfigError
 from adapterkit.files import write_bytes
 
@@ -76,6 +77,7 @@ def write_predictions(
     *,
     format: str,
     column: str = "upos",
+    source: Path | None = None,
 ) -> str | None:
     """Write predictions to a file in one step, or give the text that would be in it.
 
@@ -87,15 +89,18 @@ def write_predictions(
             text, label and score a line. ``"jsonl"``: an object a line, its keys sorted.
         column: The name of the tags, which says where CoNLL-U keeps them: ``upos`` and the other
             columns in their column, any other in MISC (``ner`` as ``NER=B-PER``).
+        source: The file that the texts were read from. CoNLL-U that is written from CoNLL-U keeps all of it
+            but the predicted tags: names and comments of sentences, multiword tokens, lemmas, trees.
 
     Returns:
         The text if ``path`` is ``None``, else ``None``.
 
     Raises:
         ConfigError: If ``format`` is none of the three, or CoNLL-U is asked for classified texts.
+        CorpusError: If ``source`` does not hold the words that were predicted for.
     """
     writers: dict[str, Callable[[list[PredictedText]], str]] = {
-        "conllu": lambda texts: _conllu(texts, column),
+        "conllu": lambda texts: _conllu(texts, column, source),
         "tsv": _tsv,
         "jsonl": lambda texts: "".join(map(_json_line, map(_prediction, texts))),
     }
@@ -117,13 +122,16 @@ def write_scored(path: Path, examples: Iterable[ScoredText]) -> None:
     write_bytes(path, "".join(map(_json_line, map(_scored, examples))).encode("utf-8"))
 
 
-def _conllu(texts: list[PredictedText], column: str) -> str:
+def _conllu(texts: list[PredictedText], column: str, source: Path | None) -> str:
     if any(text.is_classified for text in texts):
         raise ConfigError(
             "CoNLL-U holds a label a word, but these texts have one label each; "
             "write them as tsv or jsonl"
         )
     kept = [text for text in texts if text.tokens]
+    if source is not None and format_of(source) == ".conllu":
+        lines = with_tags(source, [text.labels for text in kept], column=column)
+        return "".join(f"{line}\n" for line in lines)
     return "".join(_conllu_sentence(n, text, column) for n, text in enumerate(kept, start=1))
 
 

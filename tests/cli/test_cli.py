@@ -161,6 +161,15 @@ def test_from_a_text_file_to_predictions(
     code, out, _ = run("predict", *base, *stack, "--input", labelled, "--out", tmp_path / "out.tsv")
     assert (code, out) == (0, "")
     assert (tmp_path / "out.tsv").read_text(encoding="utf-8").count("\n\n") >= 39
+    named = tmp_path / "named.conllu"
+    named.write_text("# sent_id = one\n1\tabc\tlemma\t_\t_\t_\t0\troot\t_\t_\n\n", encoding="utf-8")
+    code, out, _ = run("predict", *base, *stack, "--input", named)
+    assert (code, out.startswith("# sent_id = one\n1\tabc\tlemma\t")) == (0, True)
+    assert out.endswith("\t_\t_\t0\troot\t_\t_\n\n")
+    mixed = tmp_path / "mixed.tsv"
+    mixed.write_text("lang\ttext\neng\tabc\ncym\tdef\n", encoding="utf-8")
+    code, out, _ = run("predict", *base, *stack, "--input", mixed, "--language", "cym")
+    assert (code, out.count("# text = "), "# text = def" in out) == (0, 1, True)
 
     code, out, _ = run("fill", *base, "--stack", cym, "abc <mask> cde", "--json", "--guesses", 2)
     assert code == 0

@@ -287,6 +287,7 @@ def test_words_for_prediction_come_from_every_format(tmp_path: Path) -> None:
     assert read_words(tsv) == ["a", "b"]
     assert read_words(tsv, language="cym") == ["b"]
     assert read_words(tsv, text_column="lang") == ["eng", "cym"]
+    assert read_words(put(tmp_path / "b.tsv", "text\na\n"), language="cym") == ["a"]
 
 
 def test_rows_of_a_data_set_have_their_integers_named() -> None:

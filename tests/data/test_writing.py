@@ -1,11 +1,12 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adapterkit.data.labelled import read_labelled, read_tagged, read_words
 from adapterkit.data.writing import PredictedText, ScoredText, write_predictions, write_scored
-from adapterkit.errors import ConfigError
+from adapterkit.errors import ConfigError, CorpusError
 
 TAGGED = [
     PredictedText("Croeso # i", ("Croeso", "#", "i"), ("NOUN", "SYM", "ADP"), (0.75, 1.0, 1 / 3)),
@@ -142,3 +143,83 @@ def test_scored_examples_keep_gold_beside_predicted(tmp_path: Path) -> None:
         {"tokens": ["c"], "gold": ["X"], "predicted": ["Y"]},
     ]
     assert read_words(path) == [("a", "b"), "da", ("c",)]
+
+
+TREES = """\
+# newdoc
+# sent_id = weblog-7
+# text = Dámelo ya
+1-3\tDámelo\t_\t_\t_\t_\t_\t_\t_\t_
+1\tDa\tdar\tVERB\t_\tMood=Imp\t0\troot\t_\t_
+2\tme\tyo\tPRON\t_\t_\t1\tiobj\t_\tner=O|Gloss=me
+3\tlo\tél\tPRON\t_\t_\t1\tobj\t_\tGloss=it
+3.1\tse\t_\t_\t_\t_\t_\t_\t_\t_
+4\tya\tya\tADV\t_\t_\t1\tadvmod\t_\tSpaceAfter=No
+
+# nothing is said here
+
+# sent_id = weblog-8
+1\tSí\tsí\t_\t_\t_\t0\troot\t_\t_
+
+"""
+
+
+def predicted_for(path: Path) -> list[PredictedText]:
+    return [
+        PredictedText(
+            " ".join(words), tuple(words), tuple(w.upper() for w in words), (1.0,) * len(words)
+        )
+        for words in read_words(path)
+    ]
+
+
+def test_conllu_from_conllu_keeps_all_but_the_predicted_tags(tmp_path: Path) -> None:
+    source = tmp_path / "a.conllu"
+    source.write_text(TREES, encoding="utf-8")
+    said = predicted_for(source)
+    expected = (
+        TREES.replace("\tdar\tVERB", "\tdar\tDA")
+        .replace("\tyo\tPRON", "\tyo\tME")
+        .replace("\tél\tPRON", "\tél\tLO")
+        .replace("\tya\tADV", "\tya\tYA")
+        .replace("\tsí\t_", "\tsí\tSÍ")
+    )
+    assert write_predictions(None, said, format="conllu", source=source) == expected
+    assert write_predictions(source, said, format="conllu", source=source) is None
+    assert source.read_text(encoding="utf-8") == expected
+
+
+def test_a_tag_in_misc_is_replaced_or_stands_beside_what_is_there(tmp_path: Path) -> None:
+    source = tmp_path / "a.conllu"
+    source.write_text(TREES, encoding="utf-8")
+    written = write_predictions(
+        None, predicted_for(source), format="conllu", column="ner", source=source
+    )
+    assert written is not None
+    misc = [line.split("\t")[9] for line in written.splitlines() if line[:1].isdigit()]
+    assert misc == [
+        "_",
+        "NER=DA",
+        "NER=ME|Gloss=me",
+        "Gloss=it|NER=LO",
+        "_",
+        "SpaceAfter=No|NER=YA",
+        "NER=SÍ",
+    ]
+
+
+@pytest.mark.parametrize("change", [lambda t: t[:1], lambda t: [*t, t[0]], lambda t: [t[1], t[0]]])
+def test_tags_of_another_file_are_not_written(
+    tmp_path: Path, change: Callable[[list[PredictedText]], list[PredictedText]]
+) -> None:
+    source = tmp_path / "a.conllu"
+    source.write_text(TREES, encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"a.conllu: has (more|fewer) (words|sentences)"):
+        write_predictions(None, change(predicted_for(source)), format="conllu", source=source)
+
+
+def test_a_source_of_another_format_says_nothing_of_how_it_is_written(tmp_path: Path) -> None:
+    source = tmp_path / "a.txt"
+    assert write_predictions(None, TAGGED, format="conllu", source=source) == write_predictions(
+        None, TAGGED, format="conllu"
+    )
