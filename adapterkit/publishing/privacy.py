@@ -20,7 +20,8 @@ _WORD = r"(?:[\w.@+~&#%-]|\(\w[\w .-]*\))+"
 _FOLDERS = rf"(?:{_WORD}(?: (?!-){_WORD}){{0,4}}/)"
 _NAME = r"[\w.@+~-]"
 # A folder's name may hold spaces: whoever wrote "/mnt/a.txt and b/c" loses a few words, and no name gets out.
-_ROOTED = rf"(?:file://[\w.-]*|[A-Za-z][\w+.-]*://)?/{_FOLDERS}+{_NAME}*"
+# No scheme is longer than 64 characters (the longest registered has 36): every place may be the beginning of one.
+_ROOTED = rf"(?:file://[\w.-]*|[A-Za-z][\w+.-]{{0,63}}://)?/{_FOLDERS}+{_NAME}*"
 _PART = r"(?:[^\s\"'\\/]+(?: [^\s\"'\\/]+){0,4}[\\/])*[^\s\"']*"
 _START = r"(?<![\w/.)\]])"
 _ABSOLUTE = re.compile(_START + _ROOTED)

@@ -43,6 +43,7 @@ from adapterkit.training.language import (
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.masked_lm import heldout_loss
 from adapterkit.training.progress import reporter
+from adapterkit.training.readable import readable
 from adapterkit.training.record import run_record, versions
 from adapterkit.training.task import (
     Source,
@@ -172,10 +173,11 @@ def continue_pretraining(
     Raises:
         ConfigError: If the backbone has no trained masked-LM head, or a checkpoint belongs to
             another run.
-        CorpusError: If the text cannot be used.
+        CorpusError: If the text cannot be used, or the backbone cannot read most of it.
     """
     backbone.require_trained_head()
     config = config or LanguageConfig()
+    profile = readable(corpus, backbone)
     length = block_length(config, backbone)
     config = replace(
         config,
@@ -210,7 +212,6 @@ def continue_pretraining(
             run = train(
                 problem, settings_of(config, drops=False), work=work, same=same, report=report
             )
-        profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
         provenance = {
             "task": "masked-lm",
             "corpus": {"fingerprint": corpus.fingerprint(), "coverage": profile.as_dict()},

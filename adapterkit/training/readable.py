@@ -23,7 +23,7 @@ def readable(corpus: Corpus, backbone: Backbone) -> Profile:
     if unread > MOSTLY:
         raise CorpusError(
             f"backbone {backbone.name!r} cannot read {100 * unread:.0f} % of the characters of this text "
-            f"({corpus.language}), so no adapter on it can learn the language; choose a backbone whose tokenizer "
+            f"({corpus.language}), so no training on it can learn the language; choose a backbone whose tokenizer "
             "knows the script (`adapterkit corpus --backbone` says so)"
         )
     for warning in profile.warnings():

@@ -1,5 +1,7 @@
 """What is taken out of texts that are published, what stays, and what stops everything."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,14 @@ def test_paths_that_end_alike_keep_a_value_each() -> None:
         "y.txt": 6,
     }
     assert len(changes({"files": before}, after)) == 4
+
+
+@pytest.mark.parametrize("unit", ["a-", "-a.", "hf_a+", "x://a'", "/a ", "/(a ", "é-a"])
+@pytest.mark.usefixtures("here")
+def test_long_texts_are_read_in_time_that_grows_with_their_length(unit: str) -> None:
+    text = unit * (100_000 // len(unit))  # once a minute and a half
+    began = time.process_time()
+    scrub(text)
+    with suppress(ConfigError):
+        check_public({"README.md": text})
+    assert time.process_time() - began < 10

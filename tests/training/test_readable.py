@@ -1,6 +1,7 @@
 """A text that the backbone cannot read is refused before training; what else is wrong with it is said."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import CorpusError
+from adapterkit.training.full import continue_pretraining
 from adapterkit.training.language import train_language
 from adapterkit.training.readable import readable
 from tests.tiny import lines
@@ -21,12 +23,13 @@ def backbone(tiny_folder: Path) -> Backbone:
     return load_backbone(tiny_folder, device="cpu")
 
 
+@pytest.mark.parametrize("training", [train_language, continue_pretraining])
 def test_a_text_that_is_mostly_unreadable_is_refused_and_leaves_nothing(
-    backbone: Backbone, tmp_path: Path
+    backbone: Backbone, tmp_path: Path, training: Callable[..., object]
 ) -> None:
     text = Corpus.from_lines(THAANA, language="div")
     with pytest.raises(CorpusError, match=r"cannot read 100 % .*choose a backbone"):
-        train_language(backbone, text, out=tmp_path / "div", config=LANGUAGE)
+        training(backbone, text, out=tmp_path / "div", config=LANGUAGE)
     assert list(tmp_path.iterdir()) == []
 
 
