@@ -14,6 +14,8 @@ from adapterkit.errors import AdapterMismatch, FolderError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.formats.hub_lora import write_hub_lora
 from adapterkit.formats.inspection import inspect
+from adapterkit.formats.own import read_own
+from adapterkit.formats.places import starters
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
 from adapterkit.publishing.record import check_measured
@@ -357,6 +359,12 @@ def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
         load_adapter("mini:nothing")
     with pytest.raises(FolderError, match="owner/name"):
         load_adapter("nowhere")
+
+
+@pytest.mark.parametrize("name", sorted(starters()))
+def test_a_starter_is_known_by_the_digest_of_what_is_loaded_from_it(name: str) -> None:
+    # By it a card names the starter that an adapter went on from.
+    assert read_own(starters()[name])["digest"] == load_adapter(f"mini:{name}").digest()
 
 
 def test_a_head_that_cannot_be_rebuilt_can_be_left_out(folder: Path) -> None:
