@@ -11,6 +11,7 @@ import sys
 import typer
 
 from adapterkit.cli import experiment, fetch, find, language, publish, show, task
+from adapterkit.cli.corpus import corpus
 from adapterkit.cli.demo import demo
 from adapterkit.cli.report import report
 from adapterkit.cli.wording import for_shell
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
-app.command()(language.corpus)
+app.command()(corpus)
 app.command()(language.train_language)
 app.command()(task.train_task)
 app.command()(task.predict)

@@ -21,7 +21,9 @@ def search(
     method: Annotated[
         str | None, typer.Option("--method", help="E.g. bottleneck, pfeiffer, lora.")
     ] = None,
-    license: Annotated[str | None, typer.Option("--license", help="E.g. cc-by-4.0.")] = None,
+    license: Annotated[
+        str | None, typer.Option("--license", "--licence", help="E.g. cc-by-4.0.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", help="The most to be shown.")] = 50,
     offline: Annotated[
         bool, typer.Option("--offline", help="Only look into what earlier searches found.")

@@ -1,8 +1,7 @@
-"""`corpus` and `train-language`."""
+"""`train-language`."""
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,108 +9,26 @@ from adapterkit.cli.options import (
     BackboneName,
     Device,
     Dtype,
+    Encoding,
     Fresh,
     Json,
+    LanguageCode,
     Method,
     Overwrite,
     Rank,
     Seed,
-    language_code,
+    TextField,
     load,
     peak_memory_bytes,
     print_json,
-    print_table,
     say,
     tell_training,
 )
 
-if TYPE_CHECKING:
-    from adapterkit.backbone.load import Backbone
-    from adapterkit.data.corpus import Corpus
-
-Encoding = Annotated[str | None, typer.Option("--encoding", help="Of the files, if not UTF-8.")]
-TextField = Annotated[
-    str, typer.Option("--text-field", help="The key of the text in .jsonl files.")
-]
-Code = Annotated[
-    str,
-    typer.Option("--language", callback=language_code, help="ISO 639 code of the text's language."),
-]
-
-
-def corpus(
-    files: Annotated[list[Path], typer.Argument(help=".txt, .txt.gz, .jsonl, or folders of them.")],
-    language: Code,
-    backbone: Annotated[
-        str | None, typer.Option("--backbone", help="Say how this backbone copes with it.")
-    ] = None,
-    encoding: Encoding = None,
-    text_field: TextField = "text",
-    json: Json = False,
-) -> None:
-    """What is in a text, and will a backbone cope with it.
-
-    Example: adapterkit corpus cym.txt --language cym --backbone mini
-    """
-    from adapterkit.data.corpus import Corpus
-
-    text = Corpus.from_files(files, language=language, encoding=encoding, text_field=text_field)
-    if backbone is None:
-        profile, estimate = text.profile(), None
-    else:
-        reader = load(backbone, device="cpu", dtype=None)
-        profile = text.profile(reader.pieces, unk_id=reader.unk_id)
-        estimate = _estimate(reader, text, profile.as_dict())
-    record = {
-        "language": language,
-        **profile.as_dict(),
-        "warnings": profile.warnings(),
-        "training": estimate,
-    }
-    if json:
-        print_json(record)
-        return
-    print_table(f"corpus {language}", ("what", "value"), _rows(record))
-    for warning in profile.warnings():
-        say(f"warning: {warning}")
-
-
-def _rows(record: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = []
-    for name, value in record.items():
-        if isinstance(value, dict):
-            rows += [(f"{name}: {key}", _shown(key, item)) for key, item in value.items() if item]
-        elif value is not None and not isinstance(value, list):
-            rows.append((name, _shown(name, value)))
-    return rows
-
-
-def _shown(name: str, value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}" if value >= 10 or "minutes" in name else f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _estimate(
-    backbone: "Backbone", text: "Corpus", profile: dict[str, Any]
-) -> dict[str, float] | None:
-    """Steps that `train-language` would take, and minutes, from a few steps timed here and now."""
-    from adapterkit.training.estimate import estimate
-
-    if backbone.untrained_head:
-        return None
-    steps, speed = estimate(backbone, int(profile["tokens"]), text.counts().bytes)
-    tokens = steps.steps * steps.tokens_a_step
-    return {
-        "steps": steps.steps,
-        "tokens_per_second": round(speed),
-        "minutes": math.ceil(tokens / speed / 6) / 10,
-    }
-
 
 def train_language(
     text: Annotated[list[Path], typer.Option("--text", help="Raw text; repeat for several files.")],
-    language: Code,
+    language: LanguageCode,
     out: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
     backbone: BackboneName = "mini",
     init: Annotated[
@@ -174,7 +91,8 @@ def train_language(
         str | None, typer.Option("--precision", help="float32 or bfloat16; default measured.")
     ] = None,
     licence: Annotated[
-        str | None, typer.Option("--licence", help="Of the text, recorded with the adapter.")
+        str | None,
+        typer.Option("--license", "--licence", help="Of the text, recorded with the adapter."),
     ] = None,
     encoding: Encoding = None,
     text_field: TextField = "text",

@@ -66,6 +66,15 @@ Language = Annotated[
     ),
 ]
 
+LanguageCode = Annotated[
+    str,
+    typer.Option("--language", callback=language_code, help="ISO 639 code of the text's language."),
+]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Of the files, if not UTF-8.")]
+TextField = Annotated[
+    str, typer.Option("--text-field", help="The key of the text in .jsonl files.")
+]
+
 
 def load(backbone: str, *, device: str | None, dtype: str | None) -> "Backbone":
     """Load the backbone a user named."""

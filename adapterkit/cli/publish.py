@@ -33,7 +33,8 @@ def push(
         ),
     ] = None,
     license: Annotated[
-        str | None, typer.Option("--license", help="E.g. cc-by-4.0, cc-by-sa-4.0, cc0-1.0.")
+        str | None,
+        typer.Option("--license", "--licence", help="E.g. cc-by-4.0, cc-by-sa-4.0, cc0-1.0."),
     ] = None,
     base_model: Annotated[
         str | None,

@@ -21,6 +21,7 @@ Pieces = Callable[[Sequence[str]], list[tuple[list[int], list[Span]]]]
 LITTLE_TEXT = SMALL_CORPUS_BYTES
 TOO_LITTLE_TEXT = 100_000  # bytes
 UNREADABLE = 0.01
+MOSTLY = 0.5  # above this share of unreadable characters a loss is mostly that of guessing UNK, which says nothing
 MANY_DUPLICATES = 0.2
 MANY_DROPPED = 0.5
 SECOND_SCRIPT = 0.1
@@ -71,6 +72,11 @@ class Profile:
     words: int
     scripts: Mapping[str, float]
     coverage: Coverage | None = None
+
+    @property
+    def is_mostly_unreadable(self) -> bool:
+        """Whether the tokenizer cannot read more than half of the characters: nothing can be learned from that."""
+        return self.coverage is not None and self.coverage.unreadable_characters > MOSTLY
 
     def as_dict(self) -> dict[str, object]:
         """Return everything as plain values for JSON; shares are rounded to six digits."""

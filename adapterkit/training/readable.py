@@ -6,9 +6,6 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import CorpusError
 
-MOSTLY = 0.5
-"""Above this share of unreadable characters a loss is mostly that of guessing UNK, which says nothing."""
-
 logger = logging.getLogger("adapterkit")
 
 
@@ -19,8 +16,8 @@ def readable(corpus: Corpus, backbone: Backbone) -> Profile:
         CorpusError: If the backbone cannot read most of the characters.
     """
     profile = corpus.profile(backbone.pieces, unk_id=backbone.unk_id)
-    unread = profile.coverage.unreadable_characters if profile.coverage else 0.0
-    if unread > MOSTLY:
+    if profile.coverage and profile.is_mostly_unreadable:
+        unread = profile.coverage.unreadable_characters
         raise CorpusError(
             f"backbone {backbone.name!r} cannot read {100 * unread:.0f} % of the characters of this text "
             f"({corpus.language}), so no training on it can learn the language; choose a backbone whose tokenizer "

@@ -183,6 +183,27 @@ def test_from_a_text_file_to_predictions(
     assert set(record["files"]) >= {"adapter.safetensors", "model_head.safetensors"}
 
 
+def test_corpus_says_in_words_whether_a_backbone_can_read_a_text(
+    run: Run, text: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run("corpus", text, "--language", "cym")
+    assert code == 0
+    assert "whether a backbone can read it: --backbone mini" in out
+    code, out, err = run("corpus", text, "--language", "cym", "--backbone", tiny_folder)
+    assert code == 0
+    assert out.rstrip().endswith("can read this text, with the warnings above")
+    assert "warning: " in err
+    shown = " ".join(out.replace("│", " ").split())
+    for part in ("lines kept 150", "unknown tokens 0.0 %", "minutes of train-language"):
+        assert part in shown
+    thaana = tmp_path / "div.txt"
+    thaana.write_text("".join(f"ދިވެހި ބަހުގެ {n}\n" for n in range(60)), encoding="utf-8")
+    code, out, err = run("corpus", thaana, "--language", "div", "--backbone", tiny_folder)
+    assert code == 0
+    assert out.rstrip().endswith("cannot read this text: train-language refuses it")
+    assert "minutes" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
