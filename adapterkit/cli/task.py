@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,13 +81,19 @@ def make_task(
 
 
 def _check_no_table(path: Path, label: str) -> None:
-    """Refuse to tag a table of whole texts, whose first line names their columns."""
-    from adapterkit.data.lines import read_lines
+    """Refuse to tag a table of whole texts: its first line names their columns, or has their keys."""
+    from adapterkit.data.lines import format_of, read_lines
+    from adapterkit.data.tables import JSON_LINES, read_rows
 
-    if not _is_columns([path]) or not path.is_file():
+    if not path.is_file():
         return
-    first = next((line for _, line in read_lines(path)), "")
-    if {"text", label} <= set(first.split("\t")):
+    if format_of(path) in JSON_LINES:
+        columns = {str(key) for row in islice(read_rows(path), 1) for key in row.values}
+    elif _is_columns([path]):
+        columns = set(next((line for _, line in read_lines(path)), "").split("\t"))
+    else:
+        return
+    if {"text", label} <= columns and "tokens" not in columns:
         raise ConfigError(f"{path}: has texts with a label each; use --task classification")
 
 
@@ -362,9 +369,15 @@ _NAMES = {"own": "this stack", "source": "source adapter kept", "none": "languag
 
 
 def _print_scores(found: "dict[str, Evaluation]") -> None:
-    metrics = list(found["own"].scores.metrics)
+    """A row a score, the one that counts first, so that three conditions fit beside one another."""
+    first = found["own"].scores
+    names = sorted(first.metrics, key=lambda name: name != first.main)
+    scores = [one.scores.metrics for one in found.values()]
     rows = [
-        [_NAMES[name], *(percent(s.value, s.low, s.high) for s in one.scores.metrics.values())]
-        for name, one in found.items()
+        [
+            name.replace("_", " "),
+            *(percent(s[name].value, s[name].low, s[name].high) for s in scores),
+        ]
+        for name in names
     ]
-    print_table(f"{found['own'].scores.examples} examples, in %", ["", *metrics], rows)
+    print_table(f"{first.examples} examples, in %", ["", *(_NAMES[name] for name in found)], rows)

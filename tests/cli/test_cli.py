@@ -88,7 +88,12 @@ def test_the_verbs_are_those_of_the_design() -> None:
 
 
 def test_from_a_text_file_to_predictions(
-    run: Run, text: Path, labelled: Path, tiny_folder: Path, tmp_path: Path
+    run: Run,
+    text: Path,
+    labelled: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     base = ("--backbone", tiny_folder)
     code, out, _ = run("corpus", text, "--language", "cym", *base, "--json")
@@ -153,6 +158,15 @@ def test_from_a_text_file_to_predictions(
     assert table["own"]["interval"][0] <= table["own"]["accuracy"] <= table["own"]["interval"][1]
     first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
     assert len(first["gold"]) == len(first["predicted"])
+
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run("evaluate", *base, *stack, "--test", labelled, "--baselines")
+    shown = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    rows = [row for row in shown if row]
+    assert code == 0
+    assert [row[0] for row in rows] == ["accuracy", "macro f1"]
+    assert all(cell.endswith("]") for row in rows for cell in row[1:])  # no cell is folded
+    assert {len(row) for row in rows} == {3}
 
     code, out, _ = run("predict", *base, *stack, "abc dec .")
     assert code == 0

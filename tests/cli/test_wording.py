@@ -12,6 +12,7 @@ FILES = {
     "four.tsv": "a\tb\tc\tX\nd\te\tf\tY\n",
     "class.tsv": "text\tclass\nbore da\tA\n",
     "label.tsv": "text\tlabel\nbore da\tA\n",
+    "label.jsonl": '{"text": "bore da", "label": "A"}\n',
     "body.jsonl": '{"body": "bore da"}\n',
     "old.txt": "caf\xe9 du monde\n",
 }
@@ -28,6 +29,7 @@ FILES = {
             "there is no 'label'; there are: text, class; use --column for another one",
         ),
         ("evaluate --test label.tsv", "label.tsv: has texts with a label each; use --task classif"),
+        ("evaluate --test label.jsonl", "label.jsonl: has texts with a label each; use --task cl"),
         ("evaluate --test class.tsv --column class", "class.tsv: has texts with a label each"),
         (
             "train-task --train four.tsv --over mini:eng --out o --cache-mib -3",

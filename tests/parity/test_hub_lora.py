@@ -9,12 +9,10 @@ import torch
 
 from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
-from adapterkit.composition.stack import Stack
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.formats.conversion import convert
 from adapterkit.methods import low_rank
-from adapterkit.model import AdaptedModel
-from tests.parity.test_live import IDS, MASK, live
+from tests.parity.test_live import IDS, MASK, assert_same_states, live
 from tests.tiny import make_backbone
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("default")]
@@ -54,12 +52,9 @@ def test_their_folder_gives_the_same_output_here_and_in_peft(
     model.add_adapter("sw", config=configs()[name])
     stirred(model)
     model.save_adapter(str(tmp_path / "sw"), "sw", use_safetensors=use_safetensors)
-    model.double().eval()
-    model.active_adapters = "sw"
     backbone = load_backbone(folder, dtype="float64")
+    states = assert_same_states(model, backbone, load_adapter(tmp_path / "sw"))
     with torch.no_grad():
-        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
-        ours = AdaptedModel(backbone, Stack(load_adapter(tmp_path / "sw"))).encode(IDS, MASK)
         convert(tmp_path / "sw", tmp_path / "peft", layout="peft")
         wrapper = torch.nn.Module()
         bare = AutoModel.from_pretrained(folder).double()
@@ -68,8 +63,7 @@ def test_their_folder_gives_the_same_output_here_and_in_peft(
         wrapper.config = bare.config
         PeftModel.from_pretrained(wrapper, str(tmp_path / "peft")).double().eval()
         plain = bare.eval()(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    assert (theirs - ours).abs().max() < 1e-12
-    assert (theirs - plain).abs().max() < 1e-12
+    assert (states - plain).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -86,13 +80,8 @@ def test_a_folder_of_an_older_version_gives_the_same_output_as_there(
     config.write_text(json.dumps(json.loads(config.read_text()) | {"version": version}))
     model = live(folder)
     model.load_adapter(str(tmp_path / "sw"), use_safetensors=True)
-    model.double().eval()
-    model.active_adapters = "sw"
     backbone = load_backbone(folder, dtype="float64")
-    with torch.no_grad():
-        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
-        ours = AdaptedModel(backbone, Stack(load_adapter(tmp_path / "sw"))).encode(IDS, MASK)
-    assert (theirs - ours).abs().max() < 1e-12
+    assert_same_states(model, backbone, load_adapter(tmp_path / "sw"))
 
 
 @pytest.mark.parametrize("method", ["lora", "ia3"])
@@ -115,9 +104,4 @@ def test_ours_converted_gives_the_same_output_there(
     convert(tmp_path / "peft", tmp_path / "hub", layout="adapterhub")
     model = live(folder)
     model.load_adapter(str(tmp_path / "hub"), use_safetensors=True)
-    model.double().eval()
-    model.active_adapters = "sw"
-    with torch.no_grad():
-        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
-        ours = AdaptedModel(backbone, Stack(made)).encode(IDS, MASK)
-    assert (theirs - ours).abs().max() < 1e-12
+    assert_same_states(model, backbone, made)

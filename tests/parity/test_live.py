@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from adapterkit.backbone.load import load_backbone
-from adapterkit.composition.adapter import new_adapter
+from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
@@ -25,6 +26,17 @@ def live(folder: Path) -> Any:
     from adapters import AutoAdapterModel
 
     return AutoAdapterModel.from_pretrained(folder).double().eval()
+
+
+def assert_same_states(model: Any, backbone: Backbone, adapter: Adapter) -> Tensor:
+    """The live model with its adapter ``sw`` gives the last hidden states that ``backbone`` gives with ``adapter``."""
+    model.double().eval()
+    model.active_adapters = "sw"
+    with torch.no_grad():
+        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
+        ours = AdaptedModel(backbone, Stack(adapter)).encode(IDS, MASK)
+    assert (theirs - ours).abs().max() < 1e-12
+    return ours
 
 
 @pytest.mark.parametrize("model_type", TYPES)
@@ -100,10 +112,5 @@ def test_what_their_folder_does_not_say_is_what_they_take_by_default(
     path.write_text(json.dumps(record))
     model = live(folder)
     model.load_adapter(str(tmp_path / "sw"), use_safetensors=True)
-    model.double().eval()
-    model.active_adapters = "sw"
-    with torch.no_grad():
-        theirs = model.base_model(input_ids=IDS, attention_mask=MASK).last_hidden_state
-        stack = Stack(load_adapter(tmp_path / "sw"))
-        ours = AdaptedModel(load_backbone(folder, dtype="float64"), stack).encode(IDS, MASK)
-    assert (theirs - ours).abs().max() < 1e-12
+    backbone = load_backbone(folder, dtype="float64")
+    assert_same_states(model, backbone, load_adapter(tmp_path / "sw"))
