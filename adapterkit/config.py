@@ -4,7 +4,8 @@ Only facts and their checks live here; what they mean in numbers is in `nn`. How
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from adapterkit.errors import ConfigError
@@ -69,6 +70,11 @@ class BottleneckConfig:
             or self.residual_before_ln is not True
             or (self.ln_after and self.adapter_residual_before_ln)
         )
+
+    @cached_property
+    def arithmetic(self) -> str:
+        """What a bottleneck computes, whatever its width and wherever it stands: those that say the same can be computed in common."""
+        return repr(replace(self, reduction_factor=1, leave_out=(), invertible=False))
 
     def bottleneck_width(self, width: int, layer: int) -> int:
         """Width of layer ``layer``'s bottleneck over a backbone of ``width`` units (at least 1).

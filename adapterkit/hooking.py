@@ -174,7 +174,7 @@ def mixes(adapter: Adapter) -> bool:
 
 def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:
     _hook_patches(row, base, bound)
-    number = 0
+    number, apart = 0, bound.stack.needs_parts
     for tower in row.towers:
         layers = module_at(base, tower.layers)
         assert isinstance(layers, nn.ModuleList)
@@ -183,7 +183,7 @@ def _hook_base(row: Architecture, base: nn.Module, bound: _Bound) -> None:
             for name, place in (("attention", tower.attention), ("output", tower.output)):
                 node = here.node(name, number)
                 if node is not None:
-                    _hook_place(layer, layers[-1], place, node, apart=bound.stack.needs_parts)
+                    _hook_place(layer, layers[-1], place, node, apart=apart)
             number += 1
     here = bound.at(row, row.embeddings)
     site, rows = here.coupling(inverse=False), here.rows()

@@ -84,7 +84,9 @@ class Adapter(nn.Module):
 
     def node(self, place: str, layer: int) -> Node | None:
         """Its bottleneck at ``place`` (``attention`` or ``output``) of ``layer``, if it has one there."""
-        blocks = self.attention if place == "attention" else self.blocks
+        # Past torch's search for attributes: a mixed batch asks for each place of each of its adapters.
+        blocks = self._modules["attention" if place == "attention" else "blocks"]
+        assert blocks is not None
         block = blocks._modules.get(str(layer))
         assert block is None or isinstance(block, Bottleneck)
         return block

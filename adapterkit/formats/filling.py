@@ -1,10 +1,10 @@
 """Reading the tensors of weight files whose headers were compared, and copying them into modules."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.formats.description import Weights
@@ -78,8 +78,24 @@ def _value_problems(key: str, tensor: "Tensor") -> list[str]:
 def hollow() -> Iterator[None]:
     """Build modules without memory or fresh weights, to be filled."""
     import torch
+    from torch.nn import init
+    from torch.overrides import TorchFunctionMode
 
-    with torch.device("meta"):
+    drawing = {init.kaiming_uniform_, init.uniform_}
+
+    class Undrawn(TorchFunctionMode):
+        """What would be drawn has no place to stand in, and drawing it is half of the time."""
+
+        def __torch_function__(
+            self,
+            func: Callable[..., Any],
+            types: Any,
+            args: tuple[Any, ...] = (),
+            kwargs: dict[str, Any] | None = None,
+        ) -> Any:
+            return None if func in drawing else func(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Undrawn():
         yield
 
 

@@ -72,13 +72,8 @@ def onto(other: Tensor, layer: nn.Module, x: Tensor) -> Tensor:
     if not torch.is_grad_enabled() and x.dtype == other.dtype == own.dtype:
         if isinstance(layer, nn.Linear) and layer.bias is not None:
             out = (other + layer.bias).contiguous()
-            added_to(out, x, own)
+            out.view(-1, own.shape[0]).addmm_(x.flatten(0, -2), own.t())
             return out
         if isinstance(layer, SideBySide):
             return layer.onto(other, x)
     return plus(multiply(layer, x), other)
-
-
-def added_to(out: Tensor, x: Tensor, weight: Tensor) -> None:
-    """Add ``x`` times ``weight``, ``(out, in)``, to ``out``, contiguous, in its own memory."""
-    out.view(-1, weight.shape[0]).addmm_(x.flatten(0, -2), weight.t())

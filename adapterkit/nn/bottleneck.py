@@ -41,6 +41,14 @@ class Bottleneck(nn.Module):
         if isinstance(config.scaling, str):
             self.scale = nn.Parameter(torch.ones(1 if config.scaling == "learned" else width))
 
+    @property
+    def products(self) -> tuple[nn.Linear, nn.Linear]:
+        """``down`` and ``up``, at once: torch searches long for a module's parts, and a mixed batch has hundreds."""
+        down, up = self._modules["down"], self._modules["up"]
+        assert isinstance(down, nn.Linear)
+        assert isinstance(up, nn.Linear)
+        return down, up
+
     def over(self, down: nn.Module, up: nn.Module) -> "Bottleneck":
         """The same with other products (`mixing.GroupedLinear`)."""
         clone = copy.copy(self)

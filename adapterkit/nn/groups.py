@@ -39,7 +39,17 @@ class Groups:
             return slice(rows[0], rows[-1] + 1)
         return torch.tensor(rows, device=self.device)
 
-    @property
+    @cached_property
+    def slices(self) -> tuple[tuple[int, int, int], ...] | None:
+        """First row, row after the last and composition of each run, first to last; None if rows of one are apart."""
+        cuts = [
+            (where.start, where.stop, number)
+            for number, where in self.runs
+            if isinstance(where, slice)
+        ]
+        return tuple(sorted(cuts)) if len(cuts) == len(self.runs) else None
+
+    @cached_property
     def used(self) -> tuple[int, ...]:
         """The compositions that occur."""
         return tuple(number for number, _ in self.runs)

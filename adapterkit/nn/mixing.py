@@ -4,14 +4,14 @@ Bottlenecks of one shape are multiplied side by side: norm, activation and sum r
 the products are each row's own.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adapterkit.nn.arithmetic import added_to
 from adapterkit.nn.bottleneck import Bottleneck
 from adapterkit.nn.groups import Groups, Where, by_row
 from adapterkit.nn.sites import Chain, Here, Node
@@ -44,7 +44,7 @@ class GroupedLinear(nn.Module):
 
     Args:
         layers: One for each composition; None where a composition does not occur.
-        groups: Which composition each row has; in the order of the compositions.
+        groups: Which composition each row has; rows of one stand side by side.
     """
 
     def __init__(self, layers: Sequence[nn.Linear | None], groups: Groups) -> None:
@@ -52,8 +52,7 @@ class GroupedLinear(nn.Module):
         # A plain tuple on purpose: the weights belong to the adapters they came with.
         self.layers = tuple(layers)
         self.groups = groups
-        first = self.layers[groups.used[0]]
-        assert first is not None
+        first = self._layer(groups.used[0])
         self.weight, self.bias, self.out_features = first.weight, first.bias, first.out_features
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,24 +60,29 @@ class GroupedLinear(nn.Module):
         if torch.is_grad_enabled():
             return by_row(x, self.groups, lambda number, rows: self._one(number, x[rows]))
         out = x.new_empty(*x.shape[:-1], self.out_features)
-        for number, rows in self.groups.runs:
-            layer = self._layer(number)
-            torch.addmm(
-                layer.bias.to(x.dtype),
-                x[rows].flatten(0, -2),
-                layer.weight.to(x.dtype).t(),
-                out=out[rows].view(-1, self.out_features),
-            )
+        for layer, mine, read in self._pieces(out, x):
+            weight, bias = layer.weight.to(x.dtype), layer.bias.to(x.dtype)
+            torch.addmm(bias, read, weight.t(), out=mine)
         return out
 
     def onto(self, other: Tensor, x: Tensor) -> Tensor:
         """``other`` plus what `forward` gives, without a gradient. Shape ``(batch, length, out)``."""
         out = torch.empty_like(other, memory_format=torch.contiguous_format)
-        for number, rows in self.groups.runs:
-            layer = self._layer(number)
-            torch.add(other[rows], layer.bias, out=out[rows])
-            added_to(out[rows], x[rows], layer.weight)
+        for layer, mine, read, before in self._pieces(out, x, other):
+            torch.add(before, layer.bias, out=mine)
+            mine.addmm_(read, layer.weight.t())
         return out
+
+    def _pieces(self, *batches: Tensor) -> Iterator[tuple[Any, ...]]:
+        """Each layer with its rows of ``batches``, as matrices: cut in one go, as there may be hundreds."""
+        runs = self.groups.slices
+        assert runs is not None
+        tokens = batches[0].shape[1:-1].numel()  # of a row
+        sizes = [(stop - start) * tokens for start, stop, _ in runs]
+        layers = [self._layer(number) for _, _, number in runs]
+        return zip(
+            layers, *(torch.split(one.flatten(0, -2), sizes) for one in batches), strict=True
+        )
 
     def _one(self, number: int, x: Tensor) -> Tensor:
         layer = self._layer(number)
@@ -118,33 +122,23 @@ def _side_by_side(nodes: Sequence[Node | None], groups: Groups) -> Node | None:
     """One bottleneck for rows of different adapters, if these have one shape; else None."""
     blocks = [nodes[number] for number in groups.used]
     first = blocks[0]
-    if not isinstance(first, Bottleneck) or not all(
-        isinstance(where, slice) for _, where in groups.runs
-    ):
+    if not isinstance(first, Bottleneck) or groups.slices is None:
         return None
     shape = _shape(first)
     if not _is_plain(first) or any(
         not isinstance(block, Bottleneck) or _shape(block) != shape for block in blocks
     ):
         return None
-    there = [node if isinstance(node, Bottleneck) else None for node in nodes]
+    pairs = [node.products if isinstance(node, Bottleneck) else (None, None) for node in nodes]
     return first.over(
-        GroupedLinear([_linear(block, "down") for block in there], groups),
-        GroupedLinear([_linear(block, "up") for block in there], groups),
+        GroupedLinear([down for down, _ in pairs], groups),
+        GroupedLinear([up for _, up in pairs], groups),
     )
 
 
-def _linear(block: Bottleneck | None, name: str) -> nn.Linear | None:
-    if block is None:
-        return None
-    found = block.down if name == "down" else block.up
-    assert isinstance(found, nn.Linear)
-    return found
-
-
 def _shape(block: Bottleneck) -> tuple[object, ...]:
-    config = replace(block.config, reduction_factor=1, leave_out=(), invertible=False)
-    return config.__class__, repr(config), block.down.weight.shape, block.down.weight.dtype
+    down, _ = block.products
+    return block.config.arithmetic, down.in_features, down.out_features, down.weight.dtype
 
 
 def _is_plain(block: Bottleneck) -> bool:

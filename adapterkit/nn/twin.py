@@ -4,7 +4,6 @@ Parameters and buffers are shared by sharing each module's own dictionaries of t
 when the original moves to another device or dtype. Only the modules and their hooks are new.
 """
 
-import copy
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import MethodType
@@ -37,17 +36,18 @@ def twin(module: nn.Module, *, instead: Mapping[nn.Module, nn.Module] | None = N
 def _twin(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
     if id(module) in done:
         return done[id(module)]
-    clone = copy.copy(module)
-    clone.__dict__ = dict(module.__dict__)
+    # What copy.copy does, without its way over pickling: a backbone has hundreds of modules.
+    clone = object.__new__(type(module))
+    own = clone.__dict__ = module.__dict__.copy()
     # transformers leaves bound methods on instances (4.57, after output_hidden_states=True): a twin
     # that kept them would run the original's children, without its own hooks.
     for name, value in module.__dict__.items():
-        if isinstance(value, MethodType) and value.__self__ is module:
-            clone.__dict__[name] = MethodType(value.__func__, clone)
+        if type(value) is MethodType and value.__self__ is module:
+            own[name] = MethodType(value.__func__, clone)
     done[id(module)] = clone
     for name in _HOOKS:
-        clone.__dict__[name] = OrderedDict()
-    clone.__dict__["_modules"] = {
+        own[name] = OrderedDict()
+    own["_modules"] = {
         name: None if child is None else _twin(child, done)
         for name, child in module._modules.items()
     }
