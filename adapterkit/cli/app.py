@@ -10,10 +10,14 @@ import sys
 
 import typer
 
-from adapterkit.cli import experiment, fetch, find, language, publish, show, task
+from adapterkit.cli import experiment, fetch, find, publish, show
 from adapterkit.cli.corpus import corpus
 from adapterkit.cli.demo import demo
+from adapterkit.cli.evaluate import evaluate
+from adapterkit.cli.predict import predict
 from adapterkit.cli.report import report
+from adapterkit.cli.train_language import train_language
+from adapterkit.cli.train_task import train_task
 from adapterkit.cli.wording import for_shell
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
@@ -34,10 +38,10 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(corpus)
-app.command()(language.train_language)
-app.command()(task.train_task)
-app.command()(task.predict)
-app.command()(task.evaluate)
+app.command()(train_language)
+app.command()(train_task)
+app.command()(predict)
+app.command()(evaluate)
 app.command()(show.fill)
 app.command()(show.inspect)
 app.command()(report)

@@ -24,10 +24,11 @@ from adapterkit.merging import merge
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, TaskConfig, from_record
 from adapterkit.tasks.base import Task
-from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
+from adapterkit.training.full import continue_pretraining, fine_tune
 from adapterkit.training.language import train_language
 from adapterkit.training.record import versions
 from adapterkit.training.task import train_task
+from adapterkit.training.whole import Whole, load_whole
 
 
 class Worker:

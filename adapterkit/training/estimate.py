@@ -13,7 +13,8 @@ from adapterkit.config import BottleneckConfig
 from adapterkit.data.blocks import Blocks
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig
-from adapterkit.training.language import block_length, steps_for, vocabulary_of
+from adapterkit.training.defaults import block_length, steps_for
+from adapterkit.training.masked_lm import vocabulary_of
 
 _TIMED = 2
 

@@ -6,76 +6,35 @@ never changed. The loop is the one of adapters: AdamW, looks, the best kept, res
 copy's own dropout stays off, as everywhere here (`mini` has none).
 """
 
-import copy
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from adapterkit.backbone.load import Backbone
-from adapterkit.composition.adapter import NO_BOTTLENECKS, Adapter, new_adapter
-from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack
-from adapterkit.config import HeadConfig
 from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus
-from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
-from adapterkit.header import read_metadata
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import cross_entropy
 from adapterkit.seeds import derive
 from adapterkit.settings import LanguageConfig, TaskConfig, as_record
 from adapterkit.tasks.base import Task
-from adapterkit.tensorfile import read_tensors, write_tensors
+from adapterkit.training.defaults import block_length, steps_for
 from adapterkit.training.judging import judge_of
-from adapterkit.training.language import (
-    block_length,
-    shapes,
-    steps_for,
-    surroundings,
-    vocabulary_of,
-    work_folder,
-)
 from adapterkit.training.loop import settings_of, train
-from adapterkit.training.masked_lm import heldout_loss
+from adapterkit.training.masked_lm import heldout_loss, vocabulary_of
 from adapterkit.training.progress import reporter
 from adapterkit.training.readable import readable
 from adapterkit.training.record import run_record, versions
-from adapterkit.training.task import (
-    Source,
-    Supervised,
-    decide_steps,
-    fingerprint_of,
-)
+from adapterkit.training.runs import shapes, surroundings, work_folder
+from adapterkit.training.supervised import Source, Supervised, decide_steps, fingerprint_of
+from adapterkit.training.whole import Whole, head_on, load_whole, real_copy, save_whole
 
-WHOLE = "backbone.safetensors"
 RATE = 2e-5
 """Default peak; Devlin et al. (2019) search 2e-5 to 5e-5 for base-sized encoders. Narrow ones want more."""
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A trained copy of a backbone.
-
-    Attributes:
-        backbone: The copy, frozen again; its digest is its own.
-        adapter: The head on it, as an adapter without bottlenecks; None after more pre-training.
-        provenance: How it was made (plain JSON values).
-        parameters: Numbers trained.
-    """
-
-    backbone: Backbone
-    adapter: Adapter | None
-    provenance: dict[str, Any]
-    parameters: int
-
-    def model(self) -> AdaptedModel:
-        """The copy with its head, as any model is scored."""
-        return AdaptedModel(self.backbone, Stack(*([self.adapter] if self.adapter else [])))
 
 
 def fine_tune(
@@ -112,8 +71,8 @@ def fine_tune(
         learning_rate=config.learning_rate or RATE,
         precision="float32",
     )
-    whole = _copy(backbone)
-    adapter = _head(whole, task.head(task.labels()), config.seed)
+    whole = real_copy(backbone)
+    adapter = head_on(whole, task.head(task.labels()), config.seed)
     model = AdaptedModel(whole, Stack(adapter))
     windows = tuple(task.windows(task.examples("train"), whole, limit=length))
     # Everything is trained: there is nothing below that could be computed once.
@@ -144,7 +103,7 @@ def fine_tune(
             "selection": {"split": judge.split, "value": round(-run.best, 5)},
             "versions": versions(),
         }
-        _save(folder, whole, adapter, provenance)
+        save_whole(folder, whole, adapter, provenance)
     return load_whole(folder, backbone)
 
 
@@ -186,7 +145,7 @@ def continue_pretraining(
         precision="float32",
         keep_start=0,
     )
-    whole = _copy(backbone)
+    whole = real_copy(backbone)
     folder = Path(out)
     with work_folder(folder, fresh=fresh, overwrite=True) as work:
         training, heldout, tokens = pack_corpus(
@@ -220,52 +179,8 @@ def continue_pretraining(
             "run": run_record(run),
             "versions": versions(),
         }
-        _save(folder, whole, None, provenance)
+        save_whole(folder, whole, None, provenance)
     return load_whole(folder, backbone)
-
-
-def load_whole(folder: str | Path, backbone: Backbone) -> Whole:
-    """Load a trained copy.
-
-    Args:
-        folder: Where `fine_tune` or `continue_pretraining` wrote it.
-        backbone: The backbone whose copy it is.
-
-    Raises:
-        FolderError: If there is none, or it cannot be read.
-        AdapterMismatch: If it is a copy of another backbone.
-    """
-    path = Path(folder) / WHOLE
-    if not path.is_file():
-        raise FolderError(f"{folder}: holds no backbone that was trained whole, it has no {WHOLE}")
-    try:
-        record = json.loads(read_metadata(path)["adapterkit"])
-        labels = record["head"]
-        architecture = record["backbone"]
-    except (KeyError, ValueError, OSError) as error:
-        raise FolderError(f"{path}: holds no backbone that was trained whole ({error!r})") from None
-    if architecture != _shape(backbone):
-        raise AdapterMismatch(
-            f"{path} is a copy of {architecture}, the backbone is {_shape(backbone)}"
-        )
-    whole = _copy(backbone)
-    adapter = None
-    if labels is not None:
-        adapter = _head(whole, HeadConfig(**{**labels, "labels": tuple(labels["labels"])}), 0)
-    with torch.no_grad():
-        stored = read_tensors(path)
-        for name, tensor in _named(whole, adapter).items():
-            tensor.copy_(stored[name])
-    whole.model.requires_grad_(False)
-    facts = replace(
-        whole.facts, name=f"{backbone.name} (trained whole)", digest=whole.digest_in_memory()
-    )
-    whole = replace(whole, facts=facts)
-    if adapter is not None:
-        adapter.backbone = facts
-        adapter.eval()
-    count = sum(tensor.numel() for tensor in stored.values())
-    return Whole(whole, adapter, record["provenance"], count)
 
 
 @dataclass(frozen=True)
@@ -293,52 +208,3 @@ class Pretraining:
     def look(self) -> float:
         """Held-out loss in nats a masked token; the masks are always the same."""
         return heldout_loss(self.model, self.heldout, self.config)
-
-
-def _copy(backbone: Backbone) -> Backbone:
-    """The same backbone over tensors of its own, in float32, all of which learn."""
-    if backbone.dtype not in (torch.float32, torch.float64):
-        raise ConfigError("a backbone is trained whole in float32: load it with dtype='float32'")
-    model = copy.deepcopy(backbone.model)
-    for parameter in model.parameters():
-        parameter.requires_grad_(parameter.is_floating_point())
-    return replace(backbone, model=model)
-
-
-def _head(whole: Backbone, head: HeadConfig, seed: int) -> Adapter:
-    adapter = new_adapter(
-        "head",
-        NO_BOTTLENECKS,
-        backbone=whole.facts,
-        kind="task",
-        head=head,
-        seed=derive(seed, "init"),
-    )
-    return placed(adapter, whole.device, whole.adapter_dtype)
-
-
-def _named(whole: Backbone, adapter: Adapter | None) -> dict[str, Tensor]:
-    """Every trained tensor once, by name; tied ones have one."""
-    named: dict[str, Tensor] = {f"backbone.{name}": p for name, p in whole.model.named_parameters()}
-    if adapter is not None:
-        named |= {f"head.{name}": p for name, p in adapter.named_parameters()}
-    return named
-
-
-def _shape(backbone: Backbone) -> dict[str, Any]:
-    facts = backbone.facts
-    return {"model_type": facts.model_type, "width": facts.width, "layers": facts.layers}
-
-
-def _save(
-    folder: Path, whole: Backbone, adapter: Adapter | None, provenance: dict[str, Any]
-) -> None:
-    head = None
-    if adapter is not None and adapter.head is not None:
-        head = {**adapter.head.config.__dict__, "labels": list(adapter.labels)}
-    record = {"head": head, "backbone": _shape(whole), "provenance": provenance}
-    write_tensors(
-        folder / WHOLE,
-        _named(whole, adapter),
-        {"adapterkit": json.dumps(record, sort_keys=True)},
-    )

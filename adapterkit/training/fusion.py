@@ -28,19 +28,19 @@ from adapterkit.seeds import derive
 from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.checkpoint import kept
-from adapterkit.training.language import shapes, surroundings, work_folder
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.training.record import run_record, versions
-from adapterkit.training.task import (
+from adapterkit.training.runs import shapes, surroundings, work_folder
+from adapterkit.training.supervised import (
     Source,
     Supervised,
     content_of,
-    decide,
     decide_steps,
     fingerprint_of,
     with_states,
 )
+from adapterkit.training.task import decide
 
 RECORD = "adapterkit.json"
 

@@ -4,55 +4,41 @@ The loss runs through the backbone's own masked-LM head at the masked positions 
 inverse before the vocabulary matrix. Source: Pfeiffer et al. (2020), "MAD-X", section 4.1.
 """
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from adapterkit.backbone.load import Backbone
-from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import frozen, placed
 from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig
-from adapterkit.data.blocks import Blocks, Vocabulary, fingerprint, pack_corpus
+from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
-from adapterkit.formats.guard import WORK
 from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
 from adapterkit.settings import (
-    SMALL_CORPUS_BYTES,
     LanguageConfig,
-    Precision,
     as_record,
     left_out,
     other_shape,
 )
 from adapterkit.training.ahead import DEPTH, read_ahead
-from adapterkit.training.checkpoint import Progress, kept
+from adapterkit.training.checkpoint import Progress
+from adapterkit.training.defaults import decide, decide_steps
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
-from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss
+from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss, vocabulary_of
 from adapterkit.training.progress import reporter, told
 from adapterkit.training.readable import readable
 from adapterkit.training.record import reference_to, run_record, versions
+from adapterkit.training.runs import require_free, shapes, surroundings, work_folder
 from adapterkit.training.telling import plan
-
-DEFAULT_BLOCK = 64
-NARROW = 512
-_EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
-_MOST_STEPS_NARROW = 480
 
 
 def train_language(
@@ -103,7 +89,7 @@ def train_language(
     require_free(folder, overwrite=overwrite)
     profile = readable(corpus, backbone)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
-        config = _decide(config, backbone, corpus, work, init)
+        config = decide(config, backbone, corpus, work, init)
         backbone = backbone.for_training(str(config.precision))
         training, heldout, tokens = pack_corpus(
             corpus.lines(),
@@ -113,7 +99,7 @@ def train_language(
             folder=work,
             heldout_blocks=config.heldout_blocks,
         )
-        config = _decide_steps(config, tokens, backbone.width)
+        config = decide_steps(config, tokens, backbone.width)
         adapter = _start(
             backbone,
             corpus,
@@ -193,104 +179,6 @@ def _bare_loss(
     return heldout_loss(AdaptedModel(backbone, Stack(*lower)), heldout, config)
 
 
-def _decide(
-    config: LanguageConfig, backbone: Backbone, corpus: Corpus, work: Path, init: Adapter | None
-) -> LanguageConfig:
-    length = block_length(config, backbone)
-    shape = init.config if init is not None else None
-    if isinstance(shape, BottleneckConfig) and isinstance(shape.reduction_factor, float | int):
-        factor = float(shape.reduction_factor)
-    else:
-        small = corpus.counts().bytes < SMALL_CORPUS_BYTES
-        factor = config.reduction_factor or (16 if small else 2)
-    precision = config.precision or kept(work, "precision")
-    return replace(
-        config,
-        reduction_factor=factor,
-        block_length=length,
-        precision=choose_precision(backbone.device, precision, backbone.dtype),
-        learning_rate=config.learning_rate
-        or learning_rate(backbone.width, config.batch_size * length),
-    )
-
-
-def planned_precision(out: str | Path, device: torch.device, asked: Precision | None) -> Precision:
-    """The precision in which a training into ``out`` would run: as asked, as before a stop, or measured.
-
-    A backbone that is loaded in it (``load_backbone(..., dtype=)``) is not held in two precisions.
-    """
-    return choose_precision(device, asked or kept(Path(out) / WORK, "precision"), torch.float32)
-
-
-def block_length(config: LanguageConfig, backbone: Backbone) -> int:
-    """Tokens a block: as asked, or 64.
-
-    Raises:
-        ConfigError: If the backbone cannot read so many.
-    """
-    length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
-    if length > backbone.max_length:
-        raise ConfigError(
-            f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
-        )
-    return length
-
-
-def learning_rate(width: int, tokens_a_step: int) -> float:
-    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 6e-3 for backbones narrower than 512.
-
-    Sources: Pfeiffer et al. (2020) and Parovic et al. (2023) for base-sized backbones; for narrow
-    ones what won on dev sets (``docs/log.md``).
-    """
-    if width < NARROW:
-        return 6e-3
-    return 1e-4 if tokens_a_step >= 16_384 else 5e-5
-
-
-def _decide_steps(config: LanguageConfig, tokens: int, width: int) -> LanguageConfig:
-    per_step = config.batch_size * (config.block_length or 1)
-    steps = config.steps or steps_for(tokens, per_step, width)
-    every = config.evaluate_every or max(10, min(1000, steps // 10))
-    return replace(config, steps=steps, evaluate_every=min(every, steps))
-
-
-def steps_for(tokens: int, tokens_a_step: int, width: int) -> int:
-    """Default steps: 20 passes over the text, at least 200 steps and at most 50,000.
-
-    For backbones narrower than 512 at most 480: what the tables are made with; no more were compared
-    (``docs/log.md``).
-    """
-    most = _MOST_STEPS_NARROW if width < NARROW else _MOST_STEPS
-    return min(most, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
-
-
-def vocabulary_of(backbone: Backbone) -> Vocabulary:
-    """The special tokens that packing and masking need.
-
-    Raises:
-        ConfigError: If the tokenizer lacks one of them, or the backbone is an encoder-decoder.
-    """
-    t = backbone.tokenizer
-    if backbone.architecture.kind == "causal":
-        return _decoder_vocabulary(backbone)
-    if backbone.architecture.kind == "seq2seq":
-        raise ConfigError(
-            f"backbone {backbone.name!r} is an encoder-decoder ({backbone.facts.model_type}): language adapters "
-            "over these can be loaded, stacked and used, and trained by a loop of your own "
-            "(AdaptedModel is a module whose call gives a loss), but there is no objective for raw text yet"
-        )
-    ids = {"cls_token": t.cls_token_id, "sep_token": t.sep_token_id, "mask_token": t.mask_token_id}
-    missing = [name for name, value in ids.items() if value is None]
-    if missing:
-        raise ConfigError(
-            f"the tokenizer of {backbone.name!r} has no {', '.join(missing)}; masked-LM training needs them"
-        )
-    special = tuple(sorted(set(t.all_special_ids)))
-    return Vocabulary(
-        backbone.vocabulary, ids["cls_token"], ids["sep_token"], ids["mask_token"], special
-    )
-
-
 def _start(
     backbone: Backbone,
     corpus: Corpus,
@@ -324,54 +212,6 @@ def _start(
         left = (HEAD, ROWS)
         adapter.load_state_dict({k: v for k, v in init.tensors().items() if not k.startswith(left)})
     return adapter
-
-
-def _decoder_vocabulary(backbone: Backbone) -> Vocabulary:
-    t = backbone.tokenizer
-    end = t.eos_token_id
-    if end is None:
-        raise ConfigError(f"the tokenizer of {backbone.name!r} has no eos_token; packing needs one")
-    start = t.bos_token_id if t.bos_token_id is not None else end
-    return Vocabulary(backbone.vocabulary, start, end, None, tuple(sorted(set(t.all_special_ids))))
-
-
-def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that already holds an adapter, unless it may be overwritten."""
-    if (folder / "adapter_config.json").exists() and not overwrite:
-        raise ConfigError(
-            f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)"
-        )
-
-
-@contextmanager
-def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]:
-    """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
-
-    Raises:
-        ConfigError: If ``folder`` already holds an adapter and ``overwrite`` is off.
-    """
-    require_free(folder, overwrite=overwrite)
-    work = folder / WORK
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, exist_ok=True)
-    yield work
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def surroundings(backbone: Backbone) -> dict[str, Any]:
-    """What must be the same again for a resumed run to end with the same bytes."""
-    return {
-        "backbone": backbone.facts.digest,
-        "device": backbone.device.type,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-
-
-def shapes(part: nn.Module) -> list[list[Any]]:
-    """Names and shapes of the tensors of what is trained."""
-    return [[name, list(tensor.shape)] for name, tensor in sorted(part.state_dict().items())]
 
 
 def _provenance(

@@ -1,4 +1,4 @@
-"""What the loop trains for a language adapter: masked tokens of packed blocks, and the loss it is looked at by."""
+"""What the loop trains for a language adapter: masked tokens of packed blocks, the loss it is looked at by, the special tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.data.batches import Batch
-from adapterkit.data.blocks import Blocks
+from adapterkit.data.blocks import Blocks, Vocabulary
+from adapterkit.errors import ConfigError
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import SomePieces
 from adapterkit.seeds import derive
@@ -77,3 +79,39 @@ def heldout_loss(model: AdaptedModel, blocks: Blocks, config: LanguageConfig) ->
             total += float(model(batch.to(model.backbone.device))) * asked
             count += asked
     return total / count
+
+
+def vocabulary_of(backbone: Backbone) -> Vocabulary:
+    """The special tokens that packing and masking need.
+
+    Raises:
+        ConfigError: If the tokenizer lacks one of them, or the backbone is an encoder-decoder.
+    """
+    t = backbone.tokenizer
+    if backbone.architecture.kind == "causal":
+        return _decoder_vocabulary(backbone)
+    if backbone.architecture.kind == "seq2seq":
+        raise ConfigError(
+            f"backbone {backbone.name!r} is an encoder-decoder ({backbone.facts.model_type}): language adapters "
+            "over these can be loaded, stacked and used, and trained by a loop of your own "
+            "(AdaptedModel is a module whose call gives a loss), but there is no objective for raw text yet"
+        )
+    ids = {"cls_token": t.cls_token_id, "sep_token": t.sep_token_id, "mask_token": t.mask_token_id}
+    missing = [name for name, value in ids.items() if value is None]
+    if missing:
+        raise ConfigError(
+            f"the tokenizer of {backbone.name!r} has no {', '.join(missing)}; masked-LM training needs them"
+        )
+    special = tuple(sorted(set(t.all_special_ids)))
+    return Vocabulary(
+        backbone.vocabulary, ids["cls_token"], ids["sep_token"], ids["mask_token"], special
+    )
+
+
+def _decoder_vocabulary(backbone: Backbone) -> Vocabulary:
+    t = backbone.tokenizer
+    end = t.eos_token_id
+    if end is None:
+        raise ConfigError(f"the tokenizer of {backbone.name!r} has no eos_token; packing needs one")
+    start = t.bos_token_id if t.bos_token_id is not None else end
+    return Vocabulary(backbone.vocabulary, start, end, None, tuple(sorted(set(t.all_special_ids))))

@@ -4,7 +4,7 @@ import torch
 from torch.profiler import profile
 
 from adapterkit.data.blocks import Blocks
-from adapterkit.training.language import vocabulary_of
+from adapterkit.training.masked_lm import vocabulary_of
 from benchmarks.kinds import KINDS, REST
 from benchmarks.protocol import Line, Message, main, serve
 from benchmarks.workers.common import prepare, random_rows

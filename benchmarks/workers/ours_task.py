@@ -16,7 +16,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.settings import TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.loop import settings_of, train
-from adapterkit.training.task import Source, Supervised, with_states
+from adapterkit.training.supervised import Source, Supervised, with_states
 from benchmarks.protocol import Done, Line, Message, Turnstile, main
 from benchmarks.workers.common import prepare, waiting
 from benchmarks.workers.ours_training import NEVER, Stopping, loaded

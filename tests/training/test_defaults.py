@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapterkit.training.language import learning_rate, steps_for
+from adapterkit.training.defaults import learning_rate, steps_for
 
 A_STEP = 32 * 64
 

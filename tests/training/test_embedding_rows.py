@@ -19,7 +19,8 @@ from adapterkit.methods import low_rank
 from adapterkit.nn.embedding_rows import EmbeddingRows
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
-from adapterkit.training.language import train_language, vocabulary_of
+from adapterkit.training.language import train_language
+from adapterkit.training.masked_lm import vocabulary_of
 from adapterkit.training.task import train_task
 from tests.backbone.test_decoders import make_decoder
 from tests.tiny import lines

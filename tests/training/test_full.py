@@ -14,7 +14,8 @@ from adapterkit.evaluation import evaluate
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
-from adapterkit.training.full import Whole, continue_pretraining, fine_tune, load_whole
+from adapterkit.training.full import continue_pretraining, fine_tune
+from adapterkit.training.whole import Whole, load_whole
 from tests.tiny import lines, make_backbone
 
 LANGUAGE = LanguageConfig(

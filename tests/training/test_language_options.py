@@ -224,7 +224,7 @@ def test_a_decoder_trains_over_its_corpus_own_pieces_too(tmp_path: Path) -> None
 
 def test_the_heldout_loss_of_a_problem_does_not_know_the_pieces(backbone: Backbone) -> None:
     from adapterkit.data.blocks import Blocks
-    from adapterkit.training.language import vocabulary_of
+    from adapterkit.training.masked_lm import vocabulary_of
 
     tokens = torch.randint(5, 40, (8, 24)).int().numpy()
     blocks = Blocks(tokens, vocabulary_of(backbone))

@@ -27,7 +27,8 @@ from adapterkit.tasks.base import special_of
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.halves import Cut, halves_of
 from adapterkit.training.states import States, states_of
-from adapterkit.training.task import Source, train_task, with_states
+from adapterkit.training.supervised import Source, with_states
+from adapterkit.training.task import train_task
 from tests.backbone.test_decoders import make_decoder
 from tests.tiny import lines, make_backbone, make_encoder_decoder
 
@@ -299,7 +300,7 @@ def test_a_training_of_several_sources_and_languages_is_the_same_with_it_and_wit
         used.append(states_of(*args, **options))
         return used[-1]
 
-    monkeypatch.setattr("adapterkit.training.task.states_of", noted)
+    monkeypatch.setattr("adapterkit.training.supervised.states_of", noted)
     monkeypatch.setattr("adapterkit.training.judging.states_of", noted)
     over = [stirred(language(backbone)) for _ in range(2)]
     runs = []

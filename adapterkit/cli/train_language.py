@@ -113,6 +113,7 @@ def train_language(
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.settings import LanguageConfig
     from adapterkit.training import language as training
+    from adapterkit.training.runs import planned_precision
 
     if precision not in (None, "float32", "bfloat16"):
         raise ConfigError(f"--precision {precision}: must be float32 or bfloat16")
@@ -136,7 +137,7 @@ def train_language(
         rank=rank,
         seed=seed,
     )
-    chosen = dtype or training.planned_precision(out, device_of(device), config.precision)
+    chosen = dtype or planned_precision(out, device_of(device), config.precision)
     tell_training()
     adapter = training.train_language(
         load(backbone, device=device, dtype=chosen),

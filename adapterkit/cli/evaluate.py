@@ -1,0 +1,124 @@
+"""`evaluate`: scores of a stack with intervals, and the baselines beside it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapterkit.cli.labelled import Column, TaskName, Test, make_task
+from adapterkit.cli.options import (
+    BackboneName,
+    Device,
+    Dtype,
+    Json,
+    Language,
+    Seed,
+    StackNames,
+    check_can_write,
+    load,
+    load_stack,
+    percent,
+    print_json,
+    print_table,
+    say,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    from adapterkit.evaluation import Evaluation
+
+
+def evaluate(
+    test: Test,
+    stack: StackNames = "mini:eng,mini:pos",
+    backbone: BackboneName = "mini",
+    task: TaskName = "pos",
+    column: Column = None,
+    language: Language = None,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="Also: source adapter kept, language adapter removed."),
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Source adapter; by default found by provenance.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", help="Adapter folder whose card shall show these scores."),
+    ] = None,
+    confusion: Annotated[
+        bool, typer.Option("--confusion", help="Show which label is taken for which.")
+    ] = False,
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    json: Json = False,
+) -> None:
+    """Score a stack on labelled data, with 95 % intervals.
+
+    Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
+    """
+    from adapterkit.evaluation import compare, evaluation, find_source
+    from adapterkit.formats.adapterhub import load_adapter
+    from adapterkit.formats.places import folder_of
+    from adapterkit.model import AdaptedModel
+    from adapterkit.publishing.record import check_measured, record_scores
+
+    check_can_write(predictions, "--predictions")
+    examples = make_task(task, test=test, column=column, language=language)
+    reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
+    if record:
+        check_measured(record, adapters)
+    if baselines:
+        beside = [folder_of(name) for name in split_names(stack)]
+        kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
+        same = kept.digest() == adapters.adapters[0].digest()
+        if same:
+            say("source adapter kept: it is this stack's own; compare with --source ADAPTER")
+        rival = None if same else kept
+        found = compare(reader, adapters, examples, source=rival, seed=seed)
+    else:
+        own = AdaptedModel(reader, adapters)
+        found = {"own": evaluation(own, examples, seed=seed, progress=None)}
+    if predictions:
+        found["own"].write(predictions)
+    if record:
+        label = str(adapters.adapters[-1].provenance.get("task") or task)
+        code = examples.examples("test")[0].language or language
+        record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
+    if json:
+        print_json(
+            {k: v.scores.as_dict() for k, v in found.items()}
+            if baselines
+            else found["own"].scores.as_dict()
+        )
+        return
+    _print_scores(found)
+    if confusion:
+        table = found["own"].confusion().rows()
+        print_table(
+            "gold (down) taken for (across)",
+            [str(cell) for cell in table[0]],
+            [[str(c) for c in row] for row in table[1:]],
+        )
+
+
+_NAMES = {"own": "this stack", "source": "source adapter kept", "none": "language adapter removed"}
+
+
+def _print_scores(found: "dict[str, Evaluation]") -> None:
+    """A row a score, the one that counts first, so that three conditions fit beside one another."""
+    first = found["own"].scores
+    names = sorted(first.metrics, key=lambda name: name != first.main)
+    scores = [one.scores.metrics for one in found.values()]
+    rows = [
+        [
+            name.replace("_", " "),
+            *(percent(s[name].value, s[name].low, s[name].high) for s in scores),
+        ]
+        for name in names
+    ]
+    print_table(f"{first.examples} examples, in %", ["", *(_NAMES[name] for name in found)], rows)

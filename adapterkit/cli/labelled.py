@@ -1,0 +1,75 @@
+"""From what a user wrote to a task: its kind, its files, their columns."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapterkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from adapterkit.tasks.base import Task
+
+COLUMNS = {"pos": "upos", "ner": "tags", "classification": "label", "tagging": None}
+TaskName = Annotated[str, typer.Option("--task", help="pos, ner, tagging or classification.")]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", help="The labels' column or key, where it is not the usual one."),
+]
+Test = Annotated[list[Path], typer.Option("--test", help="Labelled file; repeat for several.")]
+
+
+def make_task(
+    name: str,
+    *,
+    train: list[Path] | None = None,
+    dev: list[Path] | None = None,
+    test: list[Path] | None = None,
+    column: str | None,
+    language: str | None,
+) -> "Task[Any]":
+    """The task a user named, with its files."""
+    from adapterkit.tasks.classification import Classification
+    from adapterkit.tasks.tagging import Tagging
+
+    if name not in COLUMNS:
+        raise ConfigError(f"--task {name}: must be one of {', '.join(COLUMNS)}")
+    files = {"train": train or None, "dev": dev or None, "test": test or None}
+    if name == "classification":
+        return Classification.from_files(
+            files["train"], dev=files["dev"], test=files["test"], column=column, language=language
+        )
+    for path in [*(train or ()), *(dev or ()), *(test or ())]:
+        _check_no_table(path, column or "label")
+    # Two-column files have no names of columns; the usual name of CoNLL-U and JSONL is the reader's default.
+    usual = None if name != "ner" or _is_columns(train, dev, test) else COLUMNS["ner"]
+    return Tagging.from_files(
+        files["train"],
+        dev=files["dev"],
+        test=files["test"],
+        column=column or usual,
+        language=language,
+    )
+
+
+def _check_no_table(path: Path, label: str) -> None:
+    """Refuse to tag a table of whole texts: its first line names their columns, or has their keys."""
+    from adapterkit.data.lines import format_of, read_lines
+    from adapterkit.data.tables import JSON_LINES, read_rows
+
+    if not path.is_file():
+        return
+    if format_of(path) in JSON_LINES:
+        columns = {str(key) for row in islice(read_rows(path), 1) for key in row.values}
+    elif _is_columns([path]):
+        columns = set(next((line for _, line in read_lines(path)), "").split("\t"))
+    else:
+        return
+    if {"text", label} <= columns and "tokens" not in columns:
+        raise ConfigError(f"{path}: has texts with a label each; use --task classification")
+
+
+def _is_columns(*groups: list[Path] | None) -> bool:
+    names = [path.name.removesuffix(".gz") for group in groups for path in group or ()]
+    return not any(name.endswith((".jsonl", ".conllu")) for name in names)

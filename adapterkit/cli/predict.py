@@ -1,0 +1,81 @@
+"""`predict`: labels for texts, or for a file."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapterkit.cli.options import (
+    BackboneName,
+    Device,
+    Dtype,
+    Json,
+    Language,
+    StackNames,
+    check_can_write,
+    load,
+    load_stack,
+)
+from adapterkit.errors import ConfigError
+
+
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; or use --input.")] = None,
+    stack: StackNames = "mini:eng,mini:pos",
+    backbone: BackboneName = "mini",
+    input: Annotated[
+        Path | None, typer.Option("--input", help="File: .txt, .tsv, .jsonl, .conllu.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; by default stdout.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="conllu, tsv or jsonl; by default by --out's name."),
+    ] = None,
+    language: Language = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    json: Json = False,
+) -> None:
+    """Predict labels for texts, or for a file.
+
+    Example: adapterkit predict --stack adapters/cym,mini:pos "Croeso i Gymru ."
+    """
+    from adapterkit.data.labelled import read_words
+    from adapterkit.data.writing import write_predictions
+    from adapterkit.model import AdaptedModel
+    from adapterkit.prediction import predict as label
+
+    if bool(texts) == bool(input):
+        raise ConfigError("predict needs texts or --input FILE, one of the two")
+    check_can_write(out, "--out")
+    _check_no_file(texts or ())
+    words = read_words(input, language=language) if input else list(texts or ())
+    model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
+    found = label(model, words, language=language)
+    kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
+    column = (
+        str(model.stack.adapters[-1].provenance.get("task", "upos"))
+        if model.stack.adapters
+        else "upos"
+    )
+    written = write_predictions(
+        out, found, format="jsonl" if json else kind, column=column, source=input
+    )
+    if written is not None:
+        typer.echo(written, nl=False)
+
+
+def _check_no_file(texts: Sequence[str]) -> None:
+    for text in texts:
+        with suppress(OSError, ValueError):  # no path at all: too long, a zero byte
+            if Path(text).is_file():
+                raise ConfigError(f"{text} is a file: say --input {text}")
+
+
+def _format_of(out: Path | None, *, classified: bool) -> str:
+    suffix = out.suffix.removeprefix(".") if out else ""
+    return suffix if suffix in ("conllu", "tsv", "jsonl") else "tsv" if classified else "conllu"

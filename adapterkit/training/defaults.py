@@ -1,0 +1,86 @@
+"""What a language training decides where its configuration leaves it open: block length, shape, precision, rate, steps."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
+from adapterkit.composition.adapter import Adapter
+from adapterkit.config import BottleneckConfig
+from adapterkit.data.corpus import Corpus
+from adapterkit.errors import ConfigError
+from adapterkit.settings import (
+    SMALL_CORPUS_BYTES,
+    LanguageConfig,
+)
+from adapterkit.training.checkpoint import kept
+
+DEFAULT_BLOCK = 64
+NARROW = 512
+_EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
+_MOST_STEPS_NARROW = 480
+
+
+def decide(
+    config: LanguageConfig, backbone: Backbone, corpus: Corpus, work: Path, init: Adapter | None
+) -> LanguageConfig:
+    """Fill in what depends on the backbone, the size of the text, and a checkpoint that is there."""
+    length = block_length(config, backbone)
+    shape = init.config if init is not None else None
+    if isinstance(shape, BottleneckConfig) and isinstance(shape.reduction_factor, float | int):
+        factor = float(shape.reduction_factor)
+    else:
+        small = corpus.counts().bytes < SMALL_CORPUS_BYTES
+        factor = config.reduction_factor or (16 if small else 2)
+    precision = config.precision or kept(work, "precision")
+    return replace(
+        config,
+        reduction_factor=factor,
+        block_length=length,
+        precision=choose_precision(backbone.device, precision, backbone.dtype),
+        learning_rate=config.learning_rate
+        or learning_rate(backbone.width, config.batch_size * length),
+    )
+
+
+def block_length(config: LanguageConfig, backbone: Backbone) -> int:
+    """Tokens a block: as asked, or 64.
+
+    Raises:
+        ConfigError: If the backbone cannot read so many.
+    """
+    length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
+    if length > backbone.max_length:
+        raise ConfigError(
+            f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
+        )
+    return length
+
+
+def learning_rate(width: int, tokens_a_step: int) -> float:
+    """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 6e-3 for backbones narrower than 512.
+
+    Sources: Pfeiffer et al. (2020) and Parovic et al. (2023) for base-sized backbones; for narrow
+    ones what won on dev sets (``docs/log.md``).
+    """
+    if width < NARROW:
+        return 6e-3
+    return 1e-4 if tokens_a_step >= 16_384 else 5e-5
+
+
+def decide_steps(config: LanguageConfig, tokens: int, width: int) -> LanguageConfig:
+    """Fill in what depends on the number of tokens: steps and looks."""
+    per_step = config.batch_size * (config.block_length or 1)
+    steps = config.steps or steps_for(tokens, per_step, width)
+    every = config.evaluate_every or max(10, min(1000, steps // 10))
+    return replace(config, steps=steps, evaluate_every=min(every, steps))
+
+
+def steps_for(tokens: int, tokens_a_step: int, width: int) -> int:
+    """Default steps: 20 passes over the text, at least 200 steps and at most 50,000.
+
+    For backbones narrower than 512 at most 480: what the tables are made with; no more were compared
+    (``docs/log.md``).
+    """
+    most = _MOST_STEPS_NARROW if width < NARROW else _MOST_STEPS
+    return min(most, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))

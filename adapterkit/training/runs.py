@@ -1,0 +1,66 @@
+"""The folder of a run's checkpoints, and what must be the same again for a run to go on from one."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.precision import choose_precision
+from adapterkit.errors import ConfigError
+from adapterkit.formats.guard import WORK
+from adapterkit.settings import (
+    Precision,
+)
+from adapterkit.training.checkpoint import kept
+
+
+def planned_precision(out: str | Path, device: torch.device, asked: Precision | None) -> Precision:
+    """The precision in which a training into ``out`` would run: as asked, as before a stop, or measured.
+
+    A backbone that is loaded in it (``load_backbone(..., dtype=)``) is not held in two precisions.
+    """
+    return choose_precision(device, asked or kept(Path(out) / WORK, "precision"), torch.float32)
+
+
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that already holds an adapter, unless it may be overwritten."""
+    if (folder / "adapter_config.json").exists() and not overwrite:
+        raise ConfigError(
+            f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)"
+        )
+
+
+@contextmanager
+def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]:
+    """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
+
+    Raises:
+        ConfigError: If ``folder`` already holds an adapter and ``overwrite`` is off.
+    """
+    require_free(folder, overwrite=overwrite)
+    work = folder / WORK
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    yield work
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def surroundings(backbone: Backbone) -> dict[str, Any]:
+    """What must be the same again for a resumed run to end with the same bytes."""
+    return {
+        "backbone": backbone.facts.digest,
+        "device": backbone.device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def shapes(part: nn.Module) -> list[list[Any]]:
+    """Names and shapes of the tensors of what is trained."""
+    return [[name, list(tensor.shape)] for name, tensor in sorted(part.state_dict().items())]
