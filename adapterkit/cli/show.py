@@ -1,5 +1,6 @@
 """`fill` and `inspect`: looking at what an adapter learned and at what a folder is."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,8 @@ from adapterkit.cli.options import (
     print_json,
     print_table,
 )
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def fill(
@@ -61,19 +64,28 @@ def inspect(
     if json:
         print_json(record)
         return
-    print_table(folder, ("what", "value"), list(_flat(record)))
+    print_table(f"{folder} (in full: --json)", ("what", "value"), _flat(record))
 
 
 def _flat(record: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
     rows = []
     for key, value in record.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not value.keys() <= {"bytes", "sha256", "name", "digest"}:
             rows += _flat(value, f"{before}{key}: ")
-        elif value not in (None, "", []):
-            rows.append(
-                (
-                    f"{before}{key}",
-                    ", ".join(map(str, value)) if isinstance(value, list) else str(value),
-                )
-            )
+        elif value not in (None, "", [], {}):
+            rows.append((f"{before}{key}", _in_short(value)))
     return rows
+
+
+def _in_short(value: Any) -> str:
+    """A value in one line or two: of digests the beginning, of curves how long they are."""
+    if isinstance(value, dict):
+        size = [f"{_in_short(value['bytes'])} bytes"] if "bytes" in value else []
+        names = [_in_short(value[key]) for key in ("name", "sha256", "digest") if value.get(key)]
+        return ", ".join([*size, *names])
+    if isinstance(value, list):
+        curve = all(isinstance(one, list) for one in value)
+        return f"{len(value)} points (--json)" if curve else ", ".join(map(_in_short, value))
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return f"sha256 {value[:16]}"
+    return f"{value:,}" if type(value) is int else str(value)

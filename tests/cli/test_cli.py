@@ -195,6 +195,20 @@ def test_from_a_text_file_to_predictions(
     assert record["labels"] == ["NOUN", "VERB"]
     assert record["backbone"]["layers"] == 3
     assert set(record["files"]) >= {"adapter.safetensors", "model_head.safetensors"}
+    code, out, _ = run("inspect", pos)
+    shown = {
+        row[0]: row[1]
+        for line in out.splitlines()
+        if len(row := [cell.strip() for cell in line.split("│")[1:-1]]) == 2
+    }
+    assert code == 0
+    size = (pos / "adapter.safetensors").stat().st_size
+    checksum = record["files"]["adapter.safetensors"]["sha256"][:16]
+    assert shown["files: adapter.safetensors"] == f"{size:,} bytes, sha256 {checksum}"
+    assert (
+        shown["provenance: over"] == f"cym, sha256 {record['provenance']['over'][0]['digest'][:16]}"
+    )
+    assert shown["provenance: run: looks"].endswith("points (--json)")
 
 
 def test_corpus_says_in_words_whether_a_backbone_can_read_a_text(
