@@ -127,7 +127,7 @@ def evaluation(
     seed: int = 0,
     progress: bool | None = False,
 ) -> Evaluation:
-    """As `evaluate`, with the answers behind the scores."""
+    """As `evaluate`, with the answers behind the scores; without a bar, if none is asked for."""
     examples = task.examples(split)
     said = answers(model, task, examples, progress=progress)
     gold = tuple(task.gold(example) for example in examples)

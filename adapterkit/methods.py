@@ -1,5 +1,7 @@
 """From a method's name to the shape of an adapter over a certain backbone."""
 
+from dataclasses import replace
+
 from adapterkit.backbone.load import Backbone, base_of
 from adapterkit.config import METHODS, BottleneckConfig, LowRankConfig, preset
 from adapterkit.errors import ConfigError
@@ -33,7 +35,7 @@ def shape_of_method(
     if method in ("lora", "ia3"):
         return low_rank(backbone, method, rank=rank)
     shape = preset(method, reduction_factor, invertible=invertible)
-    return BottleneckConfig(**{**shape.__dict__, "leave_out": leave_out})
+    return replace(shape, leave_out=leave_out)
 
 
 def low_rank(

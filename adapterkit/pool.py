@@ -131,13 +131,18 @@ class AdapterPool:
         return AdaptedModel(self.backbone, rows, frozen=True)
 
     def predict(
-        self, texts: Sequence[str | Sequence[str]], stacks: Sequence[Sequence[str]]
+        self,
+        texts: Sequence[str | Sequence[str]],
+        stacks: Sequence[Sequence[str]],
+        *,
+        progress: bool | None = False,
     ) -> list[PredictedText]:
         """Predict labels, every text with its own stack, all in common passes through the backbone.
 
         Args:
             texts: Raw texts, or texts already in words.
             stacks: The names of each text's adapters, e.g. ``("cym", "pos")``; one a text.
+            progress: Show a bar if it takes long; None: if stderr is a terminal.
 
         Raises:
             ConfigError: If texts and stacks do not pair up, or a stack ends without a head.
@@ -148,7 +153,7 @@ class AdapterPool:
             return []
         kinds = list(dict.fromkeys(tuple(stack) for stack in stacks))
         rows = [kinds.index(tuple(stack)) for stack in stacks]
-        return predict(self.model(kinds), texts, rows=rows)
+        return predict(self.model(kinds), texts, rows=rows, progress=progress)
 
 
 def size_of(adapter: Adapter) -> int:

@@ -60,7 +60,7 @@ def window_logits(
     """
     special, device = special_of(model.backbone), model.backbone.device
     found: list[Tensor] = [torch.empty(0)] * len(windows)
-    with torch.inference_mode(), waiting("texts", len(windows), show=progress) as done:
+    with torch.inference_mode(), waiting("predicting", len(windows), show=progress) as done:
         for numbers in by_length(windows, batch_size):
             ids, mask = pad([windows[i] for i in numbers], special)
             ids, mask = ids.to(device), mask.to(device)

@@ -9,6 +9,14 @@ PATIENCE_SECONDS = 2.0
 """What ends sooner shows nothing."""
 
 
+def is_watched() -> bool:
+    """Whether stderr is a terminal, where somebody may look; some programs have none at all."""
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # None, a plain writer, or closed
+        return False
+
+
 @contextmanager
 def waiting(
     title: str, total: int, *, show: bool | None = None, patience: float = PATIENCE_SECONDS
@@ -24,7 +32,7 @@ def waiting(
     Yields:
         What to call with how many more are done.
     """
-    if not (sys.stderr.isatty() if show is None else show):
+    if not (is_watched() if show is None else show):
         yield lambda done: None
         return
     from rich.console import Console
@@ -43,6 +51,7 @@ def waiting(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # what others write there meanwhile is theirs
     )
     task = bar.add_task(title, total=total)
     began = time.monotonic()

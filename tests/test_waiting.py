@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from adapterkit.training.progress import Silent, reporter
 from adapterkit.waiting import waiting
 
 
@@ -47,4 +48,36 @@ def test_the_bar_goes_when_the_work_fails(capsys: pytest.CaptureFixture[str]) ->
         fails()
     shown = capsys.readouterr().err
     assert "1/1" in shown
-    assert shown.endswith("\x1b[?25h\r\x1b[1A\x1b[2K")  # the cursor is back and the line is gone
+    assert shown.rindex("\x1b[?25h") > shown.rindex("1/1")  # the cursor is back
+    assert shown.endswith("\x1b[2K")  # and the line is gone
+
+
+def test_what_others_print_meanwhile_stays_where_they_print_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with waiting("texts", 2, show=True, patience=0) as done:
+        done(1)
+        sys.stdout.write("a result\n")
+        done(1)
+    shown = capsys.readouterr()
+    assert shown.out == "a result\n"
+    assert "a result" not in shown.err
+
+
+class OnlyWritten:
+    def write(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def flush(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("stderr", [None, OnlyWritten()])
+def test_a_program_without_a_proper_stderr_shows_nothing(
+    stderr: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with waiting("texts", 1, patience=0) as done:
+        done(1)
+    with reporter("training", "loss", None) as report:
+        assert isinstance(report, Silent)

@@ -16,6 +16,8 @@ from adapterkit.cli.options import (
     print_table,
     say,
 )
+from adapterkit.errors import ConfigError
+from adapterkit.text.profile import UNREADABLE
 
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone
@@ -46,7 +48,7 @@ def corpus(
         profile = text.profile()
     else:
         profile = text.profile(reader.pieces, unk_id=reader.unk_id)
-    training = _estimate(reader, profile) if reader else None
+    training, hindrance = _estimate(reader, profile) if reader else (None, "")
     if json:
         warnings = profile.warnings()
         print_json({**profile.as_dict(), "warnings": warnings, "training": training})
@@ -54,7 +56,7 @@ def corpus(
     print_table(f"corpus {language}", ("what", "how much"), _rows(profile, training))
     for warning in profile.warnings():
         say(f"warning: {warning}")
-    typer.echo(_verdict(reader, profile, training))
+    typer.echo(hindrance or _verdict(reader, profile))
 
 
 def _rows(profile: "Profile", training: Estimate | None) -> list[tuple[str, str]]:
@@ -90,26 +92,26 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _estimate(backbone: "Backbone", profile: "Profile") -> Estimate | None:
-    """Steps that `train-language` would take, and minutes, from a few steps timed here and now."""
+def _estimate(backbone: "Backbone", profile: "Profile") -> tuple[Estimate | None, str]:
+    """Steps that `train-language` would take, and minutes, from a few steps timed here; or why it would refuse."""
     from adapterkit.training.estimate import estimate
 
-    if backbone.untrained_head or profile.is_mostly_unreadable or not profile.coverage:
-        return None
-    steps, speed = estimate(backbone, profile.coverage.tokens, profile.counts.bytes)
-    return {
-        "steps": steps.steps,
-        "tokens_per_second": round(speed),
-        "minutes": math.ceil(steps.steps * steps.tokens_a_step / speed / 6) / 10,
-    }
+    if profile.is_mostly_unreadable or not profile.coverage:
+        return None, f"{backbone.name} cannot read this text: train-language refuses it"
+    try:
+        backbone.require_trained_head()
+        steps, speed = estimate(backbone, profile.coverage.tokens, profile.counts.bytes)
+    except ConfigError as error:
+        return None, f"no language adapter can be trained: {error}"
+    minutes = math.ceil(steps.steps * steps.tokens_a_step / speed / 6) / 10
+    return {"steps": steps.steps, "tokens_per_second": round(speed), "minutes": minutes}, ""
 
 
-def _verdict(backbone: "Backbone | None", profile: "Profile", training: Estimate | None) -> str:
-    if backbone is None:
+def _verdict(backbone: "Backbone | None", profile: "Profile") -> str:
+    if backbone is None or profile.coverage is None:
         return "whether a backbone can read it: --backbone mini (or a folder, or a Hub id)"
-    if profile.is_mostly_unreadable:
-        return f"{backbone.name} cannot read this text: train-language refuses it"
-    if training is None:
-        return f"{backbone.name} has no trained head: no language adapter can be trained on it"
+    unread = profile.coverage.unreadable_characters
+    if unread >= UNREADABLE:
+        return f"{backbone.name} cannot read {_percent(unread)} of this text; the rest can be trained on"
     worried = ", with the warnings above" if profile.warnings() else ""
     return f"{backbone.name} can read this text{worried}"

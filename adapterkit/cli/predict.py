@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from adapterkit.cli.options import (
     load_stack,
 )
 from adapterkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from adapterkit.composition.base import Composition
 
 
 def predict(
@@ -57,16 +60,22 @@ def predict(
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
     found = label(model, words, language=language)
     kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
-    column = (
-        str(model.stack.adapters[-1].provenance.get("task", "upos"))
-        if model.stack.adapters
-        else "upos"
-    )
     written = write_predictions(
-        out, found, format="jsonl" if json else kind, column=column, source=input
+        out, found, format="jsonl" if json else kind, column=_column_of(model.stack), source=input
     )
     if written is not None:
         typer.echo(written, nl=False)
+
+
+def _column_of(stack: "Composition") -> str:
+    """Where CoNLL-U keeps such labels: as the training data had it; spans of any name are named entities."""
+    from adapterkit.metrics import is_span_scheme
+
+    if not stack.adapters:
+        return "upos"
+    last = stack.adapters[-1]
+    column = str(last.provenance.get("task", "upos"))
+    return "ner" if column == "tags" and is_span_scheme(last.labels) else column
 
 
 def _check_no_file(texts: Sequence[str]) -> None:

@@ -64,7 +64,9 @@ def inspect(
     if json:
         print_json(record)
         return
-    print_table(f"{folder} (in full: --json)", ("what", "value"), _flat(record))
+    made = record.pop("provenance", None) or {}
+    rows = [*_flat(record), *_flat(made, "made: ")]
+    print_table(f"{folder} (in full: --json)", ("what", "value"), rows)
 
 
 def _flat(record: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
@@ -82,10 +84,10 @@ def _in_short(value: Any) -> str:
     if isinstance(value, dict):
         size = [f"{_in_short(value['bytes'])} bytes"] if "bytes" in value else []
         names = [_in_short(value[key]) for key in ("name", "sha256", "digest") if value.get(key)]
-        return ", ".join([*size, *names])
+        return ", ".join([*size, *names]) or str(value)
     if isinstance(value, list):
         curve = all(isinstance(one, list) for one in value)
         return f"{len(value)} points (--json)" if curve else ", ".join(map(_in_short, value))
     if isinstance(value, str) and _DIGEST.fullmatch(value):
-        return f"sha256 {value[:16]}"
+        return f"sha256 {value[:12]}"
     return f"{value:,}" if type(value) is int else str(value)

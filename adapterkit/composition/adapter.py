@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -125,23 +124,6 @@ class Adapter(nn.Module):
     def parameter_count(self) -> int:
         """Numbers in its bottlenecks, coupling, embedding rows and head."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-    def without_layers(self, layers: tuple[int, ...]) -> "Adapter":
-        """A copy without the bottlenecks of ``layers`` (the others are shared)."""
-        assert isinstance(self.config, BottleneckConfig)
-        clone = copy.copy(self)
-        clone.__dict__ = {**self.__dict__, "_modules": dict(self._modules)}
-        for place in ("blocks", "attention"):
-            kept = {
-                name: block
-                for name, block in self._modules[place].items()  # type: ignore[union-attr,operator]
-                if int(name) not in layers
-            }
-            setattr(clone, place, nn.ModuleDict(kept))
-        clone.config = replace(
-            self.config, leave_out=tuple(sorted({*self.config.leave_out, *layers}))
-        )
-        return clone
 
     def without_embedding_rows(self) -> "Adapter":
         """A copy without its embedding rows (all else is shared)."""

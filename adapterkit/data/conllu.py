@@ -30,7 +30,7 @@ def read_conllu(path: Path, *, column: str, language: str = "") -> Iterator[Tagg
     Args:
         path: The file, plain or ``.gz``.
         column: A key of :data:`COLUMNS`, or the name of an attribute of MISC: ``"ner"`` reads
-            ``NER=B-PER``.
+            ``NER=B-PER``; so does ``"tags"``, as other formats call them, where there is no ``TAGS=``.
         language: Noted in every sentence; the format itself does not tell.
 
     Raises:
@@ -59,7 +59,7 @@ def read_forms(path: Path) -> Iterator[tuple[str, ...]]:
 def with_tags(path: Path, tags: Iterable[Sequence[str]], *, column: str) -> Iterator[str]:
     """Yield the lines of a CoNLL-U file with other tags in one column; all else in them stays.
 
-    Comments, multiword tokens, empty nodes and the other columns are as they were.
+    Comments, multiword tokens, empty nodes and the other columns are as they were; one blank line ends a sentence.
 
     Args:
         path: The file, plain or ``.gz``.
@@ -127,7 +127,12 @@ def _words(path: Path, block: list[tuple[int, str]]) -> Iterator[tuple[str, list
 
 
 def _tag(fields: list[str], column: str, place: str) -> str:
-    tag = fields[COLUMNS[column]] if column in COLUMNS else _attribute(fields[_MISC], column)
+    if column in COLUMNS:
+        tag = fields[COLUMNS[column]]
+    else:
+        tag = _attribute(fields[_MISC], column)
+        if not tag and column == "tags":
+            tag = _attribute(fields[_MISC], "ner")
     if not tag or (tag == "_" and column != "feats"):
         raise CorpusError(
             f"{place}: the word {fields[1]!r} has no tag in the column {column!r}. The columns "

@@ -12,7 +12,8 @@ from numbers import Integral
 from pathlib import Path
 
 from adapterkit.data.lines import at, format_of, read_lines
-from adapterkit.errors import CorpusError
+from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.languages import normalise_code
 
 JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 """Suffixes of files with one JSON object a line."""
@@ -109,7 +110,7 @@ def number_rows(rows: Iterable[Mapping[str, object]]) -> Iterator[Row]:
 
 
 def in_language(rows: Iterable[Row], language: str | None, *, source: str) -> Iterator[Row]:
-    """Yield the rows whose ``lang`` is ``language``; all of them if it is ``None``.
+    """Yield the rows whose ``lang`` is ``language``, by any of its codes; all of them if it is ``None``.
 
     Raises:
         CorpusError: If a row has no ``lang``, or none is in ``language``.
@@ -117,7 +118,7 @@ def in_language(rows: Iterable[Row], language: str | None, *, source: str) -> It
     others = set()
     kept = False
     for row in rows:
-        if language is not None and (found := _language(row, language)) != language:
+        if language is not None and not _is_same(found := _language(row, language), language):
             others.add(found)
             continue
         kept = True
@@ -125,6 +126,15 @@ def in_language(rows: Iterable[Row], language: str | None, *, source: str) -> It
     if others and not kept:
         there = ", ".join(sorted(others))
         raise CorpusError(f"{source}: nothing in the language {language!r}; there are: {there}")
+
+
+def _is_same(code: str, language: str) -> bool:
+    if code == language:
+        return True
+    try:
+        return normalise_code(code) == normalise_code(language)
+    except ConfigError:  # whatever else a file calls its languages
+        return False
 
 
 def _language(row: Row, language: str) -> str:

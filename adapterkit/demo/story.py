@@ -120,7 +120,9 @@ def run(
         )
         demo.folders.append(out / "adapters" / target.name)
         demo.curves.append(_curve(target.name, own))
-        demo.table[target.name] = compare(backbone, Stack(own, pos), target.task, source=source)
+        demo.table[target.name] = compare(
+            backbone, Stack(own, pos), target.task, source=source, progress=progress
+        )
         demo.examples += _examples(backbone, Stack(own, pos), target)
     demo.page = out / "summary.html"
     write_summary(demo.page, _summary(demo))
@@ -199,7 +201,7 @@ def _curve(name: str, adapter: Adapter) -> Curve:
 
 def _examples(backbone: Backbone, stack: Stack, target: Target) -> list[Tagged]:
     chosen = target.task.examples("test")[:EXAMPLES]
-    said = predict(AdaptedModel(backbone, stack), [s.words for s in chosen])
+    said = predict(AdaptedModel(backbone, stack), [s.words for s in chosen], progress=False)
     return [
         Tagged(target.name, tuple(s.words), tuple(p.labels), tuple(s.tags))
         for s, p in zip(chosen, said, strict=True)

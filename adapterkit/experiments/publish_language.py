@@ -100,7 +100,7 @@ def publish_language(
         dry_run: Send nothing; tell exactly what would become public.
         fresh: Train anew, although a checkpoint or the adapter is there.
         device: Of the backbone.
-        progress: Show a bar.
+        progress: Show bars.
         tell: Called with what happens, in words.
 
     Raises:
@@ -120,7 +120,7 @@ def publish_language(
         if not mine:
             raise ConfigError(f"{folder}: another process is making it; wait until it is done")
         adapter, trained = _adapter(plan, folder, fresh=fresh, progress=progress, tell=tell)
-        scores = _scores(plan, folder, adapter, tell)
+        scores = _scores(plan, folder, adapter, progress, tell)
         if plan.recipe.answers:
             write_answers(folder / ANSWERS_FILE, plan.recipe.answers)
         made, text = _published(plan, folder, dry_run=dry_run)
@@ -172,11 +172,13 @@ def _adapter(
     return adapter, True
 
 
-def _scores(plan: Plan, folder: Path, adapter: Adapter, tell: Tell) -> tuple[ScoreRecord, ...]:
+def _scores(
+    plan: Plan, folder: Path, adapter: Adapter, progress: bool | None, tell: Tell
+) -> tuple[ScoreRecord, ...]:
     """Score the adapter against its baselines, into its folder."""
     if plan.scoring is None:
         return read_scores(folder)
-    _measure(plan, plan.scoring, folder, adapter)
+    _measure(plan, plan.scoring, folder, adapter, progress)
     records = read_scores(folder)
     for record in records:
         own = record.conditions["own"]
@@ -187,10 +189,14 @@ def _scores(plan: Plan, folder: Path, adapter: Adapter, tell: Tell) -> tuple[Sco
     return records
 
 
-def _measure(plan: Plan, scoring: Scoring, folder: Path, adapter: Adapter) -> None:
+def _measure(
+    plan: Plan, scoring: Scoring, folder: Path, adapter: Adapter, progress: bool | None
+) -> None:
     stack = Stack(adapter, scoring.adapter)
     seed = plan.recipe.wanted.seed
-    found = compare(plan.backbone, stack, scoring.task, source=scoring.source, seed=seed)
+    found = compare(
+        plan.backbone, stack, scoring.task, source=scoring.source, seed=seed, progress=progress
+    )
     same = scoring.source.digest() == adapter.digest()
     record_scores(
         folder,

@@ -17,11 +17,6 @@ from adapterkit.hub.store import kept
 from adapterkit.hub.upload import is_public
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """What `push` wrote into ``folder``; empty if it did not, or if that is unreadable."""
-    return _json(folder / RECORD)
-
-
 def write_record(folder: Path, *, repository: str, commit: str, tag: str, digest: str) -> None:
     """Remember in ``folder`` where it was published."""
     record = {"repository": repository, "commit": commit, "tag": tag, "digest": digest}

@@ -1,4 +1,4 @@
-"""What a language training decides where its configuration leaves it open: block length, shape, precision, rate, steps."""
+"""What trainings decide where their configuration leaves it open: lengths, shape, precision, rates, steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,7 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.config import BottleneckConfig
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
-from adapterkit.settings import (
-    SMALL_CORPUS_BYTES,
-    LanguageConfig,
-)
+from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig, TaskConfig
 from adapterkit.training.checkpoint import kept
 
 DEFAULT_BLOCK = 64
@@ -21,7 +18,7 @@ _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
 _MOST_STEPS_NARROW = 480
 
 
-def decide(
+def decide_language(
     config: LanguageConfig, backbone: Backbone, corpus: Corpus, work: Path, init: Adapter | None
 ) -> LanguageConfig:
     """Fill in what depends on the backbone, the size of the text, and a checkpoint that is there."""
@@ -30,8 +27,7 @@ def decide(
     if isinstance(shape, BottleneckConfig) and isinstance(shape.reduction_factor, float | int):
         factor = float(shape.reduction_factor)
     else:
-        small = corpus.counts().bytes < SMALL_CORPUS_BYTES
-        factor = config.reduction_factor or (16 if small else 2)
+        factor = config.reduction_factor or reduction_factor(corpus.counts().bytes)
     precision = config.precision or kept(work, "precision")
     return replace(
         config,
@@ -57,6 +53,11 @@ def block_length(config: LanguageConfig, backbone: Backbone) -> int:
     return length
 
 
+def reduction_factor(corpus_bytes: int) -> int:
+    """Default width of a bottleneck: 2, and 16 for little text."""
+    return 16 if corpus_bytes < SMALL_CORPUS_BYTES else 2
+
+
 def learning_rate(width: int, tokens_a_step: int) -> float:
     """Default peak: 1e-4 from 16,384 tokens a step on, 5e-5 below; 6e-3 for backbones narrower than 512.
 
@@ -68,7 +69,7 @@ def learning_rate(width: int, tokens_a_step: int) -> float:
     return 1e-4 if tokens_a_step >= 16_384 else 5e-5
 
 
-def decide_steps(config: LanguageConfig, tokens: int, width: int) -> LanguageConfig:
+def decide_language_steps(config: LanguageConfig, tokens: int, width: int) -> LanguageConfig:
     """Fill in what depends on the number of tokens: steps and looks."""
     per_step = config.batch_size * (config.block_length or 1)
     steps = config.steps or steps_for(tokens, per_step, width)
@@ -84,3 +85,14 @@ def steps_for(tokens: int, tokens_a_step: int, width: int) -> int:
     """
     most = _MOST_STEPS_NARROW if width < NARROW else _MOST_STEPS
     return min(most, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
+
+
+def decide_task(config: TaskConfig, backbone: Backbone) -> TaskConfig:
+    """Fill in what depends on the backbone: input length and learning rate."""
+    length = config.max_length or min(128, backbone.max_length)
+    if length > backbone.max_length:
+        raise ConfigError(
+            f"max_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
+        )
+    rate = config.learning_rate or (1e-3 if backbone.width < NARROW else 1e-4)
+    return replace(config, max_length=length, learning_rate=rate)

@@ -12,8 +12,8 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
 from adapterkit.data.blocks import Blocks
 from adapterkit.model import AdaptedModel
-from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig
-from adapterkit.training.defaults import block_length, steps_for
+from adapterkit.settings import LanguageConfig
+from adapterkit.training.defaults import block_length, reduction_factor, steps_for
 from adapterkit.training.masked_lm import vocabulary_of
 
 _TIMED = 2
@@ -38,7 +38,7 @@ def estimate(backbone: Backbone, tokens: int, corpus_bytes: int) -> tuple[Plan, 
     config = LanguageConfig()
     length = block_length(config, backbone)
     a_step = config.batch_size * length
-    factor = 16 if corpus_bytes < SMALL_CORPUS_BYTES else 2
+    factor = reduction_factor(corpus_bytes)
     return Plan(steps_for(tokens, a_step, backbone.width), a_step), _speed(
         backbone, config.batch_size, length, factor
     )

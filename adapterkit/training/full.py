@@ -22,7 +22,7 @@ from adapterkit.nn.losses import cross_entropy
 from adapterkit.seeds import derive
 from adapterkit.settings import LanguageConfig, TaskConfig, as_record
 from adapterkit.tasks.base import Task
-from adapterkit.training.defaults import block_length, steps_for
+from adapterkit.training.defaults import block_length, decide_task, steps_for
 from adapterkit.training.judging import judge_of
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.masked_lm import heldout_loss, vocabulary_of
@@ -60,17 +60,13 @@ def fine_tune(
         The copy with the best dev score seen.
 
     Raises:
-        ConfigError: If a checkpoint belongs to another run.
+        ConfigError: If a checkpoint belongs to another run, or the backbone cannot read ``max_length`` tokens.
         CorpusError: If there are no training examples.
     """
     config = config or TaskConfig()
-    length = config.max_length or min(128, backbone.max_length)
-    config = replace(
-        config,
-        max_length=length,
-        learning_rate=config.learning_rate or RATE,
-        precision="float32",
-    )
+    config = replace(config, learning_rate=config.learning_rate or RATE, precision="float32")
+    config = decide_task(config, backbone)
+    length = config.max_length or 0
     whole = real_copy(backbone)
     adapter = head_on(whole, task.head(task.labels()), config.seed)
     model = AdaptedModel(whole, Stack(adapter))

@@ -28,6 +28,7 @@ from adapterkit.seeds import derive
 from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.checkpoint import kept
+from adapterkit.training.defaults import decide_task
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.training.record import run_record, versions
@@ -40,7 +41,6 @@ from adapterkit.training.supervised import (
     fingerprint_of,
     with_states,
 )
-from adapterkit.training.task import decide
 
 RECORD = "adapterkit.json"
 
@@ -91,7 +91,7 @@ def train_fusion(
     """
     for adapter in fuse.adapters:
         check_writable(adapter)
-    config = decide(config or TaskConfig(), backbone)
+    config = decide_task(config or TaskConfig(), backbone)
     lower = tuple(under) if isinstance(under, Sequence) else (under,)
     folder = Path(out)
     if (folder / SETUP).exists() and not overwrite:

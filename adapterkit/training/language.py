@@ -29,7 +29,7 @@ from adapterkit.settings import (
 )
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress
-from adapterkit.training.defaults import decide, decide_steps
+from adapterkit.training.defaults import decide_language, decide_language_steps
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
@@ -89,7 +89,7 @@ def train_language(
     require_free(folder, overwrite=overwrite)
     profile = readable(corpus, backbone)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
-        config = decide(config, backbone, corpus, work, init)
+        config = decide_language(config, backbone, corpus, work, init)
         backbone = backbone.for_training(str(config.precision))
         training, heldout, tokens = pack_corpus(
             corpus.lines(),
@@ -99,7 +99,7 @@ def train_language(
             folder=work,
             heldout_blocks=config.heldout_blocks,
         )
-        config = decide_steps(config, tokens, backbone.width)
+        config = decide_language_steps(config, tokens, backbone.width)
         adapter = _start(
             backbone,
             corpus,

@@ -4,11 +4,12 @@ A few lines a training are logged besides, to `told`; the command line shows the
 """
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from adapterkit.waiting import is_watched
 
 told = logging.getLogger("adapterkit.training")
 """Where a training says what it does: its plan, where it goes on, how it ended."""
@@ -62,6 +63,7 @@ class Bar:
             TextColumn("loss {task.fields[loss]}  {task.fields[speed]:,.0f} tokens/s"),
             TimeRemainingColumn(),
             console=self.console,
+            redirect_stdout=False,
         )
         self.task = self.bar.add_task(title, total=None, loss="–", speed=0.0)
         self.began = time.monotonic()
@@ -91,7 +93,7 @@ class Bar:
 @contextmanager
 def reporter(title: str, quantity: str, show: bool | None) -> Iterator[Reporter]:
     """A bar if ``show`` (by default: if stderr is a terminal), else silence."""
-    if not (sys.stderr.isatty() if show is None else show):
+    if not (is_watched() if show is None else show):
         yield Silent()
         return
     bar = Bar(title, quantity)

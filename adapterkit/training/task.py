@@ -27,7 +27,7 @@ from adapterkit.seeds import derive
 from adapterkit.settings import TaskConfig, as_record, left_out
 from adapterkit.tasks.base import Task
 from adapterkit.training.checkpoint import kept
-from adapterkit.training.defaults import NARROW
+from adapterkit.training.defaults import decide_task
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter, told
 from adapterkit.training.record import reference_to, run_record, versions
@@ -84,7 +84,7 @@ def train_task(
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
     """
-    config = decide(config or TaskConfig(), backbone)
+    config = decide_task(config or TaskConfig(), backbone)
     tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
     lowers = _lowers(over, len(tasks))
     below = [adapter for lower in lowers for part in lower for adapter in part.adapters]
@@ -137,17 +137,6 @@ def train_task(
         }
         save_adapter(adapter, folder)
     return adapter.eval()
-
-
-def decide(config: TaskConfig, backbone: Backbone) -> TaskConfig:
-    """Fill in what depends on the backbone: input length and learning rate."""
-    length = config.max_length or min(128, backbone.max_length)
-    if length > backbone.max_length:
-        raise ConfigError(
-            f"max_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
-        )
-    rate = config.learning_rate or (1e-3 if backbone.width < NARROW else 1e-4)
-    return replace(config, max_length=length, learning_rate=rate)
 
 
 def _lowers(

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def save_whole(
     """Write every tensor of a copy and its head once, with how it was made, for `load_whole`."""
     head = None
     if adapter is not None and adapter.head is not None:
-        head = {**adapter.head.config.__dict__, "labels": list(adapter.labels)}
+        head = {**asdict(adapter.head.config), "labels": list(adapter.labels)}
     record = {"head": head, "backbone": _shape(whole), "provenance": provenance}
     write_tensors(
         folder / WHOLE,

@@ -8,7 +8,7 @@ import pytest
 from adapterkit.cli.app import app, main
 from adapterkit.training import loop
 from tests.pages.simulated import Simulation, simulate
-from tests.tiny import lines
+from tests.tiny import lines, make_encoder_decoder
 
 Run = Callable[..., tuple[int, str, str]]
 VERBS = (
@@ -196,19 +196,17 @@ def test_from_a_text_file_to_predictions(
     assert record["backbone"]["layers"] == 3
     assert set(record["files"]) >= {"adapter.safetensors", "model_head.safetensors"}
     code, out, _ = run("inspect", pos)
-    shown = {
-        row[0]: row[1]
-        for line in out.splitlines()
-        if len(row := [cell.strip() for cell in line.split("│")[1:-1]]) == 2
-    }
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    values = {row[0]: row[1] for row in rows if len(row) == 2}
     assert code == 0
     size = (pos / "adapter.safetensors").stat().st_size
-    checksum = record["files"]["adapter.safetensors"]["sha256"][:16]
-    assert shown["files: adapter.safetensors"] == f"{size:,} bytes, sha256 {checksum}"
-    assert (
-        shown["provenance: over"] == f"cym, sha256 {record['provenance']['over'][0]['digest'][:16]}"
-    )
-    assert shown["provenance: run: looks"].endswith("points (--json)")
+    checksum = record["files"]["adapter.safetensors"]["sha256"][:12]
+    assert values["files: adapter.safetensors"] == f"{size:,} bytes, sha256 {checksum}"
+    assert values["made: over"] == f"cym, sha256 {record['provenance']['over'][0]['digest'][:12]}"
+    assert values["made: run: looks"].endswith("points (--json)")
+
+
+THAANA = "".join(f"ދިވެހި ބަހުގެ {n}\n" for n in range(60))
 
 
 def test_corpus_says_in_words_whether_a_backbone_can_read_a_text(
@@ -224,8 +222,16 @@ def test_corpus_says_in_words_whether_a_backbone_can_read_a_text(
     shown = " ".join(out.replace("│", " ").split())
     for part in ("lines kept 150", "unknown tokens 0.0 %", "minutes of train-language"):
         assert part in shown
+    mixed = tmp_path / "mixed.txt"
+    mixed.write_text(text.read_text(encoding="utf-8") + THAANA, encoding="utf-8")
+    _, out, _ = run("corpus", mixed, "--language", "cym", "--backbone", tiny_folder)
+    assert " % of this text; the rest can be trained on" in out.splitlines()[-1]
+    t5 = make_encoder_decoder(tmp_path / "mt5", "mt5")
+    code, out, _ = run("corpus", text, "--language", "cym", "--backbone", t5)
+    assert code == 0
+    assert "no language adapter can be trained: backbone 'mt5' is an encoder-decoder" in out
     thaana = tmp_path / "div.txt"
-    thaana.write_text("".join(f"ދިވެހި ބަހުގެ {n}\n" for n in range(60)), encoding="utf-8")
+    thaana.write_text(THAANA, encoding="utf-8")
     code, out, err = run("corpus", thaana, "--language", "div", "--backbone", tiny_folder)
     assert code == 0
     assert out.rstrip().endswith("cannot read this text: train-language refuses it")

@@ -288,6 +288,16 @@ def test_words_for_prediction_come_from_every_format(tmp_path: Path) -> None:
     assert read_words(tsv, language="cym") == ["b"]
     assert read_words(tsv, text_column="lang") == ["eng", "cym"]
     assert read_words(put(tmp_path / "b.tsv", "text\na\n"), language="cym") == ["a"]
+    short = put(tmp_path / "c.tsv", "lang\ttext\nen\ta\ncy\tb\nx?\tc\n")
+    assert read_words(short, language="cym") == ["b"]
+    assert "nothing in the language 'bre'" in refusal(lambda: read_words(short, language="bre"))
+
+
+def test_tags_of_named_entities_are_found_under_either_name(tmp_path: Path) -> None:
+    line = "1\tAda" + "\t_" * 7 + "\t"
+    for number, misc in enumerate(("NER=B-PER", "TAGS=B-PER", "NER=O|TAGS=B-PER")):
+        path = put(tmp_path / f"{number}.conllu", line + misc + "\n\n")
+        assert read_tagged(path, column="tags")[0].tags == ("B-PER",)
 
 
 def test_rows_of_a_data_set_have_their_integers_named() -> None:

@@ -361,6 +361,21 @@ def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
         load_adapter("nowhere")
 
 
+def test_nothing_is_drawn_into_what_a_file_fills(folder: Path) -> None:
+    drawn: list[str] = []
+
+    def noted(values: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        drawn.append(str(values.device))
+        return values
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "uniform_", noted)
+        load_adapter(folder)
+        assert drawn == []
+        torch.nn.Linear(2, 2)  # outside weights are drawn as ever
+    assert drawn == ["cpu", "cpu"]
+
+
 @pytest.mark.parametrize("name", sorted(starters()))
 def test_a_starter_is_known_by_the_digest_of_what_is_loaded_from_it(name: str) -> None:
     # By it a card names the starter that an adapter went on from.

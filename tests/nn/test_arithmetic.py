@@ -58,12 +58,24 @@ def test_another_precision_than_the_layers_is_rounded_as_ever() -> None:
     assert found.dtype == torch.bfloat16
 
 
-def test_side_by_side_each_row_gets_its_own_layers_product() -> None:
+@pytest.mark.parametrize("length", [2, 0])
+@pytest.mark.parametrize("rows", [[0, 0, 2, 1], [2, 2, 0, 1], [2, 1, 1, 0], [1, 1, 1, 1]])
+def test_side_by_side_each_row_gets_its_own_layers_product(rows: list[int], length: int) -> None:
     many = layers(3, torch.float64)
-    x, other = drawn(4, 2, 6, dtype=torch.float64), drawn(4, 2, 10, dtype=torch.float64, seed=2)
-    rows = [0, 0, 2, 1]
+    x = drawn(4, 6, length, dtype=torch.float64).transpose(1, 2)  # laid out otherwise
+    other = drawn(4, length, 10, dtype=torch.float64, seed=2)
     with torch.no_grad():
         grouped = onto(other, GroupedLinear(many, Groups(rows, x.device)), x)
         for number, row in enumerate(rows):
             one = onto(other[number : number + 1], many[row], x[number : number + 1])
             torch.testing.assert_close(grouped[number : number + 1], one, atol=1e-12, rtol=0)
+            product = multiply(many[row], x[number : number + 1])
+            alone = GroupedLinear(many, Groups(rows, x.device))(x)[number : number + 1]
+            torch.testing.assert_close(alone, product, atol=1e-12, rtol=0)
+
+
+def test_rows_of_one_composition_that_are_apart_are_no_slices() -> None:
+    here = torch.device("cpu")
+    assert Groups([0, 1, 0], here).slices is None
+    assert Groups([1, 1, 0], here).slices == ((0, 2, 1), (2, 3, 0))
+    assert Groups([], here).slices == ()
