@@ -296,5 +296,5 @@ def test_inspecting_imports_no_torch_and_shows_what_strangers_wrote_as_it_is(
         env={**os.environ, "COLUMNS": "200"},
     )
     assert done.returncode == 0, done.stderr
-    assert str(inspect(plain)["digest"]) in done.stdout
+    assert f"sha256 {str(inspect(plain)['digest'])[:12]} " in done.stdout
     assert "[bold]some[/x]\\x1b[2J" in done.stdout
