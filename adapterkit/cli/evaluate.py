@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapterkit.cli.labelled import Column, TaskName, Test, make_task
+from adapterkit.cli.labelled import Column, TaskName, make_task
 from adapterkit.cli.options import (
     BackboneName,
     Device,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    test: Test,
+    test: Annotated[list[Path], typer.Option("--test", help="Labelled file; repeat for several.")],
     stack: StackNames = "mini:eng,mini:pos",
     backbone: BackboneName = "mini",
     task: TaskName = "pos",

@@ -17,7 +17,6 @@ Column = Annotated[
     str | None,
     typer.Option("--column", help="The labels' column or key, where it is not the usual one."),
 ]
-Test = Annotated[list[Path], typer.Option("--test", help="Labelled file; repeat for several.")]
 
 
 def make_task(

@@ -15,6 +15,7 @@ from adapterkit.languages import meant
 if TYPE_CHECKING:
     from adapterkit.backbone.load import Backbone
     from adapterkit.composition.stack import Stack
+    from adapterkit.settings import Precision
 
 BackboneName = Annotated[str, typer.Option("--backbone", help="mini, a folder, or a Hub id.")]
 StackNames = Annotated[
@@ -39,6 +40,8 @@ Method = Annotated[
     typer.Option("--method", help="pfeiffer, houlsby, parallel, scaled_parallel, lora or ia3."),
 ]
 Rank = Annotated[int, typer.Option("--rank", help="Of LoRA.")]
+MaxMinutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop after so long.")]
+LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="Peak of AdamW.")]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Start over: ignore a checkpoint that is there.")
 ]
@@ -81,6 +84,22 @@ def load(backbone: str, *, device: str | None, dtype: str | None) -> "Backbone":
     from adapterkit.backbone.load import load_backbone
 
     return load_backbone(backbone, device=device, dtype=dtype)
+
+
+def load_to_train(
+    backbone: str,
+    out: Path,
+    *,
+    device: str | None,
+    dtype: str | None,
+    precision: "Precision | None",
+) -> "Backbone":
+    """Load the backbone a user named in the precision that a training into ``out`` will run in."""
+    from adapterkit.backbone.load import device_of
+    from adapterkit.training.runs import planned_precision
+
+    chosen = dtype or planned_precision(out, device_of(device), precision)
+    return load(backbone, device=device, dtype=chosen)
 
 
 def load_stack(names: str) -> "Stack":

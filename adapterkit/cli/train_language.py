@@ -13,12 +13,14 @@ from adapterkit.cli.options import (
     Fresh,
     Json,
     LanguageCode,
+    LearningRate,
+    MaxMinutes,
     Method,
     Overwrite,
     Rank,
     Seed,
     TextField,
-    load,
+    load_to_train,
     peak_memory_bytes,
     print_json,
     say,
@@ -40,16 +42,12 @@ def train_language(
     steps: Annotated[
         int | None, typer.Option("--steps", help="Optimizer steps; default by size of text.")
     ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option("--max-minutes", help="Stop after so long.")
-    ] = None,
+    max_minutes: MaxMinutes = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Blocks a step.")] = None,
     block_length: Annotated[
         int | None, typer.Option("--block-length", help="Tokens a block.")
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
-    ] = None,
+    learning_rate: LearningRate = None,
     reduction_factor: Annotated[
         float | None, typer.Option("--reduction-factor", help="2, or 16 for little text.")
     ] = None,
@@ -107,13 +105,11 @@ def train_language(
 
     Example: adapterkit train-language --text cym.txt --language cym --init mini:eng --out adapters/cym
     """
-    from adapterkit.backbone.load import device_of
     from adapterkit.data.corpus import Corpus
     from adapterkit.errors import ConfigError
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.settings import LanguageConfig
     from adapterkit.training import language as training
-    from adapterkit.training.runs import planned_precision
 
     if precision not in (None, "float32", "bfloat16"):
         raise ConfigError(f"--precision {precision}: must be float32 or bfloat16")
@@ -137,10 +133,9 @@ def train_language(
         rank=rank,
         seed=seed,
     )
-    chosen = dtype or planned_precision(out, device_of(device), config.precision)
     tell_training()
     adapter = training.train_language(
-        load(backbone, device=device, dtype=chosen),
+        load_to_train(backbone, out, device=device, dtype=dtype, precision=config.precision),
         Corpus.from_files(
             text, language=language, encoding=encoding, text_field=text_field, licence=licence
         ),

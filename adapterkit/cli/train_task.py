@@ -13,12 +13,14 @@ from adapterkit.cli.options import (
     Fresh,
     Json,
     Language,
+    LearningRate,
+    MaxMinutes,
     Method,
     Overwrite,
     Rank,
     Seed,
-    load,
     load_stack,
+    load_to_train,
     numbers,
     paths,
     print_json,
@@ -57,9 +59,7 @@ def train_task(
     steps: Annotated[
         int | None, typer.Option("--steps", help="Optimizer steps instead of epochs.")
     ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option("--max-minutes", help="Stop after so long.")
-    ] = None,
+    max_minutes: MaxMinutes = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Examples a step.")] = None,
     method: Method = "pfeiffer",
     rank: Rank = 8,
@@ -77,9 +77,7 @@ def train_task(
             help="Memory for what is computed once an example, below the first bottleneck; 0: none.",
         ),
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="Peak of AdamW.")
-    ] = None,
+    learning_rate: LearningRate = None,
     head_rate: Annotated[
         float,
         typer.Option("--head-rate", help="Factor on the head's learning rate; for NER try 10."),
@@ -95,11 +93,9 @@ def train_task(
 
     Example: adapterkit train-task --task pos --train eng.conllu --over mini:eng --out adapters/pos
     """
-    from adapterkit.backbone.load import device_of
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.settings import TaskConfig
     from adapterkit.training import task as training
-    from adapterkit.training.runs import planned_precision
 
     if cache_mib is not None and cache_mib < 0:
         raise ConfigError(f"--cache-mib {cache_mib}: must be 0 or more; 0: none")
@@ -119,11 +115,7 @@ def train_task(
     )
     tell_training()
     adapter = training.train_task(
-        load(
-            backbone,
-            device=device,
-            dtype=dtype or planned_precision(out, device_of(device), config.precision),
-        ),
+        load_to_train(backbone, out, device=device, dtype=dtype, precision=config.precision),
         make_task(task, train=train, dev=paths(dev), column=column, language=language),
         over=load_stack(over) if over else None,
         out=out,

@@ -13,9 +13,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.errors import ConfigError
 from adapterkit.formats.guard import WORK
-from adapterkit.settings import (
-    Precision,
-)
+from adapterkit.settings import Precision
 from adapterkit.training.checkpoint import kept
 
 
