@@ -175,9 +175,9 @@ def compare(
     Raises:
         ConfigError: If the stack is shorter than two adapters.
     """
-    if len(stack) < 2:
+    if not isinstance(stack, Stack) or len(stack.parts) < 2:
         raise ConfigError(
-            f"{stack!r}: a comparison needs a language adapter and a task adapter on it"
+            f"{stack!r:.80}: a comparison needs a Stack of a language adapter and a task adapter on it"
         )
     rest = stack.parts[1:]
     kept = {} if source is None else {"source": Stack(source, *rest)}

@@ -6,15 +6,14 @@ costs at run time what one adapter costs. Sources: Chronopoulou et al. (2023) "A
 """
 
 import copy
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from numbers import Real
 
 import torch
 from torch import Tensor
 
 from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.base import number_of
 from adapterkit.config import BackboneFacts, BottleneckConfig, Linear, LowRankConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, found
 from adapterkit.nn.embedding_rows import EmbeddingRows, RowTable, weighed
@@ -91,8 +90,8 @@ def _checked(
                 f"merge takes adapters, not {type(one).__name__} ({one!r:.60}); "
                 "load one with ak.load_adapter(folder)"
             )
-    numbers = [float(w) for w in given if isinstance(w, Real) and not isinstance(w, bool)]
-    if len(numbers) < len(given) or not all(map(math.isfinite, numbers)):
+    numbers = [number for number in map(number_of, given) if number is not None]
+    if len(numbers) < len(given):
         raise ConfigError(f"the weights of a merge are finite numbers, got {given!r:.120}")
     if not parts or len(numbers) != len(parts):
         raise ConfigError(

@@ -54,6 +54,10 @@ class AdaptedModel(nn.Module):
         frozen: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(backbone, Backbone):
+            raise ConfigError(
+                f"an AdaptedModel needs a backbone, got {backbone!r:.80}; load one with ak.load_backbone(name)"
+            )
         stack = stack if stack is not None else Stack()
         stack = Stack(stack) if isinstance(stack, Adapter) else stack
         if not isinstance(stack, Composition):

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
-from adapterkit.composition.base import frozen, placed
+from adapterkit.composition.base import frozen, number_of, placed
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.data.writing import PredictedText
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.model import AdaptedModel
-from adapterkit.prediction import predict
+from adapterkit.prediction import predict, texts_of
 
 DEFAULT_BYTES = 1 << 30
 
@@ -28,6 +28,8 @@ class AdapterPool:
 
     Args:
         backbone: What all of them are for.
+        allow_backbone: The name of ``backbone``, where it was derived from the one that the adapters were made
+            for, to take them all the same (see `AdaptedModel`).
         max_bytes: Most memory that the weights held here take together. Adapters that a running call
             uses stay alive until it ends, whatever is dropped here meanwhile.
 
@@ -39,12 +41,19 @@ class AdapterPool:
         pool.predict(["Croeso i Gymru ."], [("cym", "pos")])
     """
 
-    def __init__(self, backbone: Backbone, *, max_bytes: int = DEFAULT_BYTES) -> None:
-        if max_bytes <= 0:
-            raise ConfigError(f"max_bytes = {max_bytes}: must be above 0")
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        max_bytes: int = DEFAULT_BYTES,
+        allow_backbone: str | None = None,
+    ) -> None:
+        if (number_of(max_bytes) or 0) <= 0:
+            raise ConfigError(f"max_bytes = {max_bytes!r}: must be above 0, a number of bytes")
         self.backbone = backbone
         self.max_bytes = max_bytes
-        self._references: dict[str, str | Path] = {}
+        self.allow_backbone = allow_backbone
+        self._references: dict[str, str] = {}
         self._there: OrderedDict[str, Adapter] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -57,8 +66,13 @@ class AdapterPool:
             reference: A folder, a starter (``mini:pos``) or a Hub repository id.
 
         Raises:
-            ConfigError: If the name means another adapter already.
+            ConfigError: If the name means another adapter already, or these are no name and no place.
         """
+        if not isinstance(name, str) or not isinstance(reference, str | Path):
+            raise ConfigError(
+                f"a pool is given a name, and a folder or Hub id to load from, not {name!r:.60} and {reference!r:.60}"
+            )
+        reference = str(reference)
         with self._lock:
             if self._references.setdefault(name, reference) != reference:
                 raise ConfigError(f"the pool already has an adapter {name!r}; choose another name")
@@ -108,7 +122,7 @@ class AdapterPool:
 
     def _load(self, name: str) -> Adapter:
         adapter = load_adapter(self._references[name])
-        adapter.check_fits(self.backbone.facts)
+        adapter.check_fits(self.backbone.facts, allow_backbone=self.allow_backbone)
         adapter = frozen(placed(adapter, self.backbone.device, self.backbone.dtype))
         if size_of(adapter) > self.max_bytes:
             raise ConfigError(
@@ -125,14 +139,14 @@ class AdapterPool:
 
     def model(self, stacks: Iterable[Sequence[str]]) -> AdaptedModel:
         """A model with a row composition for each of ``stacks``, sequences of names, first to last."""
-        named = [tuple(stack) for stack in stacks]
+        named = [_names(stack) for stack in stacks]
         adapters = {name: self.get(name) for stack in named for name in stack}
         rows = Rows([Stack(*(adapters[name] for name in stack)) for stack in named])
-        return AdaptedModel(self.backbone, rows, frozen=True)
+        return AdaptedModel(self.backbone, rows, frozen=True, allow_backbone=self.allow_backbone)
 
     def predict(
         self,
-        texts: Sequence[str | Sequence[str]],
+        texts: Iterable[str | Sequence[str]],
         stacks: Sequence[Sequence[str]],
         *,
         progress: bool | None = False,
@@ -147,13 +161,22 @@ class AdapterPool:
         Raises:
             ConfigError: If texts and stacks do not pair up, or a stack ends without a head.
         """
-        if len(texts) != len(stacks) or isinstance(texts, str):
-            raise ConfigError(f"{len(texts)} texts need as many stacks, got {len(stacks)}")
-        if not texts:
+        given, named = texts_of(texts), [_names(stack) for stack in stacks]
+        if len(given) != len(named):
+            raise ConfigError(f"{len(given)} texts need as many stacks, got {len(named)}")
+        if not given:
             return []
-        kinds = list(dict.fromkeys(tuple(stack) for stack in stacks))
-        rows = [kinds.index(tuple(stack)) for stack in stacks]
-        return predict(self.model(kinds), texts, rows=rows, progress=progress)
+        kinds = {stack: number for number, stack in enumerate(dict.fromkeys(named))}
+        rows = [kinds[stack] for stack in named]
+        return predict(self.model(kinds), given, rows=rows, progress=progress)
+
+
+def _names(stack: object) -> tuple[str, ...]:
+    if isinstance(stack, list | tuple) and all(isinstance(name, str) for name in stack):
+        return tuple(stack)
+    raise ConfigError(
+        f'a stack is a list of names of the pool, such as ("cym", "pos"), not {stack!r:.60}'
+    )
 
 
 def size_of(adapter: Adapter) -> int:

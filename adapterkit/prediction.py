@@ -1,9 +1,10 @@
 """`predict`: labels for raw texts or texts already in words, with a score each; and `fill` for masks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
-from adapterkit.data.batches import Window, by_length, pad
+from adapterkit.data.batches import Window, by_length, pad, text_windows
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.data.writing import PredictedText
 from adapterkit.errors import ConfigError
@@ -99,7 +100,7 @@ def answers(
 
 def predict(
     model: AdaptedModel,
-    texts: Sequence[str | Sequence[str]],
+    texts: Iterable[str | Sequence[str]],
     *,
     language: str | None = None,
     rows: Sequence[int] | None = None,
@@ -122,17 +123,15 @@ def predict(
         has no tokens and one label.
 
     Raises:
-        ConfigError: If the stack carries no head, or a text is neither a string nor words.
+        ConfigError: If the stack carries no head, ``texts`` is no list (or another one-dimensional iterable) of
+            texts, or one of them is neither a string nor words.
     """
-    head = model.stack.head
-    if isinstance(texts, str):
-        raise ConfigError(
-            "predict takes a list of texts; for one text write predict(model, [text])"
-        )
+    texts = texts_of(texts)
     if isinstance(model.stack, Rows):
         return _predict_rows(model, model.stack, texts, rows, language, progress)
     if rows is not None:
         raise ConfigError("rows= needs a model built from Rows; this one has one composition")
+    head = model.stack.head
     if head is not None and head.config.head_type == "classification":
         return _classify(model, texts, progress)
     code = language or (model.stack.adapters[0].language if model.stack.adapters else "")
@@ -143,6 +142,35 @@ def predict(
         PredictedText(text, words, answer.labels, answer.scores)
         for (text, words), answer in zip(sentences, said, strict=True)
     ]
+
+
+def texts_of(texts: object) -> list[str | tuple[str, ...]]:
+    """Texts as strings or tuples of words.
+
+    Raises:
+        ConfigError: If they are something else.
+    """
+    if isinstance(texts, str):
+        raise ConfigError(
+            "predict takes a list of texts; for one text write predict(model, [text])"
+        )
+    # Whoever goes over a table or a dictionary gets the names of its columns.
+    if not isinstance(texts, Iterable) or isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        raise ConfigError(
+            f"predict takes a list of texts, not {type(texts).__name__}; of a table give the column: table['text']"
+        )
+    return [_text(text, number) for number, text in enumerate(texts)]
+
+
+def _text(text: object, number: int) -> str | tuple[str, ...]:
+    if isinstance(text, str):
+        return str(text)
+    words = tuple(text) if isinstance(text, Sequence | np.ndarray) else (None,)
+    if not all(isinstance(word, str) for word in words):
+        raise ConfigError(
+            f"text {number} (counted from 0) is neither a string nor a list of words: {text!r:.60}"
+        )
+    return tuple(map(str, words))
 
 
 def _classify(
@@ -168,18 +196,18 @@ def _predict_rows(
     parts = compositions.parts
     rows = row_numbers(rows, batch=len(texts), count=len(parts), each="text")
     examples = [_example(parts[row], text, language) for text, row in zip(texts, rows, strict=True)]
-    windows, owners = [], []
-    for number, (task, plain, _) in enumerate(examples):
-        for window in task.windows([plain], model.backbone, limit=model.backbone.max_length):
-            windows.append(window)
-            owners.append(number)
-    chosen = [rows[owner] for owner in owners]
+    windows: list[Window] = []
+    ends, chosen = [0], []
+    for (task, plain, _), row in zip(examples, rows, strict=True):
+        windows += task.windows([plain], model.backbone, limit=model.backbone.max_length)
+        chosen += [row] * (len(windows) - ends[-1])
+        ends.append(len(windows))
     logits = window_logits(model, windows, rows=chosen, progress=progress)
     found = []
     for number, (task, _, shown) in enumerate(examples):
-        mine = [i for i, owner in enumerate(owners) if owner == number]
+        mine = slice(ends[number], ends[number + 1])
         labels = parts[rows[number]].head.config.labels
-        (said,) = task.answers([windows[i] for i in mine], [logits[i] for i in mine], 1, labels)
+        (said,) = task.answers(windows[mine], logits[mine], 1, labels)
         found.append(PredictedText(shown[0], shown[1], said.labels, said.scores))
     return found
 
@@ -201,8 +229,6 @@ def _example(
 def _in_words(text: str | Sequence[str], language: str) -> tuple[str, tuple[str, ...]]:
     if isinstance(text, str):
         return text, tuple(text[start:end] for start, end in split_words(text, language or None))
-    if not all(isinstance(word, str) for word in text):
-        raise ConfigError(f"a text must be a string or a sequence of words, found {text!r:.60}")
     return " ".join(text), tuple(text)
 
 
@@ -215,29 +241,40 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         guesses: How many tokens for each mask, likeliest first; at least 1, at most the vocabulary.
 
     Raises:
-        ConfigError: If the text holds no mask, the backbone is no masked language model or has
-            no trained head, there are not so many tokens, or the stack has a task adapter in it.
+        ConfigError: If the text holds no mask or one behind what the backbone reads, the backbone is no masked
+            language model or has no trained head, there are not so many tokens, or the stack has a task
+            adapter in it or is `Rows`.
     """
     _check_masks(model.backbone)
+    if isinstance(model.stack, Rows):
+        raise ConfigError("fill takes one composition, not Rows; build a model for each language")
+    if not isinstance(text, str):
+        raise ConfigError(f"fill takes one text, not {type(text).__name__} ({text!r:.60})")
     require_no_task(
         model.stack.adapters,
         but="fill asks what a language adapter expects at a mask: leave the task adapter out of the stack",
     )
-    if not 1 <= guesses <= model.backbone.vocabulary:
+    if not isinstance(guesses, int) or not 1 <= guesses <= model.backbone.vocabulary:
         raise ConfigError(
             f"guesses {guesses}: must be from 1 to {model.backbone.vocabulary}, the tokens of "
             f"backbone {model.backbone.name!r}"
         )
-    tokenizer = model.backbone.tokenizer
-    encoded = tokenizer(
-        text.replace("<mask>", tokenizer.mask_token),
-        truncation=True,
-        max_length=model.backbone.max_length,
-    )
-    ids = torch.tensor([encoded["input_ids"]], device=model.backbone.device)
+    tokenizer, limit = model.backbone.tokenizer, model.backbone.max_length
+    # Cut here: a tokenizer that is told to cut does so for every thread from then on.
+    (text_ids,) = model.backbone.token_ids([text.replace("<mask>", tokenizer.mask_token)])
+    special = special_of(model.backbone)
+    (window, *behind) = text_windows([text_ids], special, limit=limit)
+    if any(tokenizer.mask_token_id in later.tokens for later in behind):
+        raise ConfigError(
+            f"there is a <mask> behind the first {limit} tokens of {text!r:.80}, and this backbone reads no more; "
+            "cut the text"
+        )
+    ids = torch.tensor([window.tokens], device=model.backbone.device)
     places = ids == tokenizer.mask_token_id
     if not places.any():
-        raise ConfigError(f"there is no <mask> in {text!r}; write one where the model shall guess")
+        raise ConfigError(
+            f"there is no <mask> in {text!r:.80}; write one where the model shall guess"
+        )
     with torch.inference_mode():
         best = torch.softmax(model.mlm_logits(ids, positions=places).float(), dim=-1).topk(guesses)
     return [

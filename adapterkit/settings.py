@@ -4,12 +4,14 @@ Defaults and their sources: Pfeiffer et al. (2020) "MAD-X"; Pfeiffer et al. (202
 (the last layer dropped); Parovic et al. (2023) (steps and learning rates); `docs/log.md` (what we measured).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from math import inf
-from typing import Any, Literal, TypeVar
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from adapterkit.config import METHODS, PRESETS, BottleneckConfig, LowRankConfig
+from adapterkit.config import METHODS, PRESETS
 from adapterkit.errors import ConfigError, found
 
 Precision = Literal["float32", "bfloat16"]
@@ -156,69 +158,6 @@ class TaskConfig:
         )
 
 
-def left_out(
-    layers: int, *, drop_last: bool, upper: int | None = None, lower: int | None = None
-) -> tuple[int, ...]:
-    """Layers without a bottleneck, counted from 0.
-
-    Args:
-        layers: How many the backbone has.
-        drop_last: The last one has none (Pfeiffer et al., 2021, "UNKs Everywhere").
-        upper: So many of the others have one, the uppermost; by default all.
-        lower: None above so many has one.
-
-    Raises:
-        ConfigError: If there are not so many, or both of ``upper`` and ``lower`` are given.
-    """
-    if upper is not None and lower is not None:
-        raise ConfigError("bottlenecks in upper_layers or in lower_layers: choose one")
-    there = layers - 1 if drop_last else layers
-    if upper is not None and upper > there:
-        dropped = ", the last of which is left out (drop_last_layer)" if drop_last else ""
-        raise ConfigError(f"upper_layers {upper}: the backbone has {layers} layers{dropped}")
-    first = 0 if upper is None else there - upper
-    last = there if lower is None else min(lower, there)
-    return (*range(first), *range(last, layers))
-
-
-def other_shape(
-    asked: LanguageConfig, there: BottleneckConfig | LowRankConfig, layers: int
-) -> list[str]:
-    """Settings that ask for another shape than that of an adapter which is there; defaults ask for none.
-
-    Args:
-        asked: How an adapter is to be trained.
-        there: The shape of the adapter that is there.
-        layers: Layers of the backbone.
-    """
-    plain = LanguageConfig()
-    if isinstance(there, LowRankConfig):
-        same = (there.method, plain.method)
-        found = {"method": asked.method in same, "rank": asked.rank in (there.rank, plain.rank)}
-        return [name for name, fits in found.items() if not fits]
-    layered = asked.drop_last_layer, asked.upper_layers, asked.lower_layers
-    drop_last, upper, lower = layered
-    left = left_out(layers, drop_last=drop_last, upper=upper, lower=lower)
-    found = {
-        "method": asked.method == plain.method or _is_preset(asked.method, there),
-        "reduction_factor": asked.reduction_factor in (None, there.reduction_factor),
-        "invertible": asked.invertible or not there.invertible,
-    }
-    others = [name for name, fits in found.items() if not fits]
-    if layered == (True, None, None) or left == there.leave_out:
-        return others
-    names = {"drop_last_layer": not drop_last, "upper_layers": upper, "lower_layers": lower}
-    return others + [name for name, given in names.items() if given]
-
-
-def _is_preset(method: str, there: BottleneckConfig) -> bool:
-    return method in PRESETS and all(
-        getattr(there, name) == value
-        for name, value in PRESETS[method].items()
-        if name not in ("reduction_factor", "invertible")
-    )
-
-
 def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
     """The settings as plain JSON values, by name; `from_record` reads them.
 
@@ -242,6 +181,9 @@ _CAME_LATER = {"head_rate": 1.0, "keep_start": 0.0}
 
 def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     values = {f.name: getattr(config, f.name) for f in fields(config)}
+    problems = _of_another_kind(config)
+    if problems:
+        raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")
     problems = [
         f"{name} = {values[name]}: must be above 0"
         for name in positive.split()
@@ -266,3 +208,44 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
             )
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")
+
+
+def _of_another_kind(config: Any) -> list[str]:
+    """Settings whose value is no number, switch or name where one is needed."""
+    problems = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        kinds = _alternatives(field.type)
+        if value is None and type(None) in kinds:
+            continue
+        for kind, fits, needed in _KINDS:
+            if kind in kinds and not fits(value):
+                problems.append(f"{field.name} = {value!r:.60}: must be {needed}")
+    return problems
+
+
+def _alternatives(kind: Any) -> tuple[object, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+_KINDS: tuple[tuple[object, Callable[[object], bool], str], ...] = (
+    (int, _is_whole, "a whole number"),
+    (float, _is_number, "a number"),
+    (bool, lambda value: isinstance(value, bool), "True or False"),
+    (str, lambda value: isinstance(value, str), "a name"),
+    (Precision, lambda value: value in get_args(Precision), " or ".join(get_args(Precision))),
+    (
+        tuple[int, ...],
+        lambda value: isinstance(value, list | tuple) and all(map(_is_whole, value)),
+        "a list of whole numbers",
+    ),
+)
+"""What a setting's type asks of its value, and how an error says it."""

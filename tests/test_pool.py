@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -135,8 +136,24 @@ def test_what_makes_no_sense_is_one_clear_error(folder: Path, backbone: Backbone
         pool.add("cym", folder / "bre")
     with pytest.raises(ConfigError, match="4 texts need as many stacks, got 1"):
         pool.predict(TEXTS, [("cym", "pos")])
-    with pytest.raises(ConfigError, match="must be above 0"):
-        AdapterPool(backbone, max_bytes=0)
+    for size in (0, float("nan"), "1GB"):
+        wrong: Any = size
+        with pytest.raises(ConfigError, match="must be above 0, a number of bytes"):
+            AdapterPool(backbone, max_bytes=wrong)
+    for name, place in (("x", pool.get("cym")), (3, folder / "cym")):
+        given: tuple[Any, Any] = (name, place)
+        with pytest.raises(ConfigError, match="a pool is given a name, and a folder or Hub id"):
+            pool.add(*given)
+    pool.add("cym", str(folder / "cym"))  # the same place, said otherwise
+    with pytest.raises(ConfigError, match=r"a stack is a list of names .* not \'pos\'"):
+        pool.predict(["ab"], ["pos"])
+    assert pool.predict(iter(TEXTS), [("cym", "pos")] * 4) == pool.predict(
+        TEXTS, [["cym", "pos"]] * 4
+    )
     other = load_backbone(make_backbone(folder / "other", "xlm-roberta", seed=9))
     with pytest.raises(AdapterMismatch):
         pool_of(folder, other).get("cym")
+    allowing = AdapterPool(other, allow_backbone=other.facts.name)
+    allowing.add("cym", folder / "cym")
+    allowing.add("pos", folder / "pos")
+    assert len(allowing.predict(["ab"], [("cym", "pos")])) == 1

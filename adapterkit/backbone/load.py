@@ -33,6 +33,7 @@ from adapterkit.hub.fetching import (
 )
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors
+from adapterkit.text.words import whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -148,7 +149,10 @@ class Backbone:
         if not lines:
             return []
         encoded = self.tokenizer(
-            list(lines), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            [*map(whole, lines)],
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            verbose=False,
         )
         return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))
 
@@ -156,7 +160,7 @@ class Backbone:
         """Token ids of each line, without special tokens."""
         if not lines:
             return []
-        encoded = self.tokenizer(list(lines), add_special_tokens=False, verbose=False)
+        encoded = self.tokenizer([*map(whole, lines)], add_special_tokens=False, verbose=False)
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from adapterkit.text.words import whole
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -40,8 +42,9 @@ def _of(
 ) -> Iterator[list[int]]:
     if not sentence:
         return
+    first, *others = map(whole, sentence)
     encoded = tokenizer(
-        [sentence[0], *(space + word if word else word for word in sentence[1:])],
+        [first, *(space + word if word else word for word in others)],
         is_split_into_words=True,
         add_special_tokens=False,
         verbose=False,

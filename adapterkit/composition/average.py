@@ -1,9 +1,9 @@
 """An average: what several adapters make of the same input, weighed."""
 
-import math
+from collections.abc import Iterable
 from typing import Any
 
-from adapterkit.composition.base import Composition, Value, check_children
+from adapterkit.composition.base import Composition, Value, check_children, number_of, shared_head
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling, MeanCoupling
 from adapterkit.nn.embedding_rows import MeanRows, RowDeltas
@@ -37,16 +37,12 @@ class Average(Value):
         check_children("Average", parts, ("Adapter", "Stack", "Average"))
         if not parts:
             raise ConfigError("an Average needs at least one adapter")
-        shares = (
-            tuple(float(w) for w in weights)
-            if weights is not None
-            else (1 / len(parts),) * len(parts)
-        )
+        shares = (1 / len(parts),) * len(parts) if weights is None else _shares(weights)
         if len(shares) != len(parts):
             raise ConfigError(
                 f"an Average of {len(parts)} parts needs as many weights, got {shares}"
             )
-        if not all(math.isfinite(w) for w in shares) or abs(sum(shares) - 1) > 1e-6:
+        if abs(sum(shares) - 1) > 1e-6:
             raise ConfigError(
                 f"the weights of an Average must sum to one, {shares} sum to {sum(shares):g}"
             )
@@ -79,10 +75,7 @@ class Average(Value):
     @property
     def head(self) -> Head | None:
         """The parts' head, where all carry the same one; else None."""
-        heads = [part.head for part in self.parts]
-        if any(head is None for head in heads):
-            return None
-        return heads[0] if len({head.digest() for head in heads if head is not None}) == 1 else None
+        return shared_head(self.parts)
 
     def node(self, place: str, layer: int) -> Node | None:
         """The average of what its parts do at ``place`` of ``layer``."""
@@ -97,6 +90,16 @@ class Average(Value):
     def content(self) -> tuple[object, ...]:
         """What it is compared by: weights too."""
         return (*super().content(), self.weights)
+
+
+def _shares(weights: object) -> tuple[float, ...]:
+    given = list(weights) if isinstance(weights, Iterable) else [weights]
+    shares = [share for share in map(number_of, given) if share is not None]
+    if len(shares) < len(given) or not isinstance(weights, Iterable):
+        raise ConfigError(
+            f"the weights of an Average are finite numbers, one a part, got {weights!r:.120}"
+        )
+    return tuple(shares)
 
 
 def _rebuild(parts: tuple[Composition, ...], weights: tuple[float, ...]) -> Average:

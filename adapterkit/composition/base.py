@@ -1,7 +1,9 @@
 """What every composition is: an immutable value that knows what to do at each place of a backbone."""
 
 import copy
+import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -175,18 +177,35 @@ def _copied(
     return copy.deepcopy(composition, memo)
 
 
+def shared_head(parts: Sequence[Composition]) -> Head | None:
+    """The head that all of these carry; None where one has none, or they differ."""
+    heads = {id(head): head for head in (part.head for part in parts)}
+    if None in heads.values():
+        return None
+    first, *others = [head for head in heads.values() if head is not None]
+    same = all(head.digest() == first.digest() for head in others)
+    return first if same else None
+
+
+def number_of(weight: object) -> float | None:
+    """A weight as a plain number; None where it is no finite number."""
+    fits = isinstance(weight, Real) and not isinstance(weight, bool) and math.isfinite(weight)
+    return float(weight) if fits else None  # type: ignore[arg-type]
+
+
 def check_children(kind: str, parts: Sequence[object], allowed: Sequence[str]) -> None:
     """Refuse what has no meaning inside ``kind``.
 
     Raises:
         ConfigError: That says why, and what to write instead.
     """
+    a_kind = f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
     for part in parts:
         name = "Adapter" if isinstance(part, Adapter) else type(part).__name__
         if name in allowed:
             continue
         if isinstance(part, Value):
-            raise ConfigError(f"a {kind} cannot hold {part!r:.100}: {_MEANINGS[name]}")
+            raise ConfigError(f"{a_kind} cannot hold {part!r:.100}: {_MEANINGS[name]}")
         raise ConfigError(
-            f"a {kind} holds adapters, not {name} ({part!r:.60}); load one with ak.load_adapter(folder)"
+            f"{a_kind} holds adapters, not {name} ({part!r:.60}); load one with ak.load_adapter(folder)"
         )

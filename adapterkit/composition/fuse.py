@@ -31,7 +31,7 @@ class Fuse(Value):
     Raises:
         ConfigError: If something other than sequential bottleneck adapters shall be fused, or one has
             embedding rows: attention weighs what layers say, and a row of the vocabulary has no layer.
-        AdapterMismatch: If the adapters are of different backbones.
+        AdapterMismatch: If the adapters are of different backbones, or ``layers`` are not for them.
 
     Source: Pfeiffer et al. (2021), "AdapterFusion".
     """
@@ -50,11 +50,13 @@ class Fuse(Value):
     ) -> None:
         check_children("Fuse", adapters, ("Adapter",))
         _check(adapters)
+        shapes = [a.config for a in adapters if isinstance(a.config, BottleneckConfig)]
+        places = fusion_places(shapes, adapters[0].backbone.layers)
         if layers is None:
-            shapes = [a.config for a in adapters if isinstance(a.config, BottleneckConfig)]
-            places = fusion_places(shapes, adapters[0].backbone.layers)
             layers = FusionLayers(config or FusionConfig(), adapters[0].backbone.width, places)
             layers.initialise(seed)
+        else:
+            _check_layers(layers, adapters[0].backbone.width, places)
         self._set(tuple(adapters))
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "_head", head)
@@ -130,6 +132,23 @@ def _check(adapters: tuple[Adapter, ...]) -> None:
     facts = {(a.backbone.model_type, a.backbone.width, a.backbone.layers) for a in adapters}
     if len(facts) > 1:
         raise AdapterMismatch(f"the adapters of a Fuse are of different backbones: {sorted(facts)}")
+
+
+def _check_layers(layers: FusionLayers, width: int, places: list[tuple[str, int]]) -> None:
+    """Without one of its layers a fuse would pass over the adapters there without a word."""
+    missing = [
+        f"{place} of layer {layer}" for place, layer in places if not layers.at(place, layer)
+    ]
+    if missing:
+        raise AdapterMismatch(
+            f"these fusion layers are not for these adapters, which stand at {len(places)} places; "
+            f"there is none for {', '.join(missing[:4])}{' and others' if len(missing) > 4 else ''}"
+        )
+    widths = {matrix.shape[-1] for matrix in layers.parameters()}
+    if width and widths and widths != {width}:
+        raise AdapterMismatch(
+            f"these fusion layers are of width {', '.join(map(str, sorted(widths)))}, the adapters' backbone of {width}"
+        )
 
 
 def _rebuild(parts: tuple[Adapter, ...], layers: FusionLayers, head: Head | None) -> Fuse:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from adapterkit.composition.base import Composition, Value, check_children
+from adapterkit.composition.base import Composition, Value, check_children, shared_head
 from adapterkit.errors import ConfigError
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.embedding_rows import RowDeltas
@@ -60,10 +60,7 @@ class Rows(Value):
     @property
     def head(self) -> Head | None:
         """The head that all compositions share; None where they differ (`heads`)."""
-        heads = [part.head for part in self.parts]
-        if any(head is None for head in heads):
-            return None
-        return heads[0] if len({head.digest() for head in heads if head is not None}) == 1 else None
+        return shared_head(self.parts)
 
     @property
     def heads(self) -> tuple[Head | None, ...]:

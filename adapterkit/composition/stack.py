@@ -39,7 +39,7 @@ class Stack(Value):
         return iter(self.adapters)
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.adapters)
 
     @property
     def invertible(self) -> Coupling | None:

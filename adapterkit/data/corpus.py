@@ -5,13 +5,13 @@ bounded memory. Cleaning and counting are in ``text/``; tokens and blocks are no
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from adapterkit.data.datasets_door import column_of
 from adapterkit.errors import CorpusError, found
-from adapterkit.languages import normalise_code
+from adapterkit.languages import meant, normalise_code
 from adapterkit.text.lines import Counts, Line, count_lines, kept_lines
 from adapterkit.text.profile import Pieces, Profile, measure
 from adapterkit.text.reading import TextFiles, cut_text, find_files
@@ -47,7 +47,7 @@ class Corpus:
 
         Args:
             paths: ``.txt``, ``.txt.gz``, ``.jsonl`` and ``.jsonl.gz`` files, or folders of them.
-            language: ISO 639 code: ``"cym"``, ``"cy"``.
+            language: ISO 639 code: ``"cym"``, ``"cy"``; or an English name, ``"Welsh"``.
             encoding: Of all the files; by default UTF-8, with or without a byte-order mark.
             licence: The text's licence.
             text_field: The key of the text in lines of JSON.
@@ -57,7 +57,7 @@ class Corpus:
             CorpusError: Files are missing, empty, binary or not in this encoding, as far as their
                 beginnings show. What is wrong further on is raised by the first pass.
         """
-        code = normalise_code(language)
+        code = normalise_code(meant(language)[0])
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
         files = find_files(given, encoding)
         return cls(code, TextFiles(files, encoding, text_field), licence)
@@ -78,7 +78,7 @@ class Corpus:
         Args:
             dataset: An object of the ``datasets`` library, or a Hub id, with a configuration after
                 a colon where one is needed: ``"wikimedia/wikipedia:20231101.cy"``.
-            language: ISO 639 code.
+            language: ISO 639 code, or an English name.
             column: The column that holds the text.
             split: Which split to read, where there are several.
             streaming: Read a Hub data set as it comes, without downloading all of it first.
@@ -89,7 +89,7 @@ class Corpus:
             CorpusError: Not a data set, or no such split or column.
             HubError: The data set could not be fetched.
         """
-        code = normalise_code(language)
+        code = normalise_code(meant(language)[0])
         return cls(code, column_of(dataset, column, split=split, streaming=streaming), licence)
 
     @classmethod
@@ -100,14 +100,14 @@ class Corpus:
 
         Args:
             lines: A list or another collection that can be iterated again.
-            language: ISO 639 code.
+            language: ISO 639 code, or an English name.
             licence: The text's licence.
 
         Raises:
             ConfigError: The language code is no such thing.
             CorpusError: ``lines`` is one string, or can be iterated only once.
         """
-        code = normalise_code(language)
+        code = normalise_code(meant(language)[0])
         if isinstance(lines, str) or iter(lines) is lines:
             raise CorpusError(
                 f"lines of text were expected, found {type(lines).__name__}; "
@@ -172,7 +172,7 @@ class Corpus:
 class _Memory:
     """Lines in memory, cut where the lines of a file would be."""
 
-    texts: Iterable[str]
+    texts: Iterable[str] = field(repr=False)
 
     def __str__(self) -> str:
         return "the list of lines"

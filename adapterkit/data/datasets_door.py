@@ -4,7 +4,7 @@ Takes a data set object or the id of one on the Hub. The library is imported whe
 is called, never before. What a row means is not known here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -85,7 +85,8 @@ def rows_of(
     Args:
         dataset: As for ``column_of``. A data set without splits is taken as ``test``.
         split: ``train``, ``dev`` or ``test``.
-        names: The data set's own name of each of these, where it differs.
+        names: The data set's own name of each of these, where it differs; a data set without splits is
+            taken as each that is named.
         column: The label column.
 
     Returns:
@@ -93,14 +94,20 @@ def rows_of(
         does not have them.
 
     Raises:
-        ConfigError: The library is not installed.
+        ConfigError: The library is not installed, or ``names`` has another key.
         CorpusError: Not a data set, or ``names`` names a split that is not there.
         HubError: The data set could not be fetched.
     """
+    strange = sorted({*(names or {})} - {*_SPLIT_NAMES})
+    if strange:
+        raise ConfigError(
+            f"splits= maps train, dev and test to the data set's names, not {', '.join(map(repr, strange))}: "
+            "splits={'dev': 'validation'}"
+        )
     wanted = (names or {}).get(split)
     there = _splits(dataset)
     if there is None:
-        chosen = None if split != "test" else split
+        chosen = split if split in (names or {"test": ""}) else None
     elif wanted is not None:
         chosen = wanted
     else:
@@ -109,6 +116,20 @@ def rows_of(
         return None, None
     rows = _choose(dataset, chosen, streaming=False)
     return rows, _label_names((rows.features or {}).get(column))
+
+
+def require_splits(found: Collection[str], dataset: object) -> None:
+    """Refuse a data set in which no split was found.
+
+    Raises:
+        CorpusError: That names the splits there are.
+    """
+    if not found:
+        there = ", ".join(map(str, _splits(dataset) or ())) or "none"
+        raise CorpusError(
+            f"the data set has no split called train, dev (or validation) or test; it has: {there}\n"
+            "Say which is which: splits={'train': 'its name'}."
+        )
 
 
 def _library() -> ModuleType:

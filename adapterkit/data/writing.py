@@ -13,6 +13,7 @@ from adapterkit.data.conllu import COLUMNS, WIDTH, with_tags
 from adapterkit.data.lines import format_of
 from adapterkit.errors import ConfigError
 from adapterkit.files import write_bytes
+from adapterkit.text.words import whole
 
 _DIGITS = 6  # after the point of a written score
 
@@ -108,8 +109,8 @@ def write_predictions(
         raise ConfigError(f"the format {format!r} is not known; there are: {', '.join(writers)}")
     content = writers[format](list(predictions))
     if path is None:
-        return content
-    write_bytes(path, content.encode("utf-8"))
+        return whole(content)
+    write_bytes(path, whole(content).encode("utf-8"))
     return None
 
 
@@ -119,7 +120,7 @@ def write_scored(path: Path, examples: Iterable[ScoredText]) -> None:
     A tagged sentence has ``tokens`` and lists of labels, a classified text has ``text`` and one
     label a side; ``id`` and ``lang`` stand where they are known.
     """
-    write_bytes(path, "".join(map(_json_line, map(_scored, examples))).encode("utf-8"))
+    write_bytes(path, whole("".join(map(_json_line, map(_scored, examples)))).encode("utf-8"))
 
 
 def _conllu(texts: list[PredictedText], column: str, source: Path | None) -> str:

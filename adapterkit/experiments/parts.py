@@ -15,7 +15,8 @@ from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
-from adapterkit.settings import LanguageConfig, TaskConfig, as_record, other_shape
+from adapterkit.settings import LanguageConfig, TaskConfig, as_record
+from adapterkit.training.shape import other_shape
 
 SPLITS = ("train", "dev")
 

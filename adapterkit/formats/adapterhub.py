@@ -203,10 +203,15 @@ def save_adapter(adapter: Adapter, folder: str | Path) -> Path:
         AdapterMismatch: If it says nothing of its backbone's type, without which nothing reads it.
         ConfigError: If it has no form on disk (`check_writable`).
     """
+    if not isinstance(adapter, Adapter):
+        raise ConfigError(
+            f"save_adapter takes an adapter, not {type(adapter).__name__}; a composition is saved with save_composition"
+        )
     check_writable(adapter)
     if not adapter.backbone.model_type and isinstance(adapter.config, BottleneckConfig):
         raise AdapterMismatch(
             f"adapter {adapter.name!r} does not know its backbone's type and cannot be saved"
         )
-    write_folder(adapter, Path(folder))
-    return Path(folder)
+    place = Path(folder).expanduser()
+    write_folder(adapter, place)
+    return place

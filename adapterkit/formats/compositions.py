@@ -10,7 +10,7 @@ from typing import Any
 
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.average import Average
-from adapterkit.composition.base import Composition
+from adapterkit.composition.base import Composition, Value
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig
@@ -35,7 +35,7 @@ def load_composition(folder: str | Path) -> Composition:
     Raises:
         FolderError: If it is incomplete, contradicts itself, or names a composition that we do not compute.
     """
-    place = Path(folder)
+    place = Path(folder).expanduser()
     setup = read_setup(place)
     adapters = {part.name: _adapter(place, part.name) for part in setup.root.all(SINGLE)}
     try:
@@ -97,8 +97,13 @@ def save_composition(composition: Composition, folder: str | Path) -> Path:
         ConfigError: If it is a `Rows` or holds nothing, two different things in it would have one
             name, or a name cannot be a sub-folder's.
     """
-    place = Path(folder)
-    whole = Stack(composition) if isinstance(composition, Adapter) else composition
+    place = Path(folder).expanduser()
+    if not isinstance(composition, Adapter | Value):
+        raise ConfigError(
+            f"a composition is needed, not {type(composition).__name__} ({composition!r:.60}): "
+            "save_composition(Stack(a, b), folder)"
+        )
+    whole: Composition = Stack(composition) if isinstance(composition, Adapter) else composition
     tree, fuses = _tree(whole), {_name(fuse): fuse for fuse in _fuses(whole)}
     _check_names(whole)
     with folder_in_one_step(place, owned=OWNED) as new:

@@ -118,9 +118,16 @@ def examples_of(splits: Mapping[str, tuple[E, ...]], split: str, what: str) -> t
     if not found:
         have = ", ".join(name for name in SPLITS if splits.get(name)) or "none"
         raise CorpusError(
-            f"the {what} task has no {split} examples (it has: {have}); pass {split}="
+            f"the {what} task has no {split} examples (it has: {have}); pass {split}= "
+            f"(of a data set: splits={{'{split}': its name}})"
         )
     return found
+
+
+def sizes(splits: Mapping[str, tuple[E, ...]]) -> str:
+    """How many examples each split has, in words."""
+    there = [f"{len(splits[name]):,} {name}" for name in SPLITS if splits.get(name)]
+    return ", ".join(there) or "no examples"
 
 
 def special_of(backbone: Backbone) -> Special:

@@ -9,7 +9,7 @@ from torch import Tensor
 from adapterkit.backbone.load import Backbone
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Window, text_windows
-from adapterkit.data.datasets_door import rows_of
+from adapterkit.data.datasets_door import require_splits, rows_of
 from adapterkit.data.examples import LabelledText
 from adapterkit.data.labelled import labelled_from_rows, read_labelled
 from adapterkit.metrics import Score, classification_scores
@@ -19,12 +19,13 @@ from adapterkit.tasks.base import (
     examples_of,
     probabilities,
     read_splits,
+    sizes,
     special_of,
 )
 from adapterkit.tasks.tagging import Files
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classification:
     """A classification task and its examples. Build one with `from_files` or `from_dataset`.
 
@@ -94,7 +95,11 @@ class Classification:
                         rows, text_column=text, label_column=column, names=names, language=language
                     )
                 )
+        require_splits(found, dataset)
         return cls(found, column)
+
+    def __repr__(self) -> str:
+        return f"Classification({self.column}: {sizes(self.splits)})"
 
     def has(self, split: str) -> bool:
         """Whether there are examples of this split."""

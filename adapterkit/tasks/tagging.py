@@ -10,7 +10,7 @@ from torch import Tensor
 from adapterkit.backbone.load import Backbone
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Window, word_windows
-from adapterkit.data.datasets_door import rows_of
+from adapterkit.data.datasets_door import require_splits, rows_of
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.data.labelled import read_tagged, tagged_from_rows
 from adapterkit.metrics import Score, is_span_scheme, span_scores, tagging_scores
@@ -20,13 +20,14 @@ from adapterkit.tasks.base import (
     examples_of,
     probabilities,
     read_splits,
+    sizes,
     special_of,
 )
 
 Files = str | Path | Sequence[str | Path] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tagging:
     """A tagging task and its examples. Build one with `from_files` or `from_dataset`.
 
@@ -103,6 +104,7 @@ class Tagging:
                         language=language,
                     )
                 )
+        require_splits(found, dataset)
         return cls(found, column)
 
     @property
@@ -113,6 +115,9 @@ class Tagging:
     def has_spans(self) -> bool:
         """Whether any label opens a span."""
         return _has_spans(self.splits)
+
+    def __repr__(self) -> str:
+        return f"Tagging({self.column}: {sizes(self.splits)})"
 
     def has(self, split: str) -> bool:
         """Whether there are examples of this split."""

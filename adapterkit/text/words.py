@@ -12,6 +12,14 @@ from itertools import accumulate
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def whole(text: str) -> str:
+    """``text`` with U+FFFD for each half of a character (a lone surrogate, as in a message that was cut).
+
+    Neither ICU nor a tokenizer takes halves, and no file holds them. Every code point keeps its place.
+    """
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
 def split_words(text: str, language: str | None = None) -> list[tuple[int, int]]:
     """Return the spans of the words and punctuation marks of ``text``, in order.
 
@@ -25,8 +33,7 @@ def split_words(text: str, language: str | None = None) -> list[tuple[int, int]]
     """
     from icu4py.breakers import WordBreaker
 
-    readable = text if text.isascii() else _SURROGATE.sub("\ufffd", text)
-    spans = WordBreaker(readable, language or "").segments()
+    spans = WordBreaker(whole(text), language or "").segments()
     if max(text, default="") > "\uffff":  # ICU counts in UTF-16 units, two to such a character
         points = _points(text)
         spans = ((points[start], points[end]) for start, end in spans)

@@ -10,9 +10,12 @@ from adapterkit.config import BottleneckConfig
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.settings import SMALL_CORPUS_BYTES, LanguageConfig, TaskConfig
+from adapterkit.tasks.base import special_of
 from adapterkit.training.checkpoint import kept
+from adapterkit.training.shape import other_shape, with_shape
 
 DEFAULT_BLOCK = 64
+_SHORTEST_BLOCK = 3
 NARROW = 512
 _EPOCHS, _MOST_STEPS, _FEWEST_STEPS = 20, 50_000, 200
 _MOST_STEPS_NARROW = 480
@@ -43,13 +46,10 @@ def block_length(config: LanguageConfig, backbone: Backbone) -> int:
     """Tokens a block: as asked, or 64.
 
     Raises:
-        ConfigError: If the backbone cannot read so many.
+        ConfigError: If the backbone cannot read so many, or they hold no text.
     """
     length = config.block_length or min(DEFAULT_BLOCK, backbone.max_length)
-    if length > backbone.max_length:
-        raise ConfigError(
-            f"block_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
-        )
+    _check_length("block_length", length, _SHORTEST_BLOCK, backbone)
     return length
 
 
@@ -87,12 +87,43 @@ def steps_for(tokens: int, tokens_a_step: int, width: int) -> int:
     return min(most, max(_FEWEST_STEPS, round(_EPOCHS * tokens / tokens_a_step)))
 
 
-def decide_task(config: TaskConfig, backbone: Backbone) -> TaskConfig:
-    """Fill in what depends on the backbone: input length and learning rate."""
+def decide_task(config: TaskConfig, backbone: Backbone, init: Adapter | None = None) -> TaskConfig:
+    """Fill in what depends on the backbone and the adapter to start from: input length, learning rate, shape.
+
+    Raises:
+        ConfigError: If the backbone cannot read so many tokens, they hold no text, or another shape than
+            that of ``init`` is asked for.
+    """
+    special = special_of(backbone)
     length = config.max_length or min(128, backbone.max_length)
-    if length > backbone.max_length:
-        raise ConfigError(
-            f"max_length {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
-        )
+    _check_length("max_length", length, len(special.opening) + 2, backbone)
+    if init is not None:
+        require_shape(config, init, backbone.layers)
+        config = with_shape(config, init.config, backbone.layers)
     rate = config.learning_rate or (1e-3 if backbone.width < NARROW else 1e-4)
     return replace(config, max_length=length, learning_rate=rate)
+
+
+def require_shape(config: LanguageConfig | TaskConfig, init: Adapter, layers: int) -> None:
+    """Refuse settings that ask for another shape than that of the adapter to start from.
+
+    Raises:
+        ConfigError: That names them.
+    """
+    others = other_shape(config, init.config, layers)
+    if others:
+        raise ConfigError(
+            f"adapter {init.name!r}, to start from (init), keeps its shape, and that is another than asked for by "
+            f"{', '.join(others)}; leave these settings out, or start from random weights"
+        )
+
+
+def _check_length(setting: str, length: int, least: int, backbone: Backbone) -> None:
+    if length > backbone.max_length:
+        raise ConfigError(
+            f"{setting} {length}: backbone {backbone.name!r} reads at most {backbone.max_length} tokens"
+        )
+    if length < least:
+        raise ConfigError(
+            f"{setting} {length}: leaves no room for text beside special tokens; at least {least}"
+        )

@@ -4,6 +4,7 @@ Only the fusion layers and the head are trained; the fused adapters, and those o
 Source: Pfeiffer et al. (2021), "AdapterFusion", section 3.2.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,15 +21,16 @@ from adapterkit.errors import ConfigError
 from adapterkit.files import write_json
 from adapterkit.formats.adapterhub import check_writable
 from adapterkit.formats.compositions import save_composition
-from adapterkit.formats.guard import SETUP
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.bottleneck import initialise
 from adapterkit.nn.heads import Head
 from adapterkit.seeds import derive
 from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task
+from adapterkit.tensorfile import digest_of_tensors
 from adapterkit.training.checkpoint import kept
 from adapterkit.training.defaults import decide_task
+from adapterkit.training.given import require_backbone, under_of
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.training.record import run_record, versions
@@ -61,7 +63,7 @@ def train_fusion(
     fuse: Fuse,
     *,
     out: str | Path,
-    under: Composition | Sequence[Composition] = (),
+    under: Composition | Sequence[Composition] | None = None,
     config: TaskConfig | None = None,
     fresh: bool = False,
     overwrite: bool = False,
@@ -89,13 +91,14 @@ def train_fusion(
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit the backbone.
     """
+    require_backbone(backbone)
+    if not isinstance(fuse, Fuse):
+        raise ConfigError(f"train_fusion trains a Fuse, not {fuse!r:.60}: ak.Fuse(pos, ner)")
     for adapter in fuse.adapters:
         check_writable(adapter)
     config = decide_task(config or TaskConfig(), backbone)
-    lower = tuple(under) if isinstance(under, Sequence) else (under,)
-    folder = Path(out)
-    if (folder / SETUP).exists() and not overwrite:
-        raise ConfigError(f"{folder} already holds a composition; say overwrite to replace it")
+    lower = under_of(under)
+    folder = Path(out).expanduser()
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         precision = choose_precision(
             backbone.device, config.precision or kept(work, "precision"), backbone.dtype
@@ -116,6 +119,7 @@ def train_fusion(
             "examples": fingerprint_of([task]),
             "tensors": shapes(part),
             "fused": [adapter.digest() for adapter in fuse.adapters],
+            "start": digest_of_tensors(dict(part.state_dict())),
             "under": [content_of(one) for one in lower],
         }
         problem = Supervised(sources, part, part.head.config.labels, config, judge)
@@ -145,5 +149,6 @@ def _start(backbone: Backbone, task: Task[Any], fuse: Fuse, config: TaskConfig) 
     fuse.check_fits(backbone.facts)
     head = Head(task.head(task.labels()), backbone.width)
     initialise(head, derive(config.seed, "init"))
-    still = Fuse(*map(frozen, fuse.parts), layers=fuse.layers)
+    # The caller's layers stay as they are: the same fuse again is the same start.
+    still = Fuse(*map(frozen, fuse.parts), layers=copy.deepcopy(fuse.layers))
     return placed(still.with_head(head), backbone.device, backbone.adapter_dtype)

@@ -21,16 +21,12 @@ from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
-from adapterkit.settings import (
-    LanguageConfig,
-    as_record,
-    left_out,
-    other_shape,
-)
+from adapterkit.settings import LanguageConfig, as_record
 from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress
-from adapterkit.training.defaults import decide_language, decide_language_steps
+from adapterkit.training.defaults import decide_language, decide_language_steps, require_shape
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
+from adapterkit.training.given import require_adapter, require_backbone
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss, vocabulary_of
@@ -38,6 +34,7 @@ from adapterkit.training.progress import reporter, told
 from adapterkit.training.readable import readable
 from adapterkit.training.record import reference_to, run_record, versions
 from adapterkit.training.runs import require_free, shapes, surroundings, work_folder
+from adapterkit.training.shape import left_out
 from adapterkit.training.telling import plan
 
 
@@ -81,11 +78,18 @@ def train_language(
         CorpusError: If the text cannot be used, or the backbone cannot read most of it.
         AdapterMismatch: If ``over`` or ``init`` do not fit.
     """
+    require_backbone(backbone)
+    require_adapter(init, "init")
+    require_adapter(over, "over")
+    if not isinstance(corpus, Corpus):
+        raise ConfigError(
+            f"raw text is needed as a corpus, not {type(corpus).__name__}: ak.Corpus.from_lines(lines, language='cym')"
+        )
     config = config or LanguageConfig()
     config = replace(config, keep_start=share_of(config.keep_start, init, corpus.language, over))
     check_name(name or corpus.language)
     require_possible(config, backbone, init, over)
-    folder = Path(out)
+    folder = Path(out).expanduser()
     require_free(folder, overwrite=overwrite)
     profile = readable(corpus, backbone)
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
@@ -153,12 +157,8 @@ def require_possible(
         if other is not None:
             require_no_task([other], but=f"a language training {role} a language adapter")
     _left_out(config, backbone)
-    others = other_shape(config, init.config, backbone.layers) if init is not None else []
-    if init is not None and others:
-        raise ConfigError(
-            f"adapter {init.name!r}, to start from (init), keeps its shape, and that is another than asked for by "
-            f"{', '.join(others)}; leave these settings out, or start from random weights"
-        )
+    if init is not None:
+        require_shape(config, init, backbone.layers)
     if config.restrict_vocabulary:
         AdaptedModel(backbone).vocabulary_matrix()
     check_rows(config, backbone, init, over)

@@ -12,7 +12,7 @@ from torch import nn
 from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.errors import ConfigError
-from adapterkit.formats.guard import WORK
+from adapterkit.formats.guard import CONFIG, SETUP, WORK
 from adapterkit.settings import Precision
 from adapterkit.training.checkpoint import kept
 
@@ -26,11 +26,12 @@ def planned_precision(out: str | Path, device: torch.device, asked: Precision | 
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that already holds an adapter, unless it may be overwritten."""
-    if (folder / "adapter_config.json").exists() and not overwrite:
-        raise ConfigError(
-            f"{folder} already holds an adapter; choose another folder, or pass overwrite (--overwrite)"
-        )
+    """Refuse a folder that already holds an adapter or a composition, unless it may be overwritten."""
+    for file, what in ((CONFIG, "an adapter"), (SETUP, "a composition")):
+        if (folder / file).exists() and not overwrite:
+            raise ConfigError(
+                f"{folder} already holds {what}; choose another folder, or pass overwrite (--overwrite)"
+            )
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]
     """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
 
     Raises:
-        ConfigError: If ``folder`` already holds an adapter and ``overwrite`` is off.
+        ConfigError: If ``folder`` already holds an adapter or a composition and ``overwrite`` is off.
     """
     require_free(folder, overwrite=overwrite)
     work = folder / WORK

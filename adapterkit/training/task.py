@@ -24,14 +24,22 @@ from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.seeds import derive
-from adapterkit.settings import TaskConfig, as_record, left_out
+from adapterkit.settings import TaskConfig, as_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.checkpoint import kept
 from adapterkit.training.defaults import decide_task
+from adapterkit.training.given import (
+    adapters_of,
+    lowers_of,
+    require_adapter,
+    require_backbone,
+    tasks_of,
+)
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter, told
 from adapterkit.training.record import reference_to, run_record, versions
 from adapterkit.training.runs import shapes, surroundings, work_folder
+from adapterkit.training.shape import left_out
 from adapterkit.training.supervised import (
     Source,
     Supervised,
@@ -47,7 +55,7 @@ def train_task(
     backbone: Backbone,
     task: Task[Any] | Sequence[Task[Any]],
     *,
-    over: Composition | Sequence[Composition] | None,
+    over: Composition | Sequence[Composition | None] | None,
     out: str | Path,
     config: TaskConfig | None = None,
     target_ready: Sequence[Adapter] = (),
@@ -63,12 +71,13 @@ def train_task(
         backbone: The frozen backbone.
         task: The labelled data; a list of tasks for several source languages.
         over: The source language adapter (or a stack of frozen adapters); a list of them, one a
-            task; None to train without one.
+            task; None, also in the list, to train without one.
         out: Folder of the adapter.
         config: How to train.
         target_ready: Language adapters to cycle through as well, so that the task adapter has
             seen them.
-        init: A task adapter to go on from, e.g. with a few labels of the target language.
+        init: A task adapter to go on from, e.g. with a few labels of the target language; its shape is
+            taken over.
         name: What its files call it; by default the name of ``out``, with ``_`` for dots.
         fresh: Ignore a checkpoint that is there.
         overwrite: Replace an adapter that is already in ``out``.
@@ -79,20 +88,24 @@ def train_task(
         first 200 training examples.
 
     Raises:
-        ConfigError: If tasks and adapters do not pair up, ``over`` has a task adapter in it, a checkpoint belongs to another run, or no
-            folder could hold the adapter: its name, or the head of a LoRA or IA3.
+        ConfigError: If tasks and adapters do not pair up or something else was given, ``over`` has a task adapter in it, ``config`` asks for
+            another shape than that of ``init``, a checkpoint belongs to another run, or no folder could hold the adapter: its name, or the
+            head of a LoRA or IA3.
         CorpusError: If there are no training examples.
         AdapterMismatch: If an adapter does not fit, or ``init`` has other labels.
     """
-    config = decide_task(config or TaskConfig(), backbone)
-    tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
-    lowers = _lowers(over, len(tasks))
+    require_backbone(backbone)
+    require_adapter(init, "init")
+    target_ready = adapters_of(target_ready, "target_ready")
+    tasks = tasks_of(task)
+    lowers = lowers_of(over, len(tasks))
+    config = decide_task(config or TaskConfig(), backbone, init)
     below = [adapter for lower in lowers for part in lower for adapter in part.adapters]
     require_no_task(
         [*below, *target_ready],
         but="a task adapter is trained over language adapters (over, target_ready); to go on from one, give it as init",
     )
-    folder = Path(out)
+    folder = Path(out).expanduser()
     labels = tuple(sorted({label for one in tasks for label in one.labels()}))
     adapter = _start(backbone, config, tasks[0].head(labels), init, name or name_of(folder))
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
@@ -139,18 +152,6 @@ def train_task(
     return adapter.eval()
 
 
-def _lowers(
-    over: Composition | Sequence[Composition] | None, count: int
-) -> list[tuple[Composition, ...]]:
-    if over is None:
-        return [()] * count
-    if not isinstance(over, Sequence):
-        return [over.parts if isinstance(over, Stack) else (over,)] * count
-    if len(over) != count:
-        raise ConfigError(f"{count} tasks and {len(over)} source adapters: give one adapter a task")
-    return [(one,) for one in over]
-
-
 def name_of(folder: Path) -> str:
     """An adapter's name from that of its folder: dots, which no name has, become underscores."""
     return folder.absolute().name.replace(".", "_")
@@ -173,6 +174,11 @@ def _start(
             raise AdapterMismatch(
                 f"cannot go on from {init.name!r}: it knows the labels {', '.join(init.labels) or 'none'}, "
                 f"the examples also have {', '.join(sorted(set(head.labels) - set(init.labels)))}"
+            )
+        if init.head.config.head_type != head.head_type:
+            raise AdapterMismatch(
+                f"cannot go on from {init.name!r}: it has a {init.head.config.head_type} head, and these examples "
+                f"need a {head.head_type} head"
             )
         if init.embedding_rows is not None:
             raise ConfigError(

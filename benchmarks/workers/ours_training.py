@@ -21,10 +21,11 @@ from adapterkit.demo.grammar import demo_data
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
 from adapterkit.nn.losses import SomePieces
-from adapterkit.settings import LanguageConfig, left_out
+from adapterkit.settings import LanguageConfig
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss, vocabulary_of
 from adapterkit.training.progress import Silent
+from adapterkit.training.shape import left_out
 from benchmarks.protocol import Done, Line, Message, Turnstile, main, serve
 from benchmarks.workers.common import prepare, random_rows, waiting
 

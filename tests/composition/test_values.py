@@ -16,10 +16,11 @@ from adapterkit.composition.base import placed
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
-from adapterkit.config import BottleneckConfig, HeadConfig, preset
+from adapterkit.config import BottleneckConfig, FusionConfig, HeadConfig, preset
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.nn.fusion import FusionLayers
 from tests.tiny import make_backbone
 
 IDS = torch.tensor([[0, 11, 12, 30, 44, 2], [0, 14, 40, 2, 1, 1]])
@@ -91,7 +92,12 @@ def test_what_has_no_meaning_is_refused_with_a_reason(backbone: Backbone) -> Non
         (lambda: Fuse(a, make(backbone, 3, preset("parallel"))), "no sequential bottleneck"),
         (lambda: Average(a, b, weights=(0.5, 0.6)), "must sum to one"),
         (lambda: Average(a, b, weights=(1.0,)), "as many weights"),
-        (lambda: Average(a, b, weights=(float("nan"), 1.0)), "must sum to one"),
+        (lambda: Average(a, b, weights=(float("nan"), 1.0)), "are finite numbers, one a part"),
+        (lambda: Average(a, b, weights="01"), "are finite numbers, one a part"),  # type: ignore[arg-type]
+        (lambda: Average(a, b, weights=("0.5", "0.5")), "are finite numbers"),  # type: ignore[arg-type]
+        (lambda: Average(a, b, weights=0.5), "are finite numbers, one a part, got 0.5"),  # type: ignore[arg-type]
+        (lambda: Average(a, b, weights=(None, 1)), "are finite numbers"),  # type: ignore[arg-type]
+        (lambda: Average("a"), "an Average holds adapters"),  # type: ignore[arg-type]
         (lambda: Average(), "at least one"),
         (lambda: Rows([]), "at least one"),
         (lambda: Rows(Stack(a)), "take a list"),  # type: ignore[arg-type]
@@ -164,6 +170,18 @@ def test_identities_hold_for_random_compositions(
         coupling = placed(stack, torch.device("cpu"), torch.float64).invertible
         assert coupling is not None
         assert (coupling.inverse(coupling(x)) - x).abs().max() < 1e-12
+
+
+def test_fusion_layers_of_other_adapters_are_refused(backbone: Backbone) -> None:
+    low = [make(backbone, seed) for seed in (1, 2)]
+    high = [make(backbone, seed, preset("houlsby")) for seed in (3, 4)]
+    layers = Fuse(*low).layers
+    with pytest.raises(AdapterMismatch, match=r"stand at 6 places; .* attention of layer 0, "):
+        Fuse(*high, layers=layers)
+    assert Fuse(*low, layers=layers).layers is layers
+    narrow = FusionLayers(FusionConfig(), 16, [("output", layer) for layer in range(3)])
+    with pytest.raises(AdapterMismatch, match=r"of width 16, the adapters' backbone of 32"):
+        Fuse(*low, layers=narrow)
 
 
 def test_an_average_of_couplings_is_exactly_invertible(backbone: Backbone) -> None:

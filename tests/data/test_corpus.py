@@ -75,6 +75,13 @@ def test_a_missing_file_and_a_wrong_code_are_refused_at_once(tmp_path: Path) -> 
         Corpus.from_lines(SENTENCES, language="English text")
 
 
+def test_a_languages_name_does_for_its_code_and_the_text_is_not_shown() -> None:
+    corpus = Corpus.from_lines(["Croeso i Gymru", "Diolch yn fawr"], language="Welsh")
+    assert corpus.language == "cym"
+    assert "Croeso" not in repr(corpus)
+    assert Corpus.from_lines(["a"], language="Haitian Creole").language == "hat"
+
+
 def test_the_key_of_the_text_may_be_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"body": "one two three"}\n{"body": "four five six"}\n', encoding="utf-8")

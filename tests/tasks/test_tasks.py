@@ -123,6 +123,31 @@ def test_a_datasets_object_with_class_labels_becomes_a_task() -> None:
     assert Classification.from_dataset(texts).examples("test")[0].label == "x"
 
 
+def test_the_splits_of_a_data_set_are_those_that_are_named() -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_dict({"text": ["a b"], "label": ["x"]})
+    several = datasets.DatasetDict({"unsup": rows, "validation": rows})
+    assert Classification.from_dataset(several, splits={"train": "unsup"}).has("train")
+    with pytest.raises(ConfigError, match=r"splits= maps .* not 'validation': splits="):
+        Classification.from_dataset(several, splits={"validation": "dev"})
+    with pytest.raises(CorpusError, match=r"no split called train.* it has: unsup\n.*splits="):
+        Classification.from_dataset(datasets.DatasetDict({"unsup": rows}))
+    # A plain one is taken as what it is called, by default as the test set.
+    assert repr(Classification.from_dataset(rows, splits={"train": "train"})) == (
+        "Classification(label: 1 train)"
+    )
+    with pytest.raises(CorpusError, match=r"pass train= \(of a data set: splits="):
+        Classification.from_dataset(rows).labels()
+
+
+def test_a_task_shows_how_much_it_holds_and_not_all_of_it() -> None:
+    sentence = TaggedSentence(("cat",), ("NOUN",))
+    assert repr(Tagging({"dev": (sentence,), "train": (sentence,) * 1200})) == (
+        "Tagging(upos: 1,200 train, 1 dev)"
+    )
+    assert repr(Tagging({})) == "Tagging(upos: no examples)"
+
+
 def test_tags_of_files_without_names_are_named_by_what_they_are(tmp_path: Path) -> None:
     spans, words = tmp_path / "ner.txt", tmp_path / "pos.txt"
     spans.write_text("1\tAnn\tB-PER\n2\tsat\tO\n", encoding="utf-8")

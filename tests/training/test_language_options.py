@@ -19,9 +19,10 @@ from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.guard import WORK
 from adapterkit.model import AdaptedModel
-from adapterkit.settings import LanguageConfig, TaskConfig, left_out, other_shape
+from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.training.language import train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
+from adapterkit.training.shape import left_out, other_shape
 from tests.backbone.test_decoders import make_decoder
 from tests.tiny import LAYERS, TYPES, make_backbone
 from tests.training.stopping import stopped_before

@@ -1,0 +1,129 @@
+"""What a training was given: what is of another kind is refused by name, before anything starts.
+
+People pass the name of an adapter where the adapter itself is meant, or a stack where one adapter can stand.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from adapterkit.backbone.load import Backbone
+from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.base import Composition, Value
+from adapterkit.composition.stack import Stack
+from adapterkit.errors import ConfigError
+from adapterkit.tasks.base import Task
+
+
+def require_backbone(backbone: object) -> None:
+    """Refuse what is no backbone.
+
+    Raises:
+        ConfigError: That says how to load one.
+    """
+    if not isinstance(backbone, Backbone):
+        raise ConfigError(
+            f"a backbone is needed, not {_kind(backbone)}; load one with ak.load_backbone(name)"
+        )
+
+
+def require_adapter(adapter: object, role: str) -> None:
+    """Refuse what is neither an adapter nor None.
+
+    Args:
+        adapter: What was given.
+        role: As what, e.g. ``init``.
+
+    Raises:
+        ConfigError: That says how to load one.
+    """
+    if adapter is not None and not isinstance(adapter, Adapter):
+        raise ConfigError(
+            f"{role}= takes an adapter, not {_kind(adapter)}; load one with ak.load_adapter(folder)"
+        )
+
+
+def adapters_of(adapters: object, role: str) -> tuple[Adapter, ...]:
+    """A list of adapters as a tuple.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    if not isinstance(adapters, Sequence) or isinstance(adapters, str):
+        raise ConfigError(f"{role}= takes a list of adapters, not {_kind(adapters)}")
+    for one in adapters:
+        if not isinstance(one, Adapter):
+            raise ConfigError(f"{role}= takes a list of adapters, and {_kind(one)} is none")
+    return tuple(adapters)
+
+
+def tasks_of(task: Task[Any] | Sequence[Task[Any]]) -> list[Task[Any]]:
+    """One task or several as a list.
+
+    Raises:
+        ConfigError: If there is none, or they are of several kinds (one head serves all).
+    """
+    tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
+    if not tasks:
+        raise ConfigError("there is no task to train on; the list is empty")
+    kinds = sorted({one.kind for one in tasks})
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"these tasks are of different kinds, {' and '.join(kinds)}: one head cannot serve both; "
+            "train an adapter for each"
+        )
+    return tasks
+
+
+def lowers_of(over: object, count: int) -> list[tuple[Composition, ...]]:
+    """What lies under the task adapter, for each of ``count`` tasks: frozen parts, first to last.
+
+    Args:
+        over: One composition for all tasks, a list of them, one a task, or None for none; in the list too.
+        count: How many tasks.
+
+    Raises:
+        ConfigError: If they do not pair up, or something else was given.
+    """
+    if over is None or isinstance(over, Adapter | Value):
+        return [_parts(over, "over")] * count
+    if not isinstance(over, Sequence) or isinstance(over, str):
+        raise _no_lower(over, "over")
+    if len(over) != count:
+        raise ConfigError(f"{count} tasks and {len(over)} source adapters: give one adapter a task")
+    return [_parts(one, "over") for one in over]
+
+
+def under_of(under: object) -> tuple[Composition, ...]:
+    """What lies under a fuse: frozen parts, first to last.
+
+    Args:
+        under: One composition, a list of them, or None.
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    if under is None or isinstance(under, Adapter | Value):
+        return _parts(under, "under")
+    if not isinstance(under, Sequence) or isinstance(under, str):
+        raise _no_lower(under, "under")
+    return tuple(part for one in under for part in _parts(one, "under"))
+
+
+def _parts(lower: object, role: str) -> tuple[Composition, ...]:
+    if lower is None:
+        return ()
+    if not isinstance(lower, Adapter | Value):
+        raise _no_lower(lower, role)
+    parts: tuple[Composition, ...] = lower.parts if isinstance(lower, Stack) else (lower,)
+    return parts
+
+
+def _no_lower(given: object, role: str) -> ConfigError:
+    return ConfigError(
+        f"{role}= takes an adapter, a stack of them or None, or a list of such, not {_kind(given)}; load an adapter "
+        "with ak.load_adapter(folder)"
+    )
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__name__} ({value!r:.60})"

@@ -1,0 +1,223 @@
+"""What a training is given: another kind of thing is one clear error before any work, and nothing is changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.fuse import Fuse
+from adapterkit.composition.stack import Stack
+from adapterkit.config import BottleneckConfig, HeadConfig, preset
+from adapterkit.errors import AdapterMismatch, ConfigError
+from adapterkit.formats.compositions import load_composition, save_composition
+from adapterkit.methods import low_rank
+from adapterkit.settings import LanguageConfig, TaskConfig
+from adapterkit.training.fusion import train_fusion
+from adapterkit.training.language import train_language
+from adapterkit.training.shape import other_shape, with_shape
+from adapterkit.training.task import train_task
+from tests.training.test_before_training import SHORT, TEXTS
+from tests.training.test_training import LANGUAGE, corpus, tagging
+
+LABELS = tagging().labels()
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny_folder: Path) -> Backbone:
+    return load_backbone(tiny_folder, device="cpu")
+
+
+def language(backbone: Backbone, name: str = "eng") -> Adapter:
+    return new_adapter(
+        name, BottleneckConfig(4), backbone=backbone.facts, kind="language", language=name
+    )
+
+
+def task(
+    backbone: Backbone, name: str = "pos", config: Any = None, kind: str = "tagging"
+) -> Adapter:
+    head = HeadConfig(kind, LABELS, layers=2 if kind == "classification" else 1)
+    shape = config or BottleneckConfig(4, leave_out=(backbone.layers - 1,))
+    return new_adapter(name, shape, backbone=backbone.facts, kind="task", head=head)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"over": "mini:eng"}, r"over= takes an adapter, a stack .* not str \('mini:eng'\)"),
+        ({"over": ["mini:eng"]}, r"over= takes .* not str"),
+        ({"over": 3}, r"over= takes .* not int"),
+        ({"init": "mini:pos"}, r"init= takes an adapter, not str .* ak.load_adapter"),
+        ({"target_ready": "mini:eng"}, "target_ready= takes a list of adapters, not str"),
+        ({"target_ready": [Stack()]}, r"and Stack \(Stack\(\)\) is none"),
+        ({"task": []}, "the list is empty"),
+        ({"task": [tagging(), TEXTS], "over": [None, None]}, "classification and tagging"),
+        ({"backbone": "mini"}, r"a backbone is needed, not str \('mini'\).*ak.load_backbone"),
+    ],
+)
+def test_what_is_no_adapter_no_task_and_no_backbone_is_refused_by_name(
+    backbone: Backbone, tmp_path: Path, given: dict[str, Any], says: str
+) -> None:
+    arguments: dict[str, Any] = {"backbone": backbone, "task": tagging(20), "over": None, **given}
+    first, labelled = arguments.pop("backbone"), arguments.pop("task")
+    with pytest.raises(ConfigError, match=says):
+        train_task(first, labelled, out=tmp_path / "pos", config=SHORT, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_training_and_a_fusion_refuse_them_too(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    fuse: Any = Fuse(task(backbone, "a"), task(backbone, "b"))
+    text: Any = ["a b", "c d"]
+    name: Any = "mini:eng"
+    for wrong, says in (
+        (lambda out: train_language(backbone, text, out=out), "as a corpus, not list"),
+        (lambda out: train_language(backbone, corpus(), out=out, init=name), "init= takes an adapter"),
+        (lambda out: train_language(backbone, corpus(), out=out, over=name), "over= takes an adapter"),
+        (lambda out: train_fusion(backbone, tagging(), fuse, out=out, under=name), "under= takes"),
+        (lambda out: train_fusion(backbone, tagging(), name, out=out), "trains a Fuse, not 'mini"),
+        (lambda out: train_fusion(name, tagging(), fuse, out=out), "a backbone is needed"),
+    ):  # fmt: skip
+        training: Callable[[Path], object] = wrong
+        with pytest.raises(ConfigError, match=says):
+            training(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_several_tasks_may_stand_over_nothing(backbone: Backbone, tmp_path: Path) -> None:
+    made = train_task(
+        backbone,
+        [tagging(20), tagging(20)],
+        over=[language(backbone), None],
+        out=tmp_path / "pos",
+        config=SHORT,
+    )
+    assert [entry["name"] for entry in made.provenance["over"]] == ["eng"]
+
+
+def test_a_composition_in_the_folder_is_not_written_over(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    whole = Stack(language(backbone), task(backbone))
+    save_composition(whole, tmp_path / "both")
+    with pytest.raises(ConfigError, match="already holds a composition"):
+        train_task(backbone, tagging(20), over=None, out=tmp_path / "both", config=SHORT)
+    with pytest.raises(ConfigError, match="already holds a composition"):
+        train_language(backbone, corpus(), out=tmp_path / "both", config=LANGUAGE)
+    assert load_composition(tmp_path / "both") == whole
+
+
+def test_a_fusion_leaves_the_fuse_it_was_given_as_it_is(backbone: Backbone, tmp_path: Path) -> None:
+    fuse = Fuse(task(backbone, "a"), task(backbone, "b"))
+    before = hash(fuse)
+    config = replace(SHORT, learning_rate=0.1)
+    first, again = (
+        train_fusion(backbone, tagging(20), fuse, out=tmp_path / name, config=config)
+        for name in ("one", "two")
+    )
+    assert hash(fuse) == before
+    assert first.layers is not fuse.layers
+    # The same fuse is the same start, and so the same end; what came out first stays as it was.
+    assert first == again == load_composition(tmp_path / "one")
+    assert hash(first) != before
+
+
+def test_an_adapter_to_go_on_from_keeps_its_shape_and_the_record_says_so(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    start = task(backbone, config=BottleneckConfig(4, leave_out=(0,)))
+    asked = replace(SHORT, method="lora", rank=4, reduction_factor=2)
+    with pytest.raises(ConfigError, match="another than asked for by method, reduction_factor;"):
+        train_task(backbone, tagging(20), over=None, out=tmp_path / "p", config=asked, init=start)
+    made = train_task(
+        backbone, tagging(20), over=None, out=tmp_path / "p", config=SHORT, init=start
+    )
+    said = made.provenance["config"]
+    assert (said["reduction_factor"], said["drop_last_layer"]) == (4, False)
+    assert tuple(said["leave_out"]) == (0,)
+    lora = task(backbone, "lora", low_rank(backbone, rank=2))
+    made = train_task(backbone, tagging(20), over=None, out=tmp_path / "l", config=SHORT, init=lora)
+    assert (made.provenance["config"]["method"], made.provenance["config"]["rank"]) == ("lora", 2)
+
+
+def test_shapes_go_by_the_name_that_says_most_of_them() -> None:
+    for name in ("pfeiffer", "houlsby", "parallel", "scaled_parallel"):
+        shape = preset(name, 8)
+        taken = with_shape(TaskConfig(), shape, 4)
+        assert (taken.method, taken.reduction_factor, taken.drop_last_layer) == (name, 8, False)
+        assert other_shape(taken, shape, 4) == []
+        assert with_shape(taken, shape, 4) == taken
+    assert other_shape(TaskConfig(leave_out=(1,)), preset("pfeiffer", 8), 4) == ["leave_out"]
+
+
+def test_a_head_of_another_kind_is_not_gone_on_with(backbone: Backbone, tmp_path: Path) -> None:
+    start = task(backbone, kind="classification")
+    with pytest.raises(AdapterMismatch, match=r"a classification head, and .* a tagging head"):
+        train_task(backbone, tagging(20), over=None, out=tmp_path / "p", config=SHORT, init=start)
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_inputs_without_room_for_text_are_refused(
+    backbone: Backbone, tmp_path: Path, length: int
+) -> None:
+    for labelled in (tagging(20), TEXTS):
+        with pytest.raises(ConfigError, match=rf"max_length {length}: leaves no room .* least 3"):
+            train_task(
+                backbone,
+                labelled,
+                over=None,
+                out=tmp_path / "p",
+                config=replace(SHORT, max_length=length),
+            )
+    with pytest.raises(ConfigError, match=rf"block_length {length}: leaves no room"):
+        train_language(
+            backbone, corpus(), out=tmp_path / "l", config=replace(LANGUAGE, block_length=length)
+        )
+    made = train_task(
+        backbone, tagging(20), over=None, out=tmp_path / "q", config=replace(SHORT, max_length=3)
+    )
+    assert made.labels == LABELS
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"steps": 2.5}, "steps = 2.5: must be a whole number"),
+        ({"steps": True}, "steps = True: must be a whole number"),
+        ({"seed": "a"}, "seed = 'a': must be a whole number"),
+        ({"batch_size": 16.0}, "batch_size = 16.0: must be a whole number"),
+        ({"reduction_factor": "16"}, "reduction_factor = '16': must be a number"),
+        ({"precision": "float16"}, "precision = 'float16': must be float32 or bfloat16"),
+        ({"drop_last_layer": 1}, "drop_last_layer = 1: must be True or False"),
+        ({"method": None}, "method = None: must be a name"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused(setting: dict[str, Any], says: str) -> None:
+    for kind in (LanguageConfig, TaskConfig):
+        with pytest.raises(ConfigError, match=f"{kind.__name__} cannot be used:\n  {says}$"):
+            kind(**setting)
+
+
+def test_lists_and_whole_numbers_do_for_tuples_and_numbers() -> None:
+    leave_out: Any = [0, 1]
+    assert TaskConfig(leave_out=leave_out, epochs=3, reduction_factor=8).epochs == 3
+    for wrong in (2, ["a"], "01"):
+        leave_out = wrong
+        with pytest.raises(ConfigError, match=r"leave_out = .* must be a list of whole numbers"):
+            TaskConfig(leave_out=leave_out)
+
+
+def test_a_folder_in_the_home_is_written_where_it_is_read(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    train_task(backbone, tagging(20), over=None, out="~/pos", config=SHORT)
+    save_composition(Stack(language(backbone), task(backbone)), "~/both")
+    assert load_composition("~/both") == load_composition(tmp_path / "both")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "pos"]
