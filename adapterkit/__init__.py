@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from adapterkit.pulling.project import lock, sync, verify
     from adapterkit.pulling.pull import Pulled, pull
     from adapterkit.searching.search import search
-    from adapterkit.settings import LanguageConfig, TaskConfig
+    from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig
     from adapterkit.stacks import load_stack, save_stack
     from adapterkit.tasks.classification import Classification
     from adapterkit.tasks.tagging import Tagging
     from adapterkit.training.fusion import train_fusion
     from adapterkit.training.language import train_language
+    from adapterkit.training.self_training import self_train
     from adapterkit.training.task import train_task
 
 _ROOMS = {
@@ -58,6 +59,7 @@ _ROOMS = {
     "Rows": "composition.rows",
     "Stack": "composition.stack",
     "LanguageConfig": "settings",
+    "SelfTrainingConfig": "settings",
     "TaskConfig": "settings",
     "Corpus": "data.corpus",
     "Scores": "evaluation",
@@ -88,6 +90,7 @@ _ROOMS = {
     "pull": "pulling.pull",
     "Classification": "tasks.classification",
     "Tagging": "tasks.tagging",
+    "self_train": "training.self_training",
     "train_fusion": "training.fusion",
     "train_language": "training.language",
     "train_task": "training.task",
@@ -113,6 +116,7 @@ __all__ = [
     "Pulled",
     "Rows",
     "Scores",
+    "SelfTrainingConfig",
     "Stack",
     "Tagging",
     "TaskConfig",
@@ -136,6 +140,7 @@ __all__ = [
     "save_composition",
     "save_stack",
     "search",
+    "self_train",
     "sync",
     "to_adapters",
     "train_fusion",

@@ -158,7 +158,40 @@ class TaskConfig:
         )
 
 
-def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SelfTrainingConfig:
+    """How a task adapter goes on with labels that it gives to raw text itself.
+
+    Attributes:
+        sentences: Lines of the text that are labelled, drawn by content.
+        rounds: How often they are labelled anew and learnt.
+        by_word: Weight, in a word's label, of what is said of the same word everywhere in the text; the rest is of
+            what is said of it here.
+        epochs: Passes over the sentences, a round.
+        batch_size: Sentences a step.
+        learning_rate: Peak of AdamW; by default three times a task adapter's.
+        seed: Of everything random.
+        precision: Arithmetic of the frozen backbone while training.
+    """
+
+    sentences: int = 1500
+    rounds: int = 2
+    by_word: float = 0.75
+    epochs: float = 2
+    batch_size: int = 16
+    learning_rate: float | None = None
+    seed: int = 0
+    precision: Precision | None = None
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            positive="sentences rounds epochs batch_size learning_rate",
+            shares=("by_word",),
+        )
+
+
+def as_record(config: LanguageConfig | TaskConfig | SelfTrainingConfig) -> dict[str, Any]:
     """The settings as plain JSON values, by name; `from_record` reads them.
 
     Settings that came later are left out where they change nothing, so that older grids and checkpoints go on.
@@ -166,7 +199,7 @@ def as_record(config: LanguageConfig | TaskConfig) -> dict[str, Any]:
     return {k: v for k, v in asdict(config).items() if k not in _CAME_LATER or v != _CAME_LATER[k]}
 
 
-_Config = TypeVar("_Config", LanguageConfig, TaskConfig)
+_Config = TypeVar("_Config", LanguageConfig, TaskConfig, SelfTrainingConfig)
 
 
 def from_record(kind: type[_Config], record: Mapping[str, Any]) -> _Config:
@@ -194,18 +227,17 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
         for name in shares
         if values[name] is not None and not 0 <= values[name] <= 1
     ]
-    if config.method not in METHODS:
-        problems.append(f"method = {config.method}: there are {', '.join(METHODS)}")
-    elif config.method not in PRESETS:
+    method = values.get("method", "pfeiffer")
+    if method not in METHODS:
+        problems.append(f"method = {method}: there are {', '.join(METHODS)}")
+    elif method not in PRESETS:
         problems += [
-            f"{name} = {values[name]}: {config.method} has no bottlenecks to leave out"
+            f"{name} = {values[name]}: {method} has no bottlenecks to leave out"
             for name in ("upper_layers", "lower_layers")
             if values.get(name) is not None
         ]
         if values.get("embedding_rows"):
-            problems.append(
-                f"embedding_rows: a {config.method} adapter's folder has no place for them"
-            )
+            problems.append(f"embedding_rows: a {method} adapter's folder has no place for them")
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")
 

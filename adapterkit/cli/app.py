@@ -16,6 +16,7 @@ from adapterkit.cli.demo import demo
 from adapterkit.cli.evaluate import evaluate
 from adapterkit.cli.predict import predict
 from adapterkit.cli.report import report
+from adapterkit.cli.self_train import self_train
 from adapterkit.cli.train_language import train_language
 from adapterkit.cli.train_task import train_task
 from adapterkit.cli.wording import for_shell
@@ -24,7 +25,7 @@ from adapterkit.version import __version__
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C, which therefore never arrives here."""
-RESUMING = {"train-language", "train-task", "run"}
+RESUMING = {"train-language", "train-task", "self-train", "run"}
 _GOES_ON = "; the same command goes on from the last checkpoint"
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command()(demo)
 app.command()(corpus)
 app.command()(train_language)
 app.command()(train_task)
+app.command()(self_train)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(show.fill)

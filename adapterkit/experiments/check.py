@@ -10,7 +10,7 @@ from adapterkit.config import BackboneFacts
 from adapterkit.errors import AdapterkitError
 from adapterkit.experiments.data import DataFolder
 from adapterkit.experiments.grid import expand, is_wanted, scored, unknown_methods
-from adapterkit.experiments.methods import BUILT_IN
+from adapterkit.experiments.methods import BUILT_IN, SELF_TRAINED
 from adapterkit.experiments.nodes import Cell
 from adapterkit.experiments.reading import read_recipe
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
@@ -150,6 +150,12 @@ def _methods(recipe: Recipe, data: DataFolder) -> list[str]:
                 ]
             if method.megabytes is not None:
                 problems += _too_little(recipe, method, data)
+            if method.like in SELF_TRAINED:
+                problems += [
+                    f"{name}: [tasks.{task}] has kind {recipe.tasks[task].kind}: only tags of words (pos) go on so"
+                    for task in recipe.grid_tasks
+                    if task in recipe.tasks and recipe.tasks[task].kind not in ("pos", "tagging")
+                ]
             if built.labels:
                 problems += _too_few(recipe, method, data)
     return problems
@@ -160,6 +166,8 @@ def _wrong(recipe: Recipe, method: Method) -> list[str]:
     language = {**recipe.language_adapter, **method.language_adapter}
     if method.like == "few-shot" and not method.labels:
         problems.append(f"say how many: [methods.{method.name}] labels = 10")
+    if method.self_training and method.like not in SELF_TRAINED:
+        problems.append(f"self_training has no meaning in {method.like}")
     if method.labels is not None and method.like != "few-shot":
         problems.append(f"labels = {method.labels} has no meaning in {method.like}")
     if method.weights and len(method.weights) != len(method.of):

@@ -33,7 +33,7 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
     texts = [
         record["provenance"] for record in records if record["kind"] in ("language", "continued")
     ]
-    labels = [record["provenance"] for record in records if record["kind"] == "task"]
+    labels = [record["provenance"] for record in records if record["kind"] in ("task", "self")]
     if texts:
         costs |= _of_text(texts[0])
     trained = cell.needs["task"]

@@ -161,6 +161,20 @@ def few_shot(bench: Bench, method: Method) -> Iterator[Plan]:
     yield _stacked(bench, method, language, task, ("language", "task"))
 
 
+def self_trained(bench: Bench, method: Method) -> Iterator[Plan]:
+    """Own adapter, and the task adapter goes on with its own labels of the target's text."""
+    language = bench.started(bench.target, method)
+    task = bench.self_trained(method, language)
+    yield _stacked(bench, method, language, task, ("language", "task"))
+
+
+def source_kept_self_trained(bench: Bench, method: Method) -> Iterator[Plan]:
+    """The source's adapter stays, and the task adapter goes on with its own labels: its rival."""
+    source = bench.source(method)
+    task = bench.self_trained(method, source)
+    yield Plan(task, {"source": source}, (_one("source"),), ("task",))
+
+
 def full_fine_tuning(bench: Bench, method: Method) -> Iterator[Plan]:
     """The whole backbone is trained on the source's labels: no adapters, no text of the target."""
     for rate, epochs in _choices(bench, method):
@@ -201,11 +215,18 @@ BUILT_IN: dict[str, BuiltIn] = {
     "arithmetic": BuiltIn(arithmetic, "weights of several adapters added up", text=False),
     "lora": BuiltIn(lora, "a LoRA as language adapter"),
     "few-shot": BuiltIn(few_shot, "own, and a few labels of the target", labels=True),
+    "self-trained": BuiltIn(self_trained, "own, and labels of its own for the target's text"),
+    "source-kept-self-trained": BuiltIn(
+        source_kept_self_trained, "the source's adapter stays, and labels of its own"
+    ),
     "full-fine-tuning": BuiltIn(full_fine_tuning, "the whole backbone", text=False, at_home=True),
     "full-fine-tuning-continued": BuiltIn(
         full_fine_tuning_continued, "after more pre-training on the target's text"
     ),
 }
+
+SELF_TRAINED = ("self-trained", "source-kept-self-trained")
+"""Those that go on with labels of their own."""
 
 
 def _one(role: str) -> Layer:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-KINDS = ("given", "language", "task", "continued", "full", "score")
+KINDS = ("given", "language", "task", "self", "continued", "full", "score")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,9 @@ class Node:
     """One piece of work.
 
     Attributes:
-        kind: ``given`` (an adapter that is there already), ``language``, ``task``, ``continued`` (the
-            backbone trained on raw text), ``full`` (fine-tuned whole), ``score``.
+        kind: ``given`` (an adapter that is there already), ``language``, ``task``, ``self`` (a task adapter
+            that went on with its own labels), ``continued`` (the backbone trained on raw text), ``full``
+            (fine-tuned whole), ``score``.
         settings: Plain JSON values.
         needs: What must be done before, by the part it plays.
         label: For people.

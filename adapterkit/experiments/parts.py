@@ -15,7 +15,7 @@ from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
-from adapterkit.settings import LanguageConfig, TaskConfig, as_record
+from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig, as_record
 from adapterkit.training.shape import other_shape
 
 SPLITS = ("train", "dev")
@@ -186,6 +186,24 @@ class Bench:
             f"task adapter {self.labelled.name}, seed {self.seed}, {labels} labels of {self.target}"
         )
         return Node("task", settings, needs, label)
+
+    def self_trained(self, method: Method, language: Node) -> Node:
+        """The task adapter, going on with what it says over ``language`` of the target's text."""
+        config = SelfTrainingConfig(
+            **{**self.recipe.self_training, **method.self_training, "seed": self.seed}
+        )
+        settings = {
+            **self._common(),
+            "task": self.labelled.name,
+            "language": self.target,
+            "texts": [self._text(self.target)],
+            "megabytes": method.megabytes,
+            "config": as_record(config),
+        }
+        # What else the method says is about the language adapter and the task adapter that this one goes on from.
+        needs = {"over0": language, "init": self.task(method)}
+        label = f"task adapter {self.labelled.name}, seed {self.seed}, self-trained on {self.target} text"
+        return Node("self", settings, needs, label)
 
     def continued(self, method: Method) -> Node:
         """The whole backbone, pre-trained further on the target's text."""

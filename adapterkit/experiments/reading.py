@@ -21,12 +21,20 @@ from adapterkit.experiments.recipe import (
     RawText,
     Recipe,
 )
-from adapterkit.settings import LanguageConfig, TaskConfig
+from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig
 
 Problems = list[str]
+_Settings = type[LanguageConfig] | type[TaskConfig] | type[SelfTrainingConfig]
 SECTIONS = (
     *("grid", "groups", "text", "tasks", "methods", "adapters", "relatives"),
-    *("language_adapter", "task_adapter", "few_shot", "full_fine_tuning", "continued"),
+    *(
+        "language_adapter",
+        "task_adapter",
+        "few_shot",
+        "self_training",
+        "full_fine_tuning",
+        "continued",
+    ),
 )
 _GRID = (
     *("backbones", "tasks", "languages", "seeds", "methods", "split", "start"),
@@ -80,6 +88,7 @@ def parse_recipe(record: Mapping[str, Any], *, name: str) -> tuple[Recipe, Probl
             ("language_adapter", LanguageConfig, ()),
             ("task_adapter", TaskConfig, ()),
             ("few_shot", TaskConfig, ()),
+            ("self_training", SelfTrainingConfig, ()),
             ("full_fine_tuning", TaskConfig, ("learning_rate", "epochs")),
             ("continued", LanguageConfig, ()),
         )
@@ -208,7 +217,7 @@ def _one_place(place: Labelled | RawText, where: str) -> Problems:
 
 def settings_of(
     values: Mapping[str, Any],
-    kind: type[LanguageConfig] | type[TaskConfig],
+    kind: _Settings,
     where: str,
     problems: Problems,
     *,
@@ -230,7 +239,7 @@ def settings_of(
     return good
 
 
-def _refused(kind: type[LanguageConfig] | type[TaskConfig], values: dict[str, Any], where: str) -> Problems:  # fmt: skip
+def _refused(kind: _Settings, values: dict[str, Any], where: str) -> Problems:  # fmt: skip
     try:
         kind(**values)
     except ConfigError as error:
@@ -255,7 +264,11 @@ def _fits(value: Any, hint: Any) -> bool:
 def _method(name: str, values: Mapping[str, Any], problems: Problems) -> Method:
     where = f"[methods.{name}]"
     values = {"like": name, **values, "name": name}
-    for key, kind in (("language_adapter", LanguageConfig), ("task_adapter", TaskConfig)):
+    for key, kind in (
+        ("language_adapter", LanguageConfig),
+        ("task_adapter", TaskConfig),
+        ("self_training", SelfTrainingConfig),
+    ):
         inside = _dict(values.get(key, {}), f"{where} {key}", problems)
         values[key] = settings_of(inside, kind, f"{where} {key}", problems)
     made: Method = section_of(Method, values, where, problems)

@@ -70,6 +70,7 @@ class Method:
         language_adapter: Settings that differ from the recipe's ``[language_adapter]``, or from its
             ``[continued]`` where the backbone itself is trained on the target's text.
         task_adapter: Likewise.
+        self_training: Likewise.
         megabytes: Only so much of the target's text.
         labels: Labelled sentences of the target (few-shot).
         of: What is averaged or merged: ``own``, ``source``, ``relative``, ``relatives`` or codes.
@@ -82,6 +83,7 @@ class Method:
     like: str
     language_adapter: Mapping[str, Any] = field(default_factory=dict)
     task_adapter: Mapping[str, Any] = field(default_factory=dict)
+    self_training: Mapping[str, Any] = field(default_factory=dict)
     megabytes: float | None = None
     labels: int | None = None
     of: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ class Recipe:
         language_adapter: Settings of every language adapter.
         task_adapter: Settings of every task adapter.
         few_shot: Settings of going on with a few labels of the target.
+        self_training: Settings of going on with one's own labels.
         full_fine_tuning: Settings; lists of ``learning_rate`` and ``epochs`` span a grid of their own.
         continued: Settings of continued pre-training.
     """
@@ -137,6 +140,7 @@ class Recipe:
     language_adapter: Mapping[str, Any] = field(default_factory=dict)
     task_adapter: Mapping[str, Any] = field(default_factory=dict)
     few_shot: Mapping[str, Any] = field(default_factory=dict)
+    self_training: Mapping[str, Any] = field(default_factory=dict)
     full_fine_tuning: Mapping[str, Any] = field(default_factory=dict)
     continued: Mapping[str, Any] = field(default_factory=dict)
 

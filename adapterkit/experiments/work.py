@@ -22,11 +22,12 @@ from adapterkit.experiments.store import Store
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.merging import merge
 from adapterkit.model import AdaptedModel
-from adapterkit.settings import LanguageConfig, TaskConfig, from_record
+from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig, from_record
 from adapterkit.tasks.base import Task
 from adapterkit.training.full import continue_pretraining, fine_tune
 from adapterkit.training.language import train_language
 from adapterkit.training.record import versions
+from adapterkit.training.self_training import self_train
 from adapterkit.training.task import train_task
 from adapterkit.training.whole import Whole, load_whole
 
@@ -62,6 +63,7 @@ class Worker:
         doing: dict[str, Callable[[Node], None]] = {
             "language": self._language,
             "task": self._task,
+            "self": self._self_trained,
             "continued": self._continued,
             "full": self._full,
             "score": self._score,
@@ -110,6 +112,22 @@ class Worker:
             config=self._config(TaskConfig, node),
             target_ready=[self._adapter(one) for one in ready],
             init=self._adapter(init) if init else None,
+            name=settings["task"],
+            fresh=self.fresh,
+            overwrite=True,
+            progress=self.progress,
+        )
+        self._finish(node, adapter.provenance)
+
+    def _self_trained(self, node: Node) -> None:
+        settings = node.settings
+        adapter = self_train(
+            self.backbone,
+            self.data.corpus(settings["texts"], settings["language"], settings["megabytes"]),
+            over=self._adapter(node.needs["over0"]),
+            init=self._adapter(node.needs["init"]),
+            out=self.store.part(node),
+            config=self._config(SelfTrainingConfig, node),
             name=settings["task"],
             fresh=self.fresh,
             overwrite=True,
