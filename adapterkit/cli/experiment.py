@@ -225,6 +225,7 @@ def _show_plan(checked: "Checked", state: "State", *, progress: bool, json: bool
 _KINDS = {
     "language": "language adapters",
     "task": "task adapters",
+    "self": "task adapters on own labels",
     "continued": "backbones on raw text",
     "full": "backbones fine-tuned whole",
     "score": "rows",

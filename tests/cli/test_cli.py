@@ -16,6 +16,7 @@ VERBS = (
     "corpus",
     "train-language",
     "train-task",
+    "self-train",
     "predict",
     "evaluate",
     "fill",
@@ -137,6 +138,12 @@ def test_from_a_text_file_to_predictions(
     assert "adapter:" in out
     config = json.loads((pos / "adapterkit.json").read_text())["provenance"]["config"]
     assert (config["leave_out"], config["cache_mib"]) == ([0], None)
+
+    own = ("--init", pos, "--over", cym, "--sentences", 8, "--rounds", 1, "--out", tmp_path / "own")
+    code, out, err = run("self-train", *base, "--text", text, "--language", "cym", *own, "--json")
+    assert code == 0, err
+    assert json.loads(out)["sentences"] == 8
+    assert "labels" in json.loads(out)
 
     stack = ("--stack", f"{cym},{pos}")
     code, out, err = run(
@@ -317,14 +324,18 @@ def test_a_task_training_without_dev_says_that_its_score_is_of_training_examples
         ("train-task", "batch-size"),
         ("train-task", "steps"),
         ("train-task", "head-rate"),
+        ("self-train", "sentences"),
+        ("self-train", "rounds"),
     ],
 )
 def test_zero_is_no_way_to_say_the_default(
     run: Run, text: Path, tmp_path: Path, verb: str, option: str, value: int
 ) -> None:
-    data = ("--text", text, "--language", "cym")
+    data: tuple[object, ...] = ("--text", text, "--language", "cym")
     if verb == "train-task":
         data = ("--train", text, "--over", "")
+    if verb == "self-train":
+        data = ("--text", text, "--language", "cym", "--init", "mini:pos", "--over", "")
     code, out, err = run(verb, *data, "--out", tmp_path / "out", f"--{option}", value)
     assert (code, out) == (1, "")
     assert f"{option.replace('-', '_')} = {value}" in err

@@ -55,6 +55,8 @@ METHODS = 'methods = ["own", "source-kept", "removed"]'
         (('[text]', '[adapters."TINY"]\neng = "mini:eng"\n[text]'), "was made for adapterkit/mini"),
         ((METHODS, 'methods = ["own"]\n[methods.own]\nmegabytes = 1'), "cym has 0.01 MB of text"),
         ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "few-shot"\nlabels = 31'), "30 training examples of cym, not 31"),
+        ((METHODS, 'methods = ["own"]\n[methods.own]\nself_training = { rounds = 1 }'), "self_training has no meaning in own"),
+        ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "self-trained"\nself_training = { by_word = 2 }'), "by_word = 2: must be between 0 and 1"),
         ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "average"\nof = ["bre", "eng"]\nweights = [1]'), "1 weights for 2"),
     ],
 )  # fmt: skip

@@ -141,6 +141,8 @@ def test_what_each_method_stacks(tmp_path: Path, data: DataFolder) -> None:
         "average": (["bre"], ["eng"]),
         "arithmetic": (["eng", "bre"], ["eng"]),
         "lora": own,
+        "self-trained": (["cym"], ["cym", "task"]),
+        "source-kept-self-trained": (["eng"], ["eng", "task"]),
     }
 
 
@@ -175,6 +177,26 @@ def test_a_few_labels_go_on_from_the_task_adapter_over_the_target_s(
     assert "dev" not in task.settings["sources"][0], "no label beyond the five chooses anything"
     assert task.needs["over0"].digest == node.needs["language"].digest
     assert task.needs["init"].digest == plan(tmp_path, data, "own").needs["task"].digest
+
+
+def test_labels_of_its_own_go_on_from_the_task_adapter_over_what_is_kept(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    mine = ("[few_shot]", "[self_training]\nrounds = 1\n[few_shot]")
+    node = plan(tmp_path, data, "self-trained", mine)
+    task = node.needs["task"]
+    assert (task.kind, task.settings["language"]) == ("self", "cym")
+    assert task.settings["config"]["rounds"] == 1
+    assert task.needs["over0"].digest == node.needs["language"].digest
+    assert task.needs["init"].digest == plan(tmp_path, data, "own").needs["task"].digest
+    kept = plan(tmp_path, data, "source-kept-self-trained", mine).needs["task"]
+    assert kept.needs["over0"].settings["language"] == "eng"
+    assert kept.settings["texts"] == task.settings["texts"], "of the target, too"
+    place = (
+        "[few_shot]",
+        '[methods.place]\nlike = "self-trained"\nself_training = { by_word = 0 }\n[few_shot]',
+    )
+    assert plan(tmp_path, data, "place", place).needs["task"].settings["config"]["by_word"] == 0
 
 
 def test_several_sources_stand_on_their_own_adapters(tmp_path: Path, data: DataFolder) -> None:

@@ -249,7 +249,7 @@ def wait_for_parts(out: Path, count: int) -> None:
 
 METHODS = ('methods = ["own", "source-kept", "removed"]', """methods = [
     "own", "source-kept", "no-language-adapter", "started-from-source", "target-ready", "lora",
-    "average", "arithmetic", "lower-layers-only", "few-5", "full-fine-tuning",
+    "average", "arithmetic", "lower-layers-only", "few-5", "self-trained", "full-fine-tuning",
     "full-fine-tuning-continued",
 ]
 exclude = [{ method = "few-5", language = "bre" }]""")  # fmt: skip
@@ -263,6 +263,11 @@ labels = 5
 
 [few_shot]
 steps = 3
+precision = "float32"
+
+[self_training]
+sentences = 8
+epochs = 1
 precision = "float32"
 
 [full_fine_tuning]
@@ -292,7 +297,7 @@ def test_killed_again_and_again_by_two_processes_the_table_is_that_of_a_grid_nev
     path = recipe(tmp_path, tiny_folder, METHODS, SECTIONS, ("seeds = [0, 1]", "seeds = [0]"))
     whole = run(path, data=data, out=tmp_path / "whole")
     assert whole.outcome.failed == {}
-    assert len(whole.rows) == 2 * 12 - 1 + 2 * 2
+    assert len(whole.rows) == 2 * 13 - 1 + 2 * 2
     for parts in (2, 5):
         process = start(path, data, tmp_path / "cut")
         wait_for_parts(tmp_path / "cut", parts)
