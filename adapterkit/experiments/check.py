@@ -174,13 +174,17 @@ def _wrong(recipe: Recipe, method: Method) -> list[str]:
         problems.append(f"{len(method.weights)} weights for {len(method.of)} adapters (of = [...])")
     if method.like == "average" and method.weights and abs(sum(method.weights) - 1) > 1e-6:
         problems.append("the weights of an average must sum to one")
-    if (method.of or method.weights) and method.like not in ("average", "arithmetic"):
+    if (method.of or method.weights) and method.like not in (
+        "average",
+        "arithmetic",
+        "self-trained",
+    ):
         problems.append(f"of and weights have no meaning in {method.like}")
     if recipe.text.dataset and (method.megabytes is not None or method.like == "family"):
         problems.append("a part of a text, or several together, must be files ([text] files)")
     if method.like == "lora" and language.get("lower_layers"):
         problems.append("a LoRA has no bottlenecks to leave out (lower_layers)")
-    if method.like == "arithmetic":
+    if method.like == "arithmetic" or (method.like == "self-trained" and method.of):
         problems += _unlike(recipe, language)
     return problems
 

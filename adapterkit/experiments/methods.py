@@ -162,16 +162,21 @@ def few_shot(bench: Bench, method: Method) -> Iterator[Plan]:
 
 
 def self_trained(bench: Bench, method: Method) -> Iterator[Plan]:
-    """Own adapter, and the task adapter goes on with its own labels of the target's text."""
+    """Own adapter, or several merged, and the task adapter goes on with its own labels of the target's text."""
+    if method.of:
+        mixed = _mixed(bench, method, "merge", method.of)
+        task = bench.self_trained(method, mixed.parts, mixed.layers)
+        yield replace(mixed, task=task, own=(*mixed.own, "task"))
+        return
     language = bench.started(bench.target, method)
-    task = bench.self_trained(method, language)
+    task = bench.self_trained(method, {"over0": language})
     yield _stacked(bench, method, language, task, ("language", "task"))
 
 
 def source_kept_self_trained(bench: Bench, method: Method) -> Iterator[Plan]:
     """The source's adapter stays, and the task adapter goes on with its own labels: its rival."""
     source = bench.source(method)
-    task = bench.self_trained(method, source)
+    task = bench.self_trained(method, {"over0": source})
     yield Plan(task, {"source": source}, (_one("source"),), ("task",))
 
 

@@ -4,7 +4,7 @@ A `Bench` stands for one task, target, seed and backbone of a recipe. It decides
 parts are equal nodes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,8 +187,16 @@ class Bench:
         )
         return Node("task", settings, needs, label)
 
-    def self_trained(self, method: Method, language: Node) -> Node:
-        """The task adapter, going on with what it says over ``language`` of the target's text."""
+    def self_trained(
+        self, method: Method, over: Mapping[str, Node], layers: Sequence[dict[str, Any]] = ()
+    ) -> Node:
+        """The task adapter, going on with what it says of the target's text.
+
+        Args:
+            method: Brings settings.
+            over: The adapter under it, as ``over0``; or several, by role.
+            layers: How several stand under it.
+        """
         config = SelfTrainingConfig(
             **{**self.recipe.self_training, **method.self_training, "seed": self.seed}
         )
@@ -201,7 +209,9 @@ class Bench:
             "config": as_record(config),
         }
         # What else the method says is about the language adapter and the task adapter that this one goes on from.
-        needs = {"over0": language, "init": self.task(method)}
+        if layers:
+            settings["layers"] = list(layers)
+        needs = {**over, "init": self.task(method)}
         label = f"task adapter {self.labelled.name}, seed {self.seed}, self-trained on {self.target} text"
         return Node("self", settings, needs, label)
 

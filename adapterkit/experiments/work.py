@@ -124,7 +124,7 @@ class Worker:
         adapter = self_train(
             self.backbone,
             self.data.corpus(settings["texts"], settings["language"], settings["megabytes"]),
-            over=self._adapter(node.needs["over0"]),
+            over=Stack(*(self._layer(layer, node) for layer in settings.get("layers", [_PLAIN]))),
             init=self._adapter(node.needs["init"]),
             out=self.store.part(node),
             config=self._config(SelfTrainingConfig, node),
@@ -225,6 +225,7 @@ class Worker:
         return adapters[0]
 
 
+_PLAIN = {"how": "stack", "of": ["over0"]}
 _VERSIONS = ("torch", "transformers", "adapterkit")
 
 

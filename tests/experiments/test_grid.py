@@ -192,6 +192,15 @@ def test_labels_of_its_own_go_on_from_the_task_adapter_over_what_is_kept(
     kept = plan(tmp_path, data, "source-kept-self-trained", mine).needs["task"]
     assert kept.needs["over0"].settings["language"] == "eng"
     assert kept.settings["texts"] == task.settings["texts"], "of the target, too"
+    mixed = (
+        "[few_shot]",
+        '[methods.x]\nlike = "self-trained"\nof = ["own", "source"]\nweights = [0.6, 0.4]\n[few_shot]',
+    )
+    node = plan(tmp_path, data, "x", mixed)
+    task = node.needs["task"]
+    layer = {"how": "merge", "of": ["part-cym", "source"], "weights": [0.6, 0.4]}
+    assert task.settings["layers"] == node.settings["layers"] == [layer]
+    assert sorted(task.needs) == ["init", "part-cym", "source"]
     place = (
         "[few_shot]",
         '[methods.place]\nlike = "self-trained"\nself_training = { by_word = 0 }\n[few_shot]',
