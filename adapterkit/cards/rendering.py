@@ -46,12 +46,14 @@ def render_card(records: CardRecords) -> str:
             "labels": list(told["labels"]),
             "task": records.task_name or "its task",
             "source": source_of(made),
+            "self_trained": self_trained(made),
             "questions": questions(records.answers),
             "coverage": coverage(made),
             "heldout": heldout(made),
             "scores": [score_lines(one) for one in records.scores],
             "licence": licence_line(records),
-            "data_licence": text(made, "corpus", "licence"),
+            "data_licence": text(made, "corpus", "licence")
+            or text(made, "self_training", "corpus", "licence"),
             "training": training(told),
             "files": file_rows(told["files"]),
         },
@@ -88,6 +90,14 @@ def source_of(provenance: Mapping[str, Any]) -> dict[str, str] | None:
         return None
     keys = ("name", "digest", "repository", "commit", "starter")
     return {key: text(first, key) for key in keys}
+
+
+def self_trained(provenance: Mapping[str, Any]) -> dict[str, str] | None:
+    """From which task adapter, and on how many sentences, it went on with its own labels; None if it did not."""
+    sentences = number(provenance, "self_training", "sentences")
+    if sentences is None:
+        return None
+    return {"start": _references(provenance.get("init")), "sentences": f"{int(sentences):,}"}
 
 
 def coverage(provenance: Mapping[str, Any]) -> list[Row]:
@@ -164,6 +174,7 @@ def training(told: Mapping[str, Any]) -> list[Row]:
         ("Trained over", _references(made.get("over"))),
         ("Started from", _references(made.get("init"))),
         ("Corpus (fingerprint)", text(made, "corpus", "fingerprint")),
+        ("Raw text (fingerprint)", text(made, "self_training", "corpus", "fingerprint")),
         ("Made with", _versions(made)),
         ("Backbone (sha256 of its tensors)", str(told["backbone"]["digest"] or "")),
         ("Weights (sha256 of the tensors)", str(told["digest"] or "")),

@@ -128,6 +128,7 @@ def self_train(
                 steps + run["steps"],
                 tokens + run["tokens"],
             )
+        adapter.language = corpus.language
         adapter.provenance |= {
             "init": reference_to(init),
             "self_training": {

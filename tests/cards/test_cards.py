@@ -255,3 +255,21 @@ def test_licences_are_known_by_their_usual_names() -> None:
 
 def test_the_templates_are_found() -> None:
     assert {"language.md", "task.md", "stack.md"} <= {path.name for path in templates().iterdir()}
+
+
+def test_what_went_on_with_its_own_labels_says_that_nobody_labelled_them() -> None:
+    told = records("task")
+    text = {"fingerprint": "ab12", "licence": "CC-BY-4.0"}
+    made = {
+        **told.adapter["provenance"],
+        "self_training": {"sentences": 1500, "corpus": text},
+        "init": {"starter": "mini:pos"},
+    }
+    card = render_card(replace(told, adapter={**told.adapter, "provenance": made}))
+    assert "with labels that it gave itself to 1,500 sentences of raw text" in card
+    assert "another language (mini:pos, which ships with adapterkit)" in card
+    assert "without labelled examples of it" not in card
+    assert "put another language's here" not in card
+    assert "The text, as its corpus was described: CC-BY-4.0." in card
+    assert "| Raw text (fingerprint) | ab12 |" in card
+    assert "gave itself" not in render_card(told)

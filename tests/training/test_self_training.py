@@ -124,7 +124,7 @@ def test_it_goes_on_from_what_it_was_and_changes_nothing_else(
     assert [one.digest() for one in stack.adapters] == before
     assert made.digest() not in before
     assert load_adapter(tmp_path / "p").digest() == made.digest()
-    assert (made.name, made.labels, made.kind) == ("p", LABELS, "task")
+    assert (made.name, made.labels, made.kind, made.language) == ("p", LABELS, "task", "cym")
     told = load_adapter(tmp_path / "p").provenance
     assert told["init"] == {"name": "pos", "digest": pos.digest()}
     assert told["over"] == [{"name": "cym", "digest": language.digest()}]
