@@ -4,6 +4,7 @@ One process serves every language: the backbone is there once, an adapter costs 
 over a bfloat16 backbone), and texts of different languages and tasks share a pass through it.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -48,7 +49,7 @@ class AdapterPool:
         max_bytes: int = DEFAULT_BYTES,
         allow_backbone: str | None = None,
     ) -> None:
-        if (number_of(max_bytes) or 0) <= 0:
+        if max_bytes != math.inf and (number_of(max_bytes) or 0) <= 0:
             raise ConfigError(f"max_bytes = {max_bytes!r}: must be above 0, a number of bytes")
         self.backbone = backbone
         self.max_bytes = max_bytes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -254,7 +255,7 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
         model.stack.adapters,
         but="fill asks what a language adapter expects at a mask: leave the task adapter out of the stack",
     )
-    if not isinstance(guesses, int) or not 1 <= guesses <= model.backbone.vocabulary:
+    if not isinstance(guesses, Integral) or not 1 <= guesses <= model.backbone.vocabulary:
         raise ConfigError(
             f"guesses {guesses}: must be from 1 to {model.backbone.vocabulary}, the tokens of "
             f"backbone {model.backbone.name!r}"

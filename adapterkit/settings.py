@@ -276,7 +276,7 @@ _KINDS: tuple[tuple[object, Callable[[object], bool], str], ...] = (
     (Precision, lambda value: value in get_args(Precision), " or ".join(get_args(Precision))),
     (
         tuple[int, ...],
-        lambda value: isinstance(value, list | tuple) and all(map(_is_whole, value)),
+        lambda value: isinstance(value, list | tuple | range) and all(map(_is_whole, value)),
         "a list of whole numbers",
     ),
 )

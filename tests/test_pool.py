@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -144,6 +144,7 @@ def test_what_makes_no_sense_is_one_clear_error(folder: Path, backbone: Backbone
         given: tuple[Any, Any] = (name, place)
         with pytest.raises(ConfigError, match="a pool is given a name, and a folder or Hub id"):
             pool.add(*given)
+    assert AdapterPool(backbone, max_bytes=cast("int", float("inf"))).held_bytes == 0
     pool.add("cym", str(folder / "cym"))  # the same place, said otherwise
     with pytest.raises(ConfigError, match=r"a stack is a list of names .* not \'pos\'"):
         pool.predict(["ab"], ["pos"])

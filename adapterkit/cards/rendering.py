@@ -83,8 +83,13 @@ def licence_line(records: CardRecords) -> str:
 
 
 def source_of(provenance: Mapping[str, Any]) -> dict[str, str] | None:
-    """The language adapter that a task adapter was trained over, or None."""
+    """The language adapter that a task adapter was trained over, or None; of several sources, the first.
+
+    Several under one that trained itself are no sources: they stand there together, in a way that no record tells.
+    """
     over = provenance.get("over")
+    if "self_training" in provenance and isinstance(over, list) and len(over) > 1:
+        return None
     first = over[0] if isinstance(over, list) and over else over
     if not isinstance(first, Mapping) or not text(first, "name"):
         return None
@@ -97,7 +102,11 @@ def self_trained(provenance: Mapping[str, Any]) -> dict[str, str] | None:
     sentences = number(provenance, "self_training", "sentences")
     if sentences is None:
         return None
-    return {"start": _references(provenance.get("init")), "sentences": f"{int(sentences):,}"}
+    return {
+        "start": _references(provenance.get("init")),
+        "sentences": f"{int(sentences):,}",
+        "over": _references(provenance.get("over")),
+    }
 
 
 def coverage(provenance: Mapping[str, Any]) -> list[Row]:

@@ -189,6 +189,8 @@ def shared_head(parts: Sequence[Composition]) -> Head | None:
 
 def number_of(weight: object) -> float | None:
     """A weight as a plain number; None where it is no finite number."""
+    if isinstance(weight, Tensor) and weight.ndim == 0:
+        weight = weight.item()
     fits = isinstance(weight, Real) and not isinstance(weight, bool) and math.isfinite(weight)
     return float(weight) if fits else None  # type: ignore[arg-type]
 

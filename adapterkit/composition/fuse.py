@@ -56,7 +56,8 @@ class Fuse(Value):
             layers = FusionLayers(config or FusionConfig(), adapters[0].backbone.width, places)
             layers.initialise(seed)
         else:
-            _check_layers(layers, adapters[0].backbone.width, places)
+            used = [one for one in places if any(part.node(*one) for part in adapters)]
+            _check_layers(layers, adapters[0].backbone.width, used)
         self._set(tuple(adapters))
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "_head", head)

@@ -36,10 +36,14 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
     labels = [record["provenance"] for record in records if record["kind"] in ("task", "self")]
     if texts:
         costs |= _of_text(texts[0])
+    elif labels and "self_training" in labels[0]:
+        costs |= _of_coverage(labels[0]["self_training"]["corpus"].get("coverage", {}))
     trained = cell.needs["task"]
+    config = trained.settings.get("config", {})
     if trained.kind == "task":
-        config = trained.settings["config"]
         costs["epochs"] = config["epochs"] if config["steps"] is None else None
+    elif trained.kind == "self":
+        costs["epochs"] = config["epochs"] * config["rounds"]
     if labels and not texts:
         costs["learning_rate"] = labels[0]["config"]["learning_rate"]
     return costs
@@ -49,15 +53,18 @@ def _of_text(made: dict[str, Any]) -> dict[str, Any]:
     coverage, config, loss = made["corpus"]["coverage"], made["config"], made["heldout_loss"]
     factor = config["reduction_factor"] if config["method"] not in ("lora", "ia3") else None
     return {
-        "text_bytes": coverage["bytes"],
-        "unknown_share": coverage["unk_rate"],
-        "pieces_per_word": coverage["fertility"],
+        **_of_coverage(coverage),
         "heldout_before": loss["backbone"],
         "heldout_after": loss["adapter"],
         "learning_rate": config["learning_rate"],
         "reduction_factor": factor,
         "looks": " ".join(f"{step}:{value}" for step, value in made["run"]["looks"]),
     }
+
+
+def _of_coverage(coverage: dict[str, Any]) -> dict[str, Any]:
+    names = {"text_bytes": "bytes", "unknown_share": "unk_rate", "pieces_per_word": "fertility"}
+    return {name: coverage.get(key) for name, key in names.items()}
 
 
 def _weights(store: Store, node: Node) -> list[Any]:

@@ -9,8 +9,8 @@ from adapterkit.errors import CorpusError
 logger = logging.getLogger("adapterkit")
 
 
-def readable(corpus: Corpus, backbone: Backbone) -> Profile:
-    """The profile of ``corpus`` as ``backbone`` reads it; its warnings are logged.
+def readable(corpus: Corpus, backbone: Backbone, *, warn: bool = True) -> Profile:
+    """The profile of ``corpus`` as ``backbone`` reads it; its warnings are logged, unless ``warn`` is off.
 
     Raises:
         CorpusError: If the backbone cannot read most of the characters.
@@ -23,6 +23,6 @@ def readable(corpus: Corpus, backbone: Backbone) -> Profile:
             f"({corpus.language}), so no training on it can learn the language; choose a backbone whose tokenizer "
             "knows the script (`adapterkit corpus --backbone` says so)"
         )
-    for warning in profile.warnings():
+    for warning in profile.warnings() if warn else ():
         logger.warning("warning: %s", warning)
     return profile

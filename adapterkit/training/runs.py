@@ -12,9 +12,12 @@ from torch import nn
 from adapterkit.backbone.load import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.errors import ConfigError
+from adapterkit.files import read_json, write_json
 from adapterkit.formats.guard import CONFIG, SETUP, WORK
 from adapterkit.settings import Precision
 from adapterkit.training.checkpoint import kept
+
+_PRECISION = "precision.json"
 
 
 def planned_precision(out: str | Path, device: torch.device, asked: Precision | None) -> Precision:
@@ -22,7 +25,20 @@ def planned_precision(out: str | Path, device: torch.device, asked: Precision | 
 
     A backbone that is loaded in it (``load_backbone(..., dtype=)``) is not held in two precisions.
     """
-    return choose_precision(device, asked or kept(Path(out) / WORK, "precision"), torch.float32)
+    before = kept(Path(out) / WORK, "precision") or _settled(Path(out) / WORK)
+    return choose_precision(device, asked or before, torch.float32)
+
+
+def settled_precision(work: Path, backbone: Backbone, asked: Precision | None) -> Precision:
+    """The precision of a run of several trainings: as asked, as before a stop, or measured and written down."""
+    chosen = choose_precision(backbone.device, asked or _settled(work), backbone.dtype)
+    write_json(work / _PRECISION, {"precision": chosen})
+    return chosen
+
+
+def _settled(work: Path) -> Precision | None:
+    path = work / _PRECISION
+    return read_json(path).get("precision") if path.is_file() else None
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:

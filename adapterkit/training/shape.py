@@ -78,9 +78,14 @@ def _layers_left_out(values: Mapping[str, Any], layers: int) -> tuple[int, ...]:
 def with_shape(
     config: TaskConfig, there: BottleneckConfig | LowRankConfig, layers: int
 ) -> TaskConfig:
-    """The settings with the shape of an adapter that is there, for the record of what was trained."""
+    """The settings with the shape of an adapter that is there, for the record of what was trained.
+
+    As far as settings can say it: factors by layer and what no preset has stand in the adapter's own configuration.
+    """
     if isinstance(there, LowRankConfig):
-        return replace(config, method=there.method, rank=there.rank)
+        return replace(
+            config, method=there.method, rank=there.rank or config.rank
+        )  # an IA3 has none
     # Every shape is a pfeiffer to the last: the one that says most of it.
     method = [name for name in PRESETS if _is_preset(name, there)][-1]
     factor = there.reduction_factor

@@ -61,6 +61,7 @@ def train_task(
     target_ready: Sequence[Adapter] = (),
     init: Adapter | None = None,
     name: str | None = None,
+    keep_last: bool = False,
     fresh: bool = False,
     overwrite: bool = False,
     progress: bool | None = None,
@@ -79,13 +80,15 @@ def train_task(
         init: A task adapter to go on from, e.g. with a few labels of the target language; its shape is
             taken over.
         name: What its files call it; by default the name of ``out``, with ``_`` for dots.
+        keep_last: Keep the weights of the last step, instead of the best: for labels that say nothing of which
+            those are.
         fresh: Ignore a checkpoint that is there.
         overwrite: Replace an adapter that is already in ``out``.
         progress: Show a progress bar; by default if stderr is a terminal.
 
     Returns:
         The adapter with the best dev score seen; without a dev set, with the best score on the
-        first 200 training examples.
+        first 200 training examples; with ``keep_last`` that of the last step.
 
     Raises:
         ConfigError: If tasks and adapters do not pair up or something else was given, ``over`` has a task adapter in it, ``config`` asks for
@@ -119,6 +122,8 @@ def train_task(
             for one, lower in zip(tasks, lowers, strict=True)
         )
         config = replace(decide_steps(config, sources), precision=precision)
+        if keep_last:
+            config = replace(config, evaluate_every=config.steps)
         sources, judge = with_states(sources, config)
         same = _same(config, backbone, adapter, tasks, lowers, target_ready, init)
         problem = Supervised(sources, adapter, adapter.labels, config, judge)
@@ -126,7 +131,7 @@ def train_task(
         with reporter(
             f"task adapter {adapter.name}", f"{judge.split} {tasks[0].main_metric}", progress
         ) as report:
-            settings = settings_of(config, start_counts=init is not None)
+            settings = settings_of(config, start_counts=init is not None and not keep_last)
             run = train(problem, settings, work=work, same=same, report=report)
         adapter.provenance = {
             "task": tasks[0].column,

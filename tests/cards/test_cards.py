@@ -267,9 +267,16 @@ def test_what_went_on_with_its_own_labels_says_that_nobody_labelled_them() -> No
     }
     card = render_card(replace(told, adapter={**told.adapter, "provenance": made}))
     assert "with labels that it gave itself to 1,500 sentences of raw text" in card
-    assert "another language (mini:pos, which ships with adapterkit)" in card
+    assert "(mini:pos, which ships with adapterkit) with labels" in card
+    assert "Use it as it was trained: over " in card
     assert "without labelled examples of it" not in card
     assert "put another language's here" not in card
     assert "The text, as its corpus was described: CC-BY-4.0." in card
     assert "| Raw text (fingerprint) | ab12 |" in card
     assert "gave itself" not in render_card(told)
+    several = {**made, "over": [{"name": "cym"}, {"name": "bre"}]}
+    card = render_card(replace(told, adapter={**told.adapter, "provenance": several}))
+    assert "ak.Stack(task))  # before it, what it was trained over" in card
+    alone = render_card(replace(told, adapter={**told.adapter, "provenance": {**made, "over": []}}))
+    assert "Use it as it was trained: without a language adapter." in alone
+    assert "before it" not in alone

@@ -179,6 +179,9 @@ def test_fusion_layers_of_other_adapters_are_refused(backbone: Backbone) -> None
     with pytest.raises(AdapterMismatch, match=r"stand at 6 places; .* attention of layer 0, "):
         Fuse(*high, layers=layers)
     assert Fuse(*low, layers=layers).layers is layers
+    short = [make(backbone, seed, BottleneckConfig(4, leave_out=(2,))) for seed in (5, 6)]
+    two = FusionLayers(FusionConfig(), 32, [("output", 0), ("output", 1)])
+    assert Fuse(*short, layers=two).layers is two
     narrow = FusionLayers(FusionConfig(), 16, [("output", layer) for layer in range(3)])
     with pytest.raises(AdapterMismatch, match=r"of width 16, the adapters' backbone of 32"):
         Fuse(*low, layers=narrow)

@@ -140,6 +140,9 @@ def test_an_adapter_to_go_on_from_keeps_its_shape_and_the_record_says_so(
     said = made.provenance["config"]
     assert (said["reduction_factor"], said["drop_last_layer"]) == (4, False)
     assert tuple(said["leave_out"]) == (0,)
+    ia3 = task(backbone, "ia3", low_rank(backbone, "ia3"))
+    made = train_task(backbone, tagging(20), over=None, out=tmp_path / "i", config=SHORT, init=ia3)
+    assert made.provenance["config"]["method"] == "ia3"
     lora = task(backbone, "lora", low_rank(backbone, rank=2))
     made = train_task(backbone, tagging(20), over=None, out=tmp_path / "l", config=SHORT, init=lora)
     assert (made.provenance["config"]["method"], made.provenance["config"]["rank"]) == ("lora", 2)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from adapterkit.backbone import precision
 from adapterkit.backbone.load import Backbone, load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
@@ -17,7 +18,10 @@ from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import predict
 from adapterkit.settings import SelfTrainingConfig
-from adapterkit.training.self_training import LONGEST, chosen, pseudo_labelled, self_train
+from adapterkit.training import loop
+from adapterkit.training.pseudo_labels import LONGEST, chosen, pseudo_labelled
+from adapterkit.training.runs import planned_precision
+from adapterkit.training.self_training import self_train
 from tests.training.stopping import stopped_before
 from tests.training.test_training import corpus
 
@@ -68,10 +72,13 @@ def test_short_lines_are_passed_over_and_long_ones_cut() -> None:
 
 
 def test_scripts_without_spaces_are_drawn_by_their_words() -> None:
-    lines = ["ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน", "วันนี้อากาศดีมากและฉันอยากไปเที่ยวทะเล", "ไทย"]
+    lines = ["ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน", "ฉันอยากไปเที่ยวทะเล", "ไทย"]
     found = chosen(Corpus.from_lines(lines, language="tha"), 5, seed=0)
     assert sorted("".join(words) for words in found) == sorted(lines[:2])
-    assert all(len(words) > 4 for words in found)
+    assert all(len(words) >= 4 for words in found)
+    chinese = ["我今天很高兴见到你。", "他们在学校学习中文。", "你好"]
+    found = chosen(Corpus.from_lines(chinese, language="zho"), 5, seed=0)
+    assert sorted("".join(words) for words in found) == sorted(chinese[:2])
 
 
 def test_by_place_the_labels_are_what_is_predicted(backbone: Backbone, stack: Stack) -> None:
@@ -130,7 +137,11 @@ def test_it_goes_on_from_what_it_was_and_changes_nothing_else(
     assert told["over"] == [{"name": "cym", "digest": language.digest()}]
     assert told["self_training"]["sentences"] == 20
     assert told["self_training"]["config"]["by_word"] == 0.75
-    assert told["run"]["steps"] == 2 * 25  # a few sentences are two windows
+    rounds = told["self_training"]["rounds"]
+    assert [one["steps"] for one in rounds] == [25, 25]  # a few sentences are two windows
+    assert told["run"]["steps"] == 50
+    assert told["run"]["seconds"] >= sum(one["labelling_seconds"] for one in rounds)
+    assert told["self_training"]["corpus"]["coverage"]["bytes"] > 0
     assert not (tmp_path / "p" / ".training").exists()
     with pytest.raises(ConfigError, match="already holds an adapter"):
         self_train(backbone, corpus(), over=language, init=pos, out=tmp_path / "p", config=FEW)
@@ -148,24 +159,71 @@ def test_a_stopped_one_goes_on_and_ends_with_the_same_bytes(
     whole = self_train(backbone, corpus(), out=tmp_path / "whole", **given)
     with stopped_before(13, monkeypatch):
         self_train(backbone, corpus(), out=tmp_path / "cut", **given)
-    assert len([*(tmp_path / "cut" / ".training").glob("round-*-1")]) == 1
+    work = tmp_path / "cut" / ".training"
+    assert [path.name[-2:] for path in work.glob("round-*")] == ["-1"]
+    # Stopped in the first round, then in the second, of which nothing is kept but the first's adapter.
+    steps = loop._Run.step
+    done: list[int] = []
+
+    def counted(run: loop._Run) -> None:
+        done.append(run.progress.step)
+        if len(done) > 12 + 5:
+            raise KeyboardInterrupt
+        steps(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "step", counted)
+        with pytest.raises(KeyboardInterrupt):
+            self_train(backbone, corpus(), out=tmp_path / "cut", **given)
+    assert sorted(path.name[-2:] for path in work.glob("round-*")) == ["-1", "-2"]
     resumed = self_train(backbone, corpus(), out=tmp_path / "cut", **given)
     assert resumed.digest() == whole.digest()
-    # Rounds of a run with other settings are not gone on from.
-    with stopped_before(13, monkeypatch):
+
+
+def test_rounds_of_a_run_with_other_settings_are_not_gone_on_from(
+    backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    language, pos = stack.adapters
+    given: dict[str, Any] = {"over": language, "init": pos, "config": FEW, "name": "p"}
+    with stopped_before(3, monkeypatch):
         self_train(backbone, corpus(), out=tmp_path / "other", **given)
-    given["config"] = replace(FEW, by_word=0.0)
+    given["config"] = replace(FEW, by_word=0.25, rounds=1)
     other = self_train(backbone, corpus(), out=tmp_path / "other", **given)
     fresh = self_train(backbone, corpus(), out=tmp_path / "fresh", **given)
-    assert other.digest() == fresh.digest() != whole.digest()
+    assert other.digest() == fresh.digest() != pos.digest()
+
+
+def test_the_last_weights_are_kept_however_they_agree_with_its_own_labels(
+    backbone: Backbone, stack: Stack, tmp_path: Path
+) -> None:
+    language, pos = stack.adapters
+    place = replace(FEW, by_word=0.0)  # nothing agrees more with these labels than what gave them
+    made = self_train(backbone, corpus(), over=language, init=pos, out=tmp_path / "p", config=place)
+    assert made.digest() != pos.digest()
+    rounds = made.provenance["self_training"]["rounds"]
+    assert [one["best_step"] for one in rounds] == [one["steps"] for one in rounds] == [25, 25]
+
+
+def test_the_precision_is_settled_once(
+    backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = iter([torch.float32, torch.bfloat16, torch.bfloat16, torch.bfloat16])
+    monkeypatch.setattr(precision, "faster_dtype", lambda *words, **more: next(measured))
+    language, pos = stack.adapters
+    given: dict[str, Any] = {"over": language, "init": pos, "config": replace(FEW, precision=None)}
+    with stopped_before(3, monkeypatch):
+        self_train(backbone, corpus(), out=tmp_path / "p", **given)
+    assert planned_precision(tmp_path / "p", torch.device("cpu"), None) == "float32"
+    made = self_train(backbone, corpus(), out=tmp_path / "p", **given)
+    assert made.provenance["config"]["precision"] == "float32"
 
 
 @pytest.mark.parametrize(
     ("init", "says"),
     [
-        ({"labels": ("B-PER", "I-PER", "O")}, "'t' has labels of spans"),
-        ({"labels": ("a", "b"), "head_type": "classification", "layers": 2}, "a classification head"),
-        ({}, "'t' has no head"),
+        ({"labels": ("B-PER", "I-PER", "O")}, "'t' has labels of spans$"),
+        ({"labels": ("a", "b"), "head_type": "classification", "layers": 2}, "a classification head$"),
+        ({}, "'t' has no head$"),
     ],
 )  # fmt: skip
 def test_only_tags_of_words_go_on_so(
@@ -188,6 +246,12 @@ def test_what_is_no_such_thing_is_refused(backbone: Backbone, stack: Stack, tmp_
     wrong = {"init": None, "over": None}
     with pytest.raises(ConfigError, match="takes a corpus of raw text and a task adapter"):
         self_train(backbone, corpus(), out=tmp_path / "p", **wrong)
+    for wrong, says in (
+        ({"init": pos, "over": pos}, "'pos' is a task adapter; self-training goes over"),
+        ({"init": pos, "over": None, "name": "a/b"}, "cannot be an adapter's name"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            self_train(backbone, corpus(), out=tmp_path / "p", **wrong)
     for setting in ("sentences", "rounds", "epochs"):
         values: dict[str, Any] = {setting: 0}
         with pytest.raises(ConfigError, match=f"{setting} = 0: must be above 0"):
