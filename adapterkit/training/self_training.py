@@ -38,6 +38,8 @@ from adapterkit.training.runs import require_free, settled_precision, work_folde
 from adapterkit.training.supervised import content_of
 from adapterkit.training.task import name_of, train_task
 
+LABELLING = "labelling_seconds"
+"""In a round's record, beside the seconds of its training."""
 _FASTER = 3
 """Times the rate at which a task adapter learns from random weights."""
 
@@ -120,7 +122,7 @@ def self_train(
             "run": {
                 "steps": sum(run["steps"] for run in runs),
                 "tokens": sum(run["tokens"] for run in runs),
-                "seconds": round(sum(run["seconds"] + run["labelling_seconds"] for run in runs), 1),
+                "seconds": round(sum(run["seconds"] + run.get(LABELLING, 0) for run in runs), 1),
             },
         }
         save_adapter(adapter, folder)
@@ -154,7 +156,7 @@ def _round(
         keep_last=True,
         progress=progress,
     )
-    made.provenance["run"]["labelling_seconds"] = round(labelling, 1)
+    made.provenance["run"][LABELLING] = round(labelling, 1)
     save_adapter(made, place)
 
 

@@ -18,7 +18,7 @@ from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import predict
 from adapterkit.settings import SelfTrainingConfig
-from adapterkit.training import loop
+from adapterkit.training import loop, self_training
 from adapterkit.training.pseudo_labels import LONGEST, chosen, pseudo_labelled
 from adapterkit.training.runs import planned_precision
 from adapterkit.training.self_training import self_train
@@ -177,6 +177,24 @@ def test_a_stopped_one_goes_on_and_ends_with_the_same_bytes(
             self_train(backbone, corpus(), out=tmp_path / "cut", **given)
     assert sorted(path.name[-2:] for path in work.glob("round-*")) == ["-1", "-2"]
     resumed = self_train(backbone, corpus(), out=tmp_path / "cut", **given)
+    assert resumed.digest() == whole.digest()
+
+
+def test_stopped_between_a_round_and_its_record_it_goes_on(
+    backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    language, pos = stack.adapters
+    given: dict[str, Any] = {"over": language, "init": pos, "config": replace(FEW, rounds=1)}
+
+    def stopping(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(self_training, "save_adapter", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            self_train(backbone, corpus(), out=tmp_path / "p", **given)
+    resumed = self_train(backbone, corpus(), out=tmp_path / "p", **given)
+    whole = self_train(backbone, corpus(), out=tmp_path / "q", **given, name="p")
     assert resumed.digest() == whole.digest()
 
 
