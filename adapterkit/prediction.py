@@ -22,7 +22,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.tasks.base import Answer, Task, special_of
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
-from adapterkit.text.words import split_words
+from adapterkit.text.words import words_of
 from adapterkit.waiting import waiting
 
 BATCH = 32
@@ -229,7 +229,7 @@ def _example(
 
 def _in_words(text: str | Sequence[str], language: str) -> tuple[str, tuple[str, ...]]:
     if isinstance(text, str):
-        return text, tuple(text[start:end] for start, end in split_words(text, language or None))
+        return text, words_of(text, language or None)
     return " ".join(text), tuple(text)
 
 

@@ -40,6 +40,11 @@ def split_words(text: str, language: str | None = None) -> list[tuple[int, int]]
     return [(start, end) for start, end in spans if _is_visible(text[start:end])]
 
 
+def words_of(text: str, language: str | None = None) -> tuple[str, ...]:
+    """The words and punctuation marks of ``text`` themselves (see `split_words`)."""
+    return tuple(text[start:end] for start, end in split_words(text, language))
+
+
 def _points(text: str) -> list[int]:
     """Return the code point at which each UTF-16 unit of ``text`` begins, and its end."""
     widths = [2 if char > "\uffff" else 1 for char in text]

@@ -10,6 +10,7 @@ from adapterkit.backbone.load import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition, Value
 from adapterkit.composition.stack import Stack
+from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.tasks.base import Task
 
@@ -23,6 +24,18 @@ def require_backbone(backbone: object) -> None:
     if not isinstance(backbone, Backbone):
         raise ConfigError(
             f"a backbone is needed, not {_kind(backbone)}; load one with ak.load_backbone(name)"
+        )
+
+
+def require_corpus(corpus: object) -> None:
+    """Refuse what is no corpus.
+
+    Raises:
+        ConfigError: That says how to make one.
+    """
+    if not isinstance(corpus, Corpus):
+        raise ConfigError(
+            f"raw text is needed as a corpus, not {type(corpus).__name__}: ak.Corpus.from_lines(lines, language='cym')"
         )
 
 

@@ -15,7 +15,6 @@ from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus, Profile
-from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
@@ -26,7 +25,7 @@ from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress
 from adapterkit.training.defaults import decide_language, decide_language_steps, require_shape
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
-from adapterkit.training.given import require_adapter, require_backbone
+from adapterkit.training.given import require_adapter, require_backbone, require_corpus
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss, vocabulary_of
@@ -81,10 +80,7 @@ def train_language(
     require_backbone(backbone)
     require_adapter(init, "init")
     require_adapter(over, "over")
-    if not isinstance(corpus, Corpus):
-        raise ConfigError(
-            f"raw text is needed as a corpus, not {type(corpus).__name__}: ak.Corpus.from_lines(lines, language='cym')"
-        )
+    require_corpus(corpus)
     config = config or LanguageConfig()
     config = replace(config, keep_start=share_of(config.keep_start, init, corpus.language, over))
     check_name(name or corpus.language)

@@ -14,7 +14,7 @@ from adapterkit.errors import CorpusError
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import window_logits
 from adapterkit.tasks.tagging import Tagging
-from adapterkit.text.words import split_words
+from adapterkit.text.words import words_of
 
 SHORTEST, LONGEST = 4, 60
 """Words of a sentence: shorter ones are passed over, longer ones cut."""
@@ -32,22 +32,24 @@ def chosen(corpus: Corpus, count: int, seed: int) -> list[tuple[str, ...]]:
         CorpusError: If no line has enough words.
     """
 
-    def words(text: str) -> tuple[str, ...]:
-        return tuple(text[a:z] for a, z in split_words(text, corpus.language))
-
     def long_enough(text: str) -> bool:
         parts = text.split()
         if len(parts) >= SHORTEST:
             return True
         # Scripts without spaces show their words only when they are split.
-        return len(text) >= SHORTEST and not text.isascii() and len(words(text)) >= SHORTEST
+        return (
+            len(text) >= SHORTEST
+            and not text.isascii()
+            and len(words_of(text, corpus.language)) >= SHORTEST
+        )
 
     def keyed() -> Iterator[tuple[bytes, str]]:
         for line in corpus.lines():
             if long_enough(line.text):
                 yield hashlib.sha256(f"{seed} {line.text}".encode()).digest(), line.text
 
-    found = [words(text)[:LONGEST] for _, text in heapq.nsmallest(count, keyed())]
+    drawn = [text for _, text in heapq.nsmallest(count, keyed())]
+    found = [words_of(text, corpus.language)[:LONGEST] for text in drawn]
     if not found:
         raise CorpusError(f"no line of the text has {SHORTEST} words or more to be labelled")
     return found

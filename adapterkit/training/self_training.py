@@ -29,7 +29,12 @@ from adapterkit.model import AdaptedModel
 from adapterkit.settings import Precision, SelfTrainingConfig, TaskConfig, as_record
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.defaults import decide_task
-from adapterkit.training.given import lowers_of, require_adapter, require_backbone
+from adapterkit.training.given import (
+    lowers_of,
+    require_adapter,
+    require_backbone,
+    require_corpus,
+)
 from adapterkit.training.progress import told
 from adapterkit.training.pseudo_labels import chosen, pseudo_labelled
 from adapterkit.training.readable import readable
@@ -85,7 +90,8 @@ def self_train(
     folder = Path(out).expanduser()
     name = name or name_of(folder)
     require_backbone(backbone)
-    if not isinstance(corpus, Corpus) or init is None:
+    require_corpus(corpus)
+    if init is None:
         raise ConfigError("self-training takes a corpus of raw text and a task adapter (init)")
     require_adapter(init, "init")
     (lower,) = lowers_of(over, 1)

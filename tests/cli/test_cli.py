@@ -1,11 +1,15 @@
+import inspect
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from adapterkit.cli.app import app, main
+from adapterkit.cli.self_train import self_train
+from adapterkit.settings import SelfTrainingConfig
 from adapterkit.training import loop
 from tests.pages.simulated import Simulation, simulate
 from tests.tiny import lines, make_encoder_decoder
@@ -464,3 +468,11 @@ def test_a_languages_name_is_taken_as_its_code_and_an_unknown_code_is_warned_of(
     code, out, _ = run("corpus", text, "--language", "wlsh", "--json")
     assert (code, json.loads(out)["language"]) == (0, "wlsh")
     assert "language wlsh: no code that is known here" in caplog.text
+
+
+def test_self_train_says_the_defaults_of_its_settings() -> None:
+    usual = SelfTrainingConfig()
+    options = inspect.signature(self_train).parameters
+    for field in fields(SelfTrainingConfig):
+        if field.name in options:
+            assert options[field.name].default == getattr(usual, field.name), field.name
