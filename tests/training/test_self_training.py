@@ -122,6 +122,14 @@ def test_by_word_a_label_counts_what_is_said_of_the_word_everywhere(
     assert len(labels) == len({word for word, _ in labels}), "one label a word"
 
 
+def test_the_case_of_letters_makes_no_other_word(backbone: Backbone, stack: Stack) -> None:
+    low = chosen(corpus(), 15, seed=0)
+    high = [tuple(word.upper() for word in sentence) for sentence in low]
+    found = pseudo_labelled(AdaptedModel(backbone, stack), [*low, *high], by_word=1.0)
+    tags = [one.tags for one in found.examples("train")]
+    assert tags[:15] == tags[15:]
+
+
 def test_it_goes_on_from_what_it_was_and_changes_nothing_else(
     backbone: Backbone, stack: Stack, tmp_path: Path
 ) -> None:
