@@ -17,6 +17,7 @@ from adapterkit.nn.embedding_rows import RowDeltas
 from adapterkit.nn.heads import Head
 from adapterkit.nn.low_rank import Patch
 from adapterkit.nn.sites import Node
+from adapterkit.nn.twin import copied
 
 _MEANINGS = {
     "Rows": "Rows stand outermost: write Rows([Stack(a, b), Stack(a, c)]), one whole composition for each kind of row",
@@ -140,40 +141,34 @@ def placed(composition: Kind, device: torch.device, dtype: torch.dtype) -> Kind:
         device: Where to.
         dtype: Of the weights.
     """
-    return _copied(
-        composition,
-        keeps=lambda old: old.device == device and old.dtype == dtype,
-        change=lambda old: nn.Parameter(old.detach().to(device, dtype), old.requires_grad),
-        place=lambda old: old.to(device),
-    )
+
+    def change(old: Tensor) -> Tensor:
+        if not isinstance(old, nn.Parameter):
+            return old.to(device)
+        return nn.Parameter(old.detach().to(device, dtype), old.requires_grad)
+
+    return _copied(composition, lambda old: old.device == device and old.dtype == dtype, change)
 
 
 def frozen(composition: Kind) -> Kind:
     """The same composition over the same numbers, none of which asks for a gradient."""
-    return _copied(
-        composition,
-        keeps=lambda old: not old.requires_grad,
-        change=lambda old: nn.Parameter(old.detach(), requires_grad=False),
-        place=lambda old: old,
-    )
+
+    def change(old: Tensor) -> Tensor:
+        is_parameter = isinstance(old, nn.Parameter)
+        return nn.Parameter(old.detach(), requires_grad=False) if is_parameter else old
+
+    return _copied(composition, lambda old: not old.requires_grad, change)
 
 
 def _copied(
     composition: Kind,
-    *,
     keeps: Callable[[nn.Parameter], bool],
-    change: Callable[[nn.Parameter], nn.Parameter],
-    place: Callable[[Tensor], Tensor],
+    change: Callable[[Tensor], Tensor],
 ) -> Kind:
-    memo: dict[int, Any] = {}
-    for part in (*composition.adapters, *composition.fusions):
-        if id(part) in memo:
-            continue
-        if all(map(keeps, part.parameters())):
-            memo[id(part)] = part
-        else:
-            memo |= {id(old): change(old) for old in part.parameters() if id(old) not in memo}
-            memo |= {id(old): place(old) for old in part.buffers() if id(old) not in memo}
+    parts = (*composition.adapters, *composition.fusions)
+    memo: dict[int, Any] = {id(part): part for part in parts if all(map(keeps, part.parameters()))}
+    others = [part for part in parts if id(part) not in memo]
+    memo |= {id(old): new for old, new in zip(others, copied(others, change), strict=True)}
     return copy.deepcopy(composition, memo)
 
 

@@ -5,10 +5,10 @@ when the original moves to another device or dtype. Only the modules and their h
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
 
-from torch import nn
+from torch import Tensor, nn
 
 _HOOKS = (
     "_forward_hooks",
@@ -31,6 +31,34 @@ def twin(module: nn.Module, *, instead: Mapping[nn.Module, nn.Module] | None = N
         instead: What stands in the twin in place of certain modules, which are not cloned then.
     """
     return _twin(module, {id(old): new for old, new in (instead or {}).items()})
+
+
+def copied(modules: Sequence[nn.Module], change: Callable[[Tensor], Tensor]) -> list[nn.Module]:
+    """Clone trees of modules, hooks too, over tensors of their own.
+
+    What else hangs on a module (its configuration, say) is shared, and what occurs several times in the trees still
+    does. Many times as fast as `copy.deepcopy`, which takes each module's ten empty dictionaries through pickling.
+
+    Args:
+        modules: The roots.
+        change: The new tensor for a parameter or buffer.
+    """
+    done: dict[int, nn.Module] = {}
+    clones = [_twin(module, done) for module in modules]
+    made: dict[int, Tensor | None] = {id(None): None}
+    originals = {id(old): old for module in modules for old in module.modules()}
+    for number, old in originals.items():
+        own = done[number].__dict__
+        own |= {name: old.__dict__[name].copy() for name in _HOOKS}
+        for name in ("_parameters", "_buffers"):
+            tensors: dict[str, Tensor | None] = old.__dict__[name]
+            made |= {
+                id(had): change(had)
+                for had in tensors.values()
+                if had is not None and id(had) not in made
+            }
+            own[name] = {key: made[id(had)] for key, had in tensors.items()}
+    return clones
 
 
 def _twin(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:

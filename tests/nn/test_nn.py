@@ -13,7 +13,7 @@ from adapterkit.nn.activations import activation
 from adapterkit.nn.bottleneck import Bottleneck, Nice, initialise
 from adapterkit.nn.heads import Head
 from adapterkit.nn.sites import Caught, Chain, CouplingSite, Here, PostNormSite
-from adapterkit.nn.twin import twin
+from adapterkit.nn.twin import copied, twin
 
 
 @settings(max_examples=20, deadline=None)
@@ -101,6 +101,29 @@ def test_a_twin_shares_tensors_and_no_hooks() -> None:
     model.double()
     assert next(other.parameters()).dtype == torch.float64
     assert all(a is b for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_a_copy_has_tensors_of_its_own_and_what_was_shared_still_is() -> None:
+    tied = nn.Linear(3, 3, bias=False)
+    first, second = nn.Sequential(tied, nn.BatchNorm1d(3)), nn.Sequential(tied, nn.Linear(3, 3))
+    second[1].weight = tied.weight
+    second[1].register_forward_hook(lambda *_: torch.zeros(1))
+    one, other = copied([first, second], lambda old: old.clone().requires_grad_(old.requires_grad))
+    tensors = {id(tensor) for tensor in (*first.parameters(), *second.parameters())}
+    assert not tensors & {id(tensor) for tensor in (*one.parameters(), *other.parameters())}
+    assert {key: tensor.tolist() for key, tensor in one.state_dict().items()} == {
+        key: tensor.tolist() for key, tensor in first.state_dict().items()
+    }
+    assert one._modules["0"] is other._modules["0"] is not tied
+    assert (
+        next(one.parameters()) is dict(other.named_parameters(remove_duplicate=False))["1.weight"]
+    )
+    assert torch.equal(other(torch.ones(1, 3)), torch.zeros(1))  # hooks too
+    other._modules["1"].register_forward_hook(lambda *_: torch.ones(1))  # type: ignore[union-attr]
+    assert torch.equal(second(torch.ones(1, 3)), torch.zeros(1))  # of its own
+    one(torch.ones(2, 3))
+    assert first[1].num_batches_tracked == 0
+    assert one.state_dict()["1.num_batches_tracked"] == 1
 
 
 def test_a_twin_does_not_run_the_originals_children() -> None:
