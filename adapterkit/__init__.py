@@ -20,7 +20,8 @@ from adapterkit.errors import (
 from adapterkit.version import __version__
 
 if TYPE_CHECKING:
-    from adapterkit.backbone.load import Backbone, load_backbone
+    from adapterkit.backbone.frozen import Backbone
+    from adapterkit.backbone.load import load_backbone
     from adapterkit.bridge import from_adapters, to_adapters
     from adapterkit.composition.adapter import Adapter
     from adapterkit.composition.average import Average
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from adapterkit.training.task import train_task
 
 _ROOMS = {
-    "Backbone": "backbone.load",
+    "Backbone": "backbone.frozen",
     "load_backbone": "backbone.load",
     "Adapter": "composition.adapter",
     "Average": "composition.average",

@@ -5,8 +5,8 @@ Type, width, depth and identity are compared by `Adapter.check_fits`, from facts
 
 from torch import nn
 
+from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.backbone.layout import POOLER, is_named, module_at
-from adapterkit.backbone.load import Backbone, base_of
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.config import Linear, LowRankConfig

@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.backbone.layout import Architecture, Place, module_at
-from adapterkit.backbone.load import Backbone, as_output, base_of
+from adapterkit.backbone.load import as_output
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from adapterkit.backbone.load import Backbone, base_of
+from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.config import METHODS, BottleneckConfig, LowRankConfig, preset
 from adapterkit.errors import ConfigError
 from adapterkit.fitting import linears

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition, placed
 from adapterkit.composition.numbers import row_numbers

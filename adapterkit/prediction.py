@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.base import Composition
 from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.numbers import row_numbers

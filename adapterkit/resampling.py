@@ -20,8 +20,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from adapterkit.counting import counted_scores
 from adapterkit.errors import ConfigError, CorpusError
-from adapterkit.metrics import Score, counted_scores
+from adapterkit.metrics import Score
 
 if TYPE_CHECKING:
     from numpy import float64, int64

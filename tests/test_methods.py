@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import LowRankConfig
 from adapterkit.methods import low_rank, shape_of_method

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapterkit.counting import correct_counts
 from adapterkit.errors import ConfigError, CorpusError
 from adapterkit.metrics import (
     Score,
     classification_scores,
     confusion,
-    correct_counts,
     is_span_scheme,
     paired_difference,
     span_scores,

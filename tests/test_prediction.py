@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack

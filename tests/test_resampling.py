@@ -2,16 +2,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from adapterkit.counting import COUNTED, counted_scores, sentence_counts
 from adapterkit.errors import ConfigError, CorpusError
-from adapterkit.metrics import (
-    COUNTED,
-    classification_scores,
-    counted_scores,
-    paired_difference,
-    sentence_counts,
-    span_scores,
-    tagging_scores,
-)
+from adapterkit.metrics import classification_scores, paired_difference, span_scores, tagging_scores
 from adapterkit.resampling import Grid, Measured, certain, difference, mean, measure
 
 TAGS = ("A", "B", "C")

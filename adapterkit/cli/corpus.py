@@ -20,7 +20,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.text.profile import UNREADABLE
 
 if TYPE_CHECKING:
-    from adapterkit.backbone.load import Backbone
+    from adapterkit.backbone.frozen import Backbone
     from adapterkit.text.profile import Profile
 
 Estimate = dict[str, float]

@@ -13,7 +13,7 @@ from adapterkit.errors import ConfigError, visible
 from adapterkit.languages import meant
 
 if TYPE_CHECKING:
-    from adapterkit.backbone.load import Backbone
+    from adapterkit.backbone.frozen import Backbone
     from adapterkit.composition.stack import Stack
     from adapterkit.settings import Precision
 
@@ -95,7 +95,7 @@ def load_to_train(
     precision: "Precision | None",
 ) -> "Backbone":
     """Load the backbone a user named in the precision that a training into ``out`` will run in."""
-    from adapterkit.backbone.load import device_of
+    from adapterkit.backbone.device import device_of
     from adapterkit.training.runs import planned_precision
 
     chosen = dtype or planned_precision(out, device_of(device), precision)

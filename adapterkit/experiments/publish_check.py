@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import AdapterkitError, ConfigError, CorpusError, found

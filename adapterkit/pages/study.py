@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from adapterkit.counting import COUNTED, sentence_counts
 from adapterkit.errors import ConfigError, CorpusError
-from adapterkit.metrics import COUNTED, sentence_counts
 from adapterkit.resampling import Grid, Measured, certain, measure
 from adapterkit.table import Row
 

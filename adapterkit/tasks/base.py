@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Special, Window
 from adapterkit.errors import ConfigError, CorpusError

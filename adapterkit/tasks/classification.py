@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Window, text_windows
 from adapterkit.data.datasets_door import require_splits, rows_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Window, word_windows
 from adapterkit.data.datasets_door import require_splits, rows_of

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter
 from adapterkit.config import BottleneckConfig

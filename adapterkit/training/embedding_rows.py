@@ -6,7 +6,7 @@ shares. Deltas start at zero: before the first step the adapter is the one that 
 
 import torch
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.config import LowRankConfig
 from adapterkit.data.blocks import Blocks

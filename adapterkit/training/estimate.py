@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack

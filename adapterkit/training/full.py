@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.stack import Stack
 from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus

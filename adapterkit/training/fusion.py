@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.base import Composition, frozen, placed
 from adapterkit.composition.fuse import Fuse

@@ -6,7 +6,7 @@ People pass the name of an adapter where the adapter itself is meant, or a stack
 from collections.abc import Sequence
 from typing import Any
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition, Value
 from adapterkit.composition.stack import Stack

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.backbone.layout import Architecture, module_at
-from adapterkit.backbone.load import Backbone, base_of
 from adapterkit.composition.base import Composition
 from adapterkit.composition.stack import Stack
 from adapterkit.hooking import hook, mixes, put

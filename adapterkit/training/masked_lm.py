@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.data.batches import Batch
 from adapterkit.data.blocks import Blocks, Vocabulary

@@ -2,7 +2,7 @@
 
 import logging
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import CorpusError
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.errors import ConfigError
 from adapterkit.files import read_json, write_json

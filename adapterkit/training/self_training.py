@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.kinds import require_no_task

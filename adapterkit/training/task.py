@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition, frozen, placed

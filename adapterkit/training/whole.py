@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import NO_BOTTLENECKS, Adapter, new_adapter
 from adapterkit.composition.base import placed
 from adapterkit.composition.stack import Stack

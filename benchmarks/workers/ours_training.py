@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone, device_of, load_backbone
+from adapterkit.backbone.device import device_of
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.backbone.precision import choose_precision
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.base import placed

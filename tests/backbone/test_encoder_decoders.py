@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, base_of, load_backbone
+from adapterkit.backbone.frozen import Backbone, base_of
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.average import Average
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack

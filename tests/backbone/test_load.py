@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import device_of, load_backbone
+from adapterkit.backbone.device import device_of
+from adapterkit.backbone.load import load_backbone
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError
 from adapterkit.tensorfile import checkpoint_digest, read_tensors, write_tensors
 from tests.tiny import LAYERS, TYPES, WIDTH, make_backbone

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from adapterkit.backbone import precision
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.backbone.precision import PLAIN, choose_precision, plain_attention
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.base import placed

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.cards.scores import read_scores
 from adapterkit.cli.app import main
 from adapterkit.composition.adapter import new_adapter

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.backbone.layout import module_at
-from adapterkit.backbone.load import Backbone, base_of, load_backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.average import Average
 from adapterkit.composition.base import Composition

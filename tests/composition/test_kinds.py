@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.cli.options import load_stack
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.average import Average

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from adapterkit.backbone.load import Backbone
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.formats.adapterhub import save_adapter

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig, Linear, LowRankConfig

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.conversion import convert

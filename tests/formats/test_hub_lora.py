@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.config import HeadConfig
 from adapterkit.errors import ConfigError, FolderError

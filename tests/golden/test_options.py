@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.base import Composition
 from adapterkit.composition.stack import Stack
 from adapterkit.formats.adapterhub import load_adapter, save_adapter

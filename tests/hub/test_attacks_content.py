@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import adapterkit as ak
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import HeadConfig
 from adapterkit.errors import AdapterMismatch, FolderError, HubError

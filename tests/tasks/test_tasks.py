@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.data.batches import Special, by_length, pad, text_windows, word_windows

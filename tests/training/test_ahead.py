@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.training import language
 from adapterkit.training.ahead import read_ahead
 from tests.training.test_training import LANGUAGE, corpus

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.fuse import Fuse
 from adapterkit.config import BottleneckConfig, HeadConfig

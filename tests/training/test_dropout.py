@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.config import BottleneckConfig, LowRankConfig
 from adapterkit.data.corpus import Corpus

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.stack import Stack
 from adapterkit.data.corpus import Corpus
 from adapterkit.data.examples import TaggedSentence

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.fuse import Fuse
 from adapterkit.composition.stack import Stack

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.errors import ConfigError
 from adapterkit.settings import TaskConfig, as_record

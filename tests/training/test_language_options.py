@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.layout import module_at
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, LowRankConfig

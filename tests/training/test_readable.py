@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import CorpusError
 from adapterkit.training.full import continue_pretraining

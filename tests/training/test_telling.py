@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from adapterkit.backbone.load import Backbone, load_backbone
+from adapterkit.backbone.frozen import Backbone
+from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import BottleneckConfig
 from adapterkit.settings import LanguageConfig, TaskConfig
