@@ -28,8 +28,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_floors.py
 
+# What takes over a second: every case of the unit tests' matrices, and trainings.
 slow: setup
-	$(BIN)/python -m pytest -m 'slow and not parity'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m '(long or slow) and not shared and not parity'
 
 shared: setup
 	$(BIN)/python -m pytest -m shared

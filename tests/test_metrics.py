@@ -48,6 +48,7 @@ def test_accuracy_counts_words_and_not_sentences() -> None:
     assert scores["accuracy"].value == 0.25
 
 
+@pytest.mark.long
 @settings(max_examples=50, deadline=None)
 @given(pairs_of(TAGS))
 def test_macro_f1_and_accuracy_are_scikit_learns(sentences: list[list[tuple[str, str]]]) -> None:
@@ -64,6 +65,7 @@ def test_macro_f1_and_accuracy_are_scikit_learns(sentences: list[list[tuple[str,
     assert scores["macro_f1"].value == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.long
 @settings(max_examples=50, deadline=None)
 @given(pairs_of(SPANS))
 def test_span_scores_are_seqevals(sentences: list[list[tuple[str, str]]]) -> None:

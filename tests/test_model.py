@@ -38,6 +38,7 @@ def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
 
 
+@pytest.mark.long
 def test_without_adapters_it_is_the_backbone(backbone: Backbone) -> None:
     model = AdaptedModel(backbone)
     expected = backbone.model(input_ids=IDS, attention_mask=MASK).logits
@@ -279,6 +280,7 @@ def test_a_head_of_another_vocabulary_is_refused(tiny_folder: Path) -> None:
         AdaptedModel(backbone, adapter)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gated", [False, True])
 def test_the_last_layer_may_be_computed_at_masked_positions_only(
     backbone: Backbone, gated: bool

@@ -17,6 +17,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_stack(["mini:eng", "mini:pos"], tmp_path_factory.mktemp("stack") / "eng-pos")
 
 
+@pytest.mark.long
 def test_a_stack_of_starters_predicts(place: Path) -> None:
     from adapterkit.prediction import predict
 

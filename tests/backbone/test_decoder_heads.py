@@ -31,6 +31,7 @@ def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return load_backbone(folder, dtype="float64", device="cpu")
 
 
+@pytest.mark.long
 @torch.no_grad()
 def test_a_classification_head_reads_the_last_token_on_whichever_side_padding_stands(
     backbone: Backbone,
@@ -59,6 +60,7 @@ def test_mixed_rows_of_different_heads_read_each_rows_last_token(backbone: Backb
         assert (found[row] - alone).abs().max() < 1e-10
 
 
+@pytest.mark.long
 def test_a_classification_over_a_decoder_learns(tmp_path: Path) -> None:
     backbone = load_backbone(make_decoder(tmp_path / "b", "llama"), device="cpu")
     texts = [

@@ -119,6 +119,7 @@ def stacks(backbone: Backbone) -> list[Stack]:
     ]
 
 
+@pytest.mark.long
 def test_a_cache_changes_nothing(backbone: Backbone) -> None:
     for stack in stacks(backbone):
         model = AdaptedModel(backbone, stack)
@@ -133,6 +134,7 @@ def test_a_cache_changes_nothing(backbone: Backbone) -> None:
         )
 
 
+@pytest.mark.long
 @torch.no_grad()
 def test_mixed_rows_equal_rows_apart_also_with_beams(backbone: Backbone) -> None:
     parts = stacks(backbone)
@@ -171,6 +173,7 @@ def check_beams(backbone: Backbone, parts: Sequence[Composition]) -> None:
     assert differ > 0
 
 
+@pytest.mark.long
 def test_beams_find_what_greedy_search_does_not(backbone: Backbone) -> None:
     check_beams(backbone, stacks(backbone))
 
@@ -196,6 +199,7 @@ def test_an_adapter_is_written_and_read_again(backbone: Backbone, tmp_path: Path
     assert Stack(load_adapter(tmp_path / "a")) == Stack(adapter)
 
 
+@pytest.mark.long
 def test_a_causal_language_adapter_trains(backbone: Backbone, tmp_path: Path) -> None:
     config = LanguageConfig(
         steps=20, batch_size=4, block_length=24, evaluate_every=10, heldout_blocks=4,

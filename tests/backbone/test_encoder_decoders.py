@@ -116,6 +116,7 @@ def test_the_coupling_stands_on_the_encoder_and_its_inverse_before_the_vocabular
     assert (found - expected).abs().max() < 1e-12
 
 
+@pytest.mark.long
 def test_a_cache_changes_nothing(backbone: Backbone) -> None:
     for stack in stacks(backbone):
         model = AdaptedModel(backbone, stack)
@@ -151,6 +152,7 @@ def test_nothing_is_written_or_learned_through_a_head_that_was_never_trained(
         model(Batch(IDS, MASK, TARGETS))
 
 
+@pytest.mark.long
 @torch.no_grad()
 def test_mixed_rows_equal_rows_apart_also_with_beams(backbone: Backbone) -> None:
     parts = stacks(backbone)
@@ -168,10 +170,12 @@ def test_mixed_rows_equal_rows_apart_also_with_beams(backbone: Backbone) -> None
             assert torch.equal(wrote[row, : len(beam)], beam)
 
 
+@pytest.mark.long
 def test_beams_find_what_greedy_search_does_not(backbone: Backbone) -> None:
     check_beams(backbone, stacks(backbone))
 
 
+@pytest.mark.long
 @torch.no_grad()
 @pytest.mark.parametrize("model_type", ["mt5", "m2m_100"])
 def test_one_embeddings_module_for_both_sides_gets_a_coupling_on_the_encoders_only(
@@ -206,6 +210,7 @@ def test_only_adapters_get_gradients_and_the_backbone_stays(backbone: Backbone) 
         assert abs(float(plain(Batch(IDS, MASK, targets)) - expected)) < 1e-12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "leave_out", [(), (0,), (2,), (3,), (4,), (0, 1), (2, 4), (0, 2, 3), (3, 4), (0, 1, 2)]
 )
@@ -232,6 +237,7 @@ def test_low_rank_adapters_are_written_and_read_again(backbone: Backbone, tmp_pa
     AdaptedModel(backbone, again)
 
 
+@pytest.mark.long
 def test_another_depth_is_refused(backbone: Backbone, tmp_path: Path) -> None:
     kind = backbone.facts.model_type
     other = make_encoder_decoder(tmp_path / "other", kind, encoder=2, decoder=3)

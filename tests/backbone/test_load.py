@@ -11,6 +11,7 @@ from adapterkit.tensorfile import checkpoint_digest, read_tensors, write_tensors
 from tests.tiny import LAYERS, TYPES, WIDTH, make_backbone
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", TYPES)
 def test_every_architecture_of_the_table_loads_frozen(model_type: str, tmp_path: Path) -> None:
     backbone = load_backbone(make_backbone(tmp_path / "b", model_type))

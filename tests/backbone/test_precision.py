@@ -26,6 +26,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return make_backbone(tmp_path_factory.mktemp("p") / "backbone", request.param)
 
 
+@pytest.mark.long
 def test_a_bfloat16_backbone_is_the_float32_one_rounded(folder: Path) -> None:
     narrow, wide = load_backbone(folder, dtype="bfloat16"), load_backbone(folder)
     assert narrow.facts == wide.facts
@@ -80,6 +81,7 @@ def loss_and_gradients(backbone: Backbone) -> tuple[torch.Tensor, list[torch.Ten
     return loss.detach(), [p.grad for p in model.parameters() if p.grad is not None]
 
 
+@pytest.mark.long
 def test_a_step_in_bfloat16_is_the_step_in_float32_but_for_rounding(folder: Path) -> None:
     backbone = load_backbone(folder)
     loss, gradients = loss_and_gradients(backbone)

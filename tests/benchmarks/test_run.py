@@ -143,6 +143,7 @@ def test_batches_given_to_others_are_those_that_the_product_trains_on(tmp_path: 
         assert problem.look() == pytest.approx(sum(losses) / len(losses), rel=1e-6)
 
 
+@pytest.mark.long
 def test_the_page_says_every_figure_of_its_record_and_none_else(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     seconds = {"import torch": 1.25, "import adapterkit": 0.0625}

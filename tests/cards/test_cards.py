@@ -110,6 +110,7 @@ def test_no_text_breaks_out_of_the_front_matter(text: str) -> None:
     assert said["deep"] == [{"one": {"two": text}}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_answer_and_no_record_breaks_out_of_the_page(name: str, text: str) -> None:

@@ -92,6 +92,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
     assert names == set(VERBS)
 
 
+@pytest.mark.long
 def test_from_a_text_file_to_predictions(
     run: Run,
     text: Path,
@@ -371,6 +372,7 @@ def test_a_language_training_takes_upper_layers_and_a_restricted_vocabulary(
     assert "upper_layers 3: the backbone has 3 layers" in err
 
 
+@pytest.mark.long
 def test_a_table_becomes_a_page_a_text_and_pictures(run: Run, tmp_path: Path) -> None:
     table = simulate(tmp_path, Simulation(tasks=("topic",), seeds=1, sentences=8, methods=OWN))
     page, text, pictures = tmp_path / "p.html", tmp_path / "r.md", tmp_path / "png"
@@ -436,6 +438,7 @@ def test_a_training_that_is_not_finished_is_said_to_be_one(
     assert run(*words) == (1, "", said)
 
 
+@pytest.mark.long
 def test_a_text_that_is_a_file_is_refused_with_the_option_for_files(
     run: Run, labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

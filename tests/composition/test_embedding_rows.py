@@ -96,6 +96,7 @@ def changed(there: Backbone, rows: EmbeddingRows) -> Backbone:
     return replace(there, model=model)
 
 
+@pytest.mark.long
 @torch.no_grad()
 def test_it_computes_as_if_the_matrix_had_been_changed(backbone: Backbone) -> None:
     adapter = make(backbone, 1, ROWS)
@@ -152,6 +153,7 @@ def test_the_gradient_is_that_of_the_changed_matrix_itself(xlmr: Backbone) -> No
     assert (found - whole[rows.ids.long()]).abs().max() < 1e-10
 
 
+@pytest.mark.long
 @torch.no_grad()
 def test_a_mixed_batch_equals_its_rows_run_apart(backbone: Backbone) -> None:
     one, two, none = make(backbone, 1, ROWS), make(backbone, 2, [9, 11, 119]), make(backbone, 3)
@@ -241,6 +243,7 @@ def test_rows_of_another_vocabulary_do_not_fit(xlmr: Backbone, tmp_path: Path) -
         AdaptedModel(there, make(there, 1, [5]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("beams", [1, 2])
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text"])
 def test_a_decoder_writes_with_the_rows_of_each_text(kind: str, beams: int, tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def worst(found: Any, expected: list[Tensor]) -> float:
     return float(max((a - b).abs().max() for a, b in zip(found, expected, strict=True)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-5)])
 @torch.no_grad()
 def test_a_mixed_batch_equals_its_rows_run_apart(
@@ -122,6 +123,7 @@ def test_a_mixed_batch_equals_its_rows_run_apart(
     assert (hidden[0] - hidden[7])[:3].abs().max() > 1e-3
 
 
+@pytest.mark.long
 def test_logits_wanted_nowhere_are_none(folder: Path) -> None:
     backbone = load_backbone(folder)
     nowhere = torch.zeros_like(IDS, dtype=torch.bool)
@@ -143,6 +145,7 @@ def test_rows_leave_the_backbone_as_it_was(xlmr: Backbone) -> None:
     assert xlmr.digest_in_memory() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
@@ -197,6 +200,7 @@ def test_gradients_of_mixed_rows_equal_those_of_the_rows_apart(xlmr: Backbone) -
             )
 
 
+@pytest.mark.long
 def test_threads_do_not_mix_their_rows_up(xlmr: Backbone) -> None:
     mixed = AdaptedModel(xlmr, Rows(compositions(xlmr)))
     orders = [[(shift + row) % 6 for row in range(8)] for shift in range(6)]
@@ -273,6 +277,7 @@ def test_many_languages_of_one_shape_equal_the_rows_apart(xlmr: Backbone, graded
         assert all(p.grad is not None for p in mixed.parameters())
 
 
+@pytest.mark.long
 @torch.no_grad()
 def test_a_frozen_model_keeps_adapters_in_the_backbones_precision(folder: Path) -> None:
     backbone = load_backbone(folder, dtype="bfloat16")

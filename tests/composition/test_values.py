@@ -142,6 +142,7 @@ SHAPES = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.lists(SHAPES, min_size=1, max_size=3), st.integers(0, 100))
 def test_identities_hold_for_random_compositions(

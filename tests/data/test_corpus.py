@@ -41,6 +41,7 @@ def test_the_same_text_from_anywhere_is_the_same_corpus(tmp_path: Path) -> None:
     assert memory.licence == "CC0"
 
 
+@pytest.mark.long
 @given(st.lists(st.text(max_size=30), max_size=8), st.randoms(use_true_random=False))
 def test_the_order_of_lines_changes_neither_fingerprint_nor_split(
     extra: list[str], chance: object
@@ -119,6 +120,7 @@ def test_reading_a_corpus_imports_no_heavy_library() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
+@pytest.mark.long
 def test_every_kind_of_datasets_object_gives_the_same_corpus() -> None:
     datasets = pytest.importorskip("datasets")
     table = datasets.Dataset.from_dict({"text": [*SENTENCES, None], "n": list(range(101))})

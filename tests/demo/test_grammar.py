@@ -109,6 +109,7 @@ def test_sentences_differ_and_leave_out_what_they_are_told_to(
     assert not {key(text) for text in avoided} & {key(item.text) for item in others}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_dev_or_test_sentence_stands_anywhere_in_the_training_text(language: str) -> None:
     data = demo_data(language, seed=2, lines=3000, train=300, dev=100, test=300)
@@ -119,6 +120,7 @@ def test_no_dev_or_test_sentence_stands_anywhere_in_the_training_text(language: 
     assert not any(held in line for held in sets[1] | sets[2] for line in lines)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_language_has_12000_distinct_lines_beside_its_test_set(language: str) -> None:
     data = demo_data(language, seed=0, lines=12_000, test=400)

@@ -34,6 +34,7 @@ def test_a_good_recipe_is_good(tmp_path: Path, data: Path, tiny_folder: Path) ->
 METHODS = 'methods = ["own", "source-kept", "removed"]'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -77,6 +78,7 @@ TEXT = 'files = "text/{language}.txt"'
 POS = 'files = "ud/{language}_*.{split}.conllu"'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -89,6 +89,7 @@ def test_a_good_recipe_is_read_whole(written: Written) -> None:
     assert (found.corpus.language, found.repository, found.scoring) == ("cym", "me/x", None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -139,6 +140,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_starts(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_labels_that_the_task_adapter_does_not_know_are_seen_before_anything_starts(
     written: Written,
 ) -> None:

@@ -74,6 +74,7 @@ def named(backbone: Backbone, kind: str) -> Adapter:
     return made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("kind", ["bottleneck", "lora", "ia3", "hub lora"])
 def test_in_any_precision_a_folder_has_the_digest_of_what_is_loaded(
@@ -97,6 +98,7 @@ def test_in_any_precision_a_folder_has_the_digest_of_what_is_loaded(
         load_adapter(place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", TYPES)
 def test_a_saved_stack_gives_the_same_logits_when_loaded(model_type: str, tmp_path: Path) -> None:
     backbone = load_backbone(make_backbone(tmp_path / "b", model_type))

@@ -71,6 +71,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_a_broken_composition_is_refused_by_name_and_changes_nothing(
     name: str, good: Path, live: tuple[AdaptedModel, torch.Tensor], tmp_path: Path
@@ -245,6 +246,7 @@ def save(backbone: Backbone, kind: str, out: Path) -> Any:
     return made.content()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("second", SAVED)
 @pytest.mark.parametrize("first", SAVED)
 def test_saving_over_a_folder_of_another_kind_leaves_one_that_loads(

@@ -97,6 +97,7 @@ def test_inspect_tells_what_it_is(theirs: Path, backbone: Backbone) -> None:
     assert told["backbone"]["digest"] == backbone.facts.digest
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("version", "alpha"),
     [
@@ -118,6 +119,7 @@ def test_only_versions_of_adapters_before_1_1_left_the_factor_out(
     assert inspect(theirs)["alpha"] == alpha
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -178,6 +178,7 @@ ODD: dict[str, Edit] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_folder_computes_what_the_plain_one_does(
     name: str, backbone: Backbone, plain: Path, tmp_path: Path
@@ -276,6 +277,7 @@ def test_a_pickle_is_shown_by_name_size_and_digest(plain: Path, tmp_path: Path) 
     assert len(told["files"]["pytorch_adapter.bin"]["sha256"]) == 64
 
 
+@pytest.mark.long
 def test_inspecting_imports_no_torch_and_shows_what_strangers_wrote_as_it_is(
     plain: Path, tmp_path: Path
 ) -> None:

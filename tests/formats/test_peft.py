@@ -45,6 +45,7 @@ def targets(model_type: str) -> list[str]:
     return list(architecture(model_type).low_rank)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("auto", ["AutoModel", "AutoModelForMaskedLM"])
 @pytest.mark.parametrize("model_type", TYPES)
 @torch.no_grad()
@@ -71,6 +72,7 @@ def test_a_downloaded_lora_gives_the_same_output(
     assert (ours - AdaptedModel(backbone).encode(IDS, MASK)).abs().max() > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [
@@ -126,6 +128,7 @@ def task_lora(backbone: Any, head: HeadConfig | None, method: str = "lora") -> A
     return made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["lora", "ia3"])
 @pytest.mark.parametrize("model_type", ["bert", "xlm-roberta", "distilbert", "deberta-v2"])
 @torch.no_grad()
@@ -211,6 +214,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "pos"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "values",
     [

@@ -46,6 +46,7 @@ def plain_peft(backbone: Path, folder: Path) -> Tensor:
 VALUE = "encoder.layer.0.attention.self.value"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [
@@ -91,6 +92,7 @@ def test_an_ia3_on_both_sides_loads_in_plain_peft(model_type: str, tmp_path: Pat
     assert load_adapter(tmp_path / "again").digest() == inspect(tmp_path / "again")["digest"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ia3", "lora"])
 def test_several_of_a_kind_in_a_stack_are_several_active_ones_in_peft(
     kind: str, tmp_path: Path
@@ -119,6 +121,7 @@ def test_several_of_a_kind_in_a_stack_are_several_active_ones_in_peft(
     assert (found - alone).abs().max() > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("targets", ["all-linear", ["dense", "query"]], ids=str)
 def test_the_part_of_a_pooler_is_left_out_and_said(targets: Any, tmp_path: Path) -> None:
     import peft

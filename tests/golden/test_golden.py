@@ -11,6 +11,7 @@ from adapterkit.tensorfile import read_tensors
 from tests.golden.make import CASES, FOLDER, IDS, TYPES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize("model_type", TYPES)
 def test_every_stack_equals_the_adapters_library(

@@ -64,6 +64,7 @@ def test_every_option_equals_the_adapters_library(
     assert found.shape != plain.shape or (found - plain).abs().max() > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("model_type", "name"), CASES)
 def test_every_option_is_written_and_read_again_byte_for_byte(
     model_type: str, name: str, tmp_path: Path

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 from tests.hub.attacks import CASES, CONTENT, MORE, PAGE, page
 from tests.hub.test_attacks_content import BOTTLENECKS, LORAS
 
@@ -16,6 +18,7 @@ def test_all_46_attacks_are_on_the_page_and_have_tests() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.hub.attacks"
 
 
+@pytest.mark.long
 def test_the_tests_on_the_page_are_there() -> None:
     ids = {f"{number} ..." for number in range(26, 43)} | set(LORAS)
     for test in {test for tests in ALL for test in tests}:

@@ -101,6 +101,7 @@ def pulled(hub: LocalHub, tmp_path: Path, folder: Path, culprit: str) -> None:
     assert {path.name for path in folder.iterdir()} >= served > set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BOTTLENECKS)
 def test_26_to_42_hostile_bottlenecks(
     local: LocalHub, tmp_path: Path, scratch: Path, bottleneck: Path, name: str
@@ -184,6 +185,7 @@ CARDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CARDS)
 def test_43_and_44_a_card_is_text_and_nothing_else(
     local: LocalHub, tmp_path: Path, scratch: Path, name: str
@@ -280,6 +282,7 @@ def _add(path: Path) -> None:
     (path.parent / "head_config.json").write_text("{}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "culprit"),
     [

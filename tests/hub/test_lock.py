@@ -53,6 +53,7 @@ def test_locking_again_changes_nothing(project: Path) -> None:
     assert project.read_bytes() == before
 
 
+@pytest.mark.long
 def test_a_second_machine_gets_the_same_bytes_and_verifies_them(
     project: Path, local: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_second_machine_gets_the_same_bytes_and_verifies_them(
     assert ak.sync(project, out=out) == {"brought": [], "there": ["cym", "lab--cym", "base"]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["altered", "missing", "added", "backbone"])
 def test_what_is_otherwise_is_named(
     project: Path, tmp_path: Path, local: LocalHub, what: str
@@ -105,6 +107,7 @@ def test_an_old_adapter_is_verified_by_its_weights(local: LocalHub, tmp_path: Pa
         ak.verify(path, out=out)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["adapter_config.json", "README.md", "sub/x.bin", "more.json"])
 def test_any_file_of_an_old_adapter_that_is_otherwise_is_noticed(
     local: LocalHub, tmp_path: Path, name: str

@@ -67,6 +67,7 @@ def test_a_second_pull_asks_for_the_commit_only_and_a_pinned_one_for_nothing(
     assert asked(one) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("reference", "revision"),
     [
@@ -169,6 +170,7 @@ def test_a_place_that_is_taken_is_left_as_it_is_unless_it_may_be_overwritten(
     assert (out / WEIGHTS).read_bytes() == small_adapter(seed=2)[WEIGHTS]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["README.md", "src/data.json", "pytorch_adapter.bin"])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_of_ones_own_is_never_replaced_or_cleared_away(
@@ -302,6 +304,7 @@ def test_a_plain_id_names_no_revision(name: str) -> None:
     assert parse(name).revision is None
 
 
+@pytest.mark.long
 def test_a_stack_that_pins_its_parts_is_pulled_and_predicts_from_its_folder(
     local: LocalHub, tmp_path: Path
 ) -> None:

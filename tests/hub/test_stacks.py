@@ -48,6 +48,7 @@ def publish(place: Path, *, private: bool = False) -> Publication:
     return push(place, "alice/stack", license="cc-by-4.0", dry_run=True, private=private)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("stocked")
 def test_a_folder_with_the_backbones_name_stands_in_for_it_nowhere(
     tiny_folder: Path, tmp_path: Path
@@ -60,6 +61,7 @@ def test_a_folder_with_the_backbones_name_stands_in_for_it_nowhere(
     assert load_stack(place).backbone.facts.digest == digest
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize("name", ["adapter_config.json", "adapter.safetensors"])
 def test_a_stack_that_pins_another_checksum_than_the_hubs_is_not_published(
@@ -74,6 +76,7 @@ def test_a_stack_that_pins_another_checksum_than_the_hubs_is_not_published(
         publish(place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["alice/cym", "alice/tiny"])
 def test_a_stack_of_gated_parts_is_not_for_everybody(
     stocked: LocalHub, tmp_path: Path, name: str

@@ -110,6 +110,7 @@ def test_paths_that_end_alike_keep_a_value_each() -> None:
     assert len(changes({"files": before}, after)) == 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unit", ["a-", "-a.", "hf_a+", "x://a'", "/a ", "/(a ", "é-a"])
 @pytest.mark.usefixtures("here")
 def test_long_texts_are_read_in_time_that_grows_with_their_length(unit: str) -> None:

@@ -128,6 +128,7 @@ CALLS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("landed", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, len(CALLS) + 1))
 def test_cut_anywhere_it_is_whole_or_absent_and_a_repetition_ends_well(

@@ -223,6 +223,7 @@ def test_only_frequent_rows_of_the_embeddings_are_trained(tmp_path: Path) -> Non
     assert (before[10:] != after[10:]).any(1).all()
 
 
+@pytest.mark.long
 def test_distilling_lowers_the_distance_to_the_teacher(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,6 +87,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shelf:
     return made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Swahili", "Kiswahili", "sw", "swh", "swa", "sw-KE"])
 def test_a_language_is_found_by_every_name(shelf: Shelf, name: str) -> None:
     found = [row.repository for row in search(name)]
@@ -180,6 +181,7 @@ def test_without_a_network_and_without_an_index_it_says_so(shelf: Shelf) -> None
         search("Swahili")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "endpoints": 3}', '{"format": 2}'])
 def test_a_broken_index_is_none(shelf: Shelf, text: str) -> None:
     index_file().parent.mkdir(parents=True)

@@ -86,6 +86,7 @@ def test_answers_of_several_windows_are_joined(backbone: Backbone) -> None:
     assert 0.5 < answer.scores[0] < 0.99
 
 
+@pytest.mark.long
 def test_labels_in_spans_are_scored_as_spans() -> None:
     examples = (TaggedSentence(("Ann", "Lee", "sat"), ("B-PER", "I-PER", "O")),)
     task = Tagging({"test": examples}, column="tags")

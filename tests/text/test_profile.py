@@ -104,6 +104,7 @@ def warned(report: Profile) -> str:
     return "\n".join(report.warnings())
 
 
+@pytest.mark.long
 def test_a_healthy_corpus_warns_of_nothing() -> None:
     lines = [f"{text} {index}" for index in range(800) for text in BASE]
     assert warned(profile(lines[:28_000], 8)) == ""

@@ -79,6 +79,7 @@ def test_no_thread_is_left_behind_when_the_block_ends_by(error: type[BaseExcepti
     assert threads() == []
 
 
+@pytest.mark.long
 def test_a_training_that_reads_ahead_ends_with_the_same_bytes(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def shapes(backbone: Backbone, kind: str, chance: float) -> BottleneckConfig | L
     return BottleneckConfig(4, dropout=chance)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["lora", "bottleneck"])
 def test_it_is_there_while_training_and_not_while_looking(
     backbone: Backbone, tmp_path: Path, kind: str
@@ -86,6 +87,7 @@ def test_every_look_is_without_it(tmp_path: Path, drops: bool) -> None:
     assert not problem.training
 
 
+@pytest.mark.long
 def test_what_is_dropped_is_the_same_after_a_stop(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def rows_of(adapter: Adapter) -> EmbeddingRows:
     return adapter.embedding_rows
 
 
+@pytest.mark.long
 def test_rows_learn_and_the_backbone_stays_as_it_is(backbone: Backbone, tmp_path: Path) -> None:
     before = backbone.digest_in_memory()
     adapter = train_language(backbone, corpus(), out=tmp_path / "rows", config=CONFIG)
@@ -77,6 +78,7 @@ def test_a_text_without_frequent_pieces_is_refused(backbone: Backbone, tmp_path:
         train_language(backbone, corpus(), out=tmp_path / "cym", config=config)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("restrict", [False, True])
 def test_a_stopped_run_ends_with_the_same_bytes(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restrict: bool

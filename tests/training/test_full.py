@@ -87,6 +87,7 @@ def test_its_head_does_not_fit_the_backbone_it_came_from(
         AdaptedModel(backbone, Stack(*[tuned[1].adapter] if tuned[1].adapter else []))
 
 
+@pytest.mark.long
 def test_more_pre_training_lowers_the_loss_moves_the_tied_matrix_and_can_be_fine_tuned(
     backbone: Backbone, tmp_path: Path
 ) -> None:

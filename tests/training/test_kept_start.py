@@ -53,6 +53,7 @@ def assert_sum(found: Adapter, whole: Adapter, start: Adapter, share: float) -> 
         assert torch.allclose(a, b, atol=1e-6, rtol=0)
 
 
+@pytest.mark.long
 def test_by_default_part_of_another_languages_adapter_stays(
     backbone: Backbone, english: Adapter, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_by_default_part_of_another_languages_adapter_stays(
     assert losses["adapter"] != whole.provenance["heldout_loss"]["adapter"]
 
 
+@pytest.mark.long
 def test_nothing_stays_of_ones_own_of_random_weights_and_under_a_domain(
     backbone: Backbone, english: Adapter, tmp_path: Path
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_share_of_nothing_is_refused(backbone: Backbone, tmp_path: Path) -> No
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.long
 def test_a_share_of_a_lora_is_refused_and_none_is_kept_unasked(
     backbone: Backbone, tmp_path: Path
 ) -> None:
@@ -140,6 +143,7 @@ def test_rows_shrink_where_the_start_has_none(
     assert torch.allclose(part, 0.75 * whole, atol=1e-7)
 
 
+@pytest.mark.long
 def test_a_run_that_was_cut_off_ends_with_the_same_bytes(
     backbone: Backbone, english: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

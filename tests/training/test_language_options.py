@@ -64,6 +64,7 @@ def asking(model: AdaptedModel) -> list[bool]:
     return seen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [*TYPES, "llama"])
 def test_no_gradient_is_computed_below_the_lowest_bottleneck(kind: str, tmp_path: Path) -> None:
     folder = (make_decoder if kind == "llama" else make_backbone)(tmp_path / "b", kind)
@@ -160,6 +161,7 @@ def test_what_has_no_bottlenecks_has_no_upper_layers() -> None:
         LanguageConfig(upper_layers=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("invertible", [False, True])
 @pytest.mark.parametrize("kind", ["bert", "modernbert", "llama"])
 def test_the_loss_over_some_pieces_is_that_of_the_full_logits_at_these(
@@ -191,6 +193,7 @@ def test_a_head_that_gives_logits_only_is_refused_before_any_work(tmp_path: Path
     assert not (tmp_path / "cym").exists()
 
 
+@pytest.mark.long
 def test_training_goes_over_the_corpus_own_pieces_and_looks_over_all(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +241,7 @@ def test_the_heldout_loss_of_a_problem_does_not_know_the_pieces(backbone: Backbo
     assert float(cut.loss(0)[0].detach()) < float(plain.loss(0)[0].detach())
 
 
+@pytest.mark.long
 def test_a_run_with_another_vocabulary_or_other_layers_is_not_gone_on_with(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

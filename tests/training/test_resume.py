@@ -101,6 +101,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, backbone: Backbone, out: Path, at
         train_language(backbone, CORPUS, out=out, config=CONFIG)
 
 
+@pytest.mark.long
 def test_the_same_call_goes_on_from_the_checkpoint(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_same_call_goes_on_from_the_checkpoint(
     assert resumed.provenance["run"]["looks"] == whole.provenance["run"]["looks"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["loss", "optimizer", "look"])
 def test_stopped_inside_a_step_or_a_look_it_ends_with_the_same_bytes(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
@@ -148,6 +150,7 @@ def test_stopped_inside_a_step_or_a_look_it_ends_with_the_same_bytes(
         assert resumed.provenance["run"][fact] == whole.provenance["run"][fact]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["settings", "text"])
 def test_a_checkpoint_of_another_run_is_refused_and_kept(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str

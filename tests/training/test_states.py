@@ -94,6 +94,7 @@ def check(backbone: Backbone, adapter: Adapter, states: States) -> None:
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", CLOSING)
 def test_where_a_norm_closes_a_layer_it_is_cut_before_the_first_trained_bottleneck(
     tmp_path: Path, model_type: str
@@ -108,6 +109,7 @@ def test_where_a_norm_closes_a_layer_it_is_cut_before_the_first_trained_bottlene
         check(backbone, adapter, states)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", OTHERS)
 def test_elsewhere_it_is_cut_before_the_first_layer_that_is_trained(
     tmp_path: Path, model_type: str
@@ -292,6 +294,7 @@ def tagging(count: int, seed: int = 9) -> Tagging:
     return Tagging({"train": tuple(made[8:]), "dev": tuple(made[:8])})
 
 
+@pytest.mark.long
 def test_a_training_of_several_sources_and_languages_is_the_same_with_it_and_without(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

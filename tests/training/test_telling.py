@@ -55,6 +55,7 @@ def test_an_ending_names_its_reason_and_the_best_step(step: int, waited: int, wh
     assert line == f"ended at step {step} of 50{why}; best: step 30"
 
 
+@pytest.mark.long
 def test_trainings_log_their_plan_and_their_end(
     backbone: Backbone, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

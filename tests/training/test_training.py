@@ -90,6 +90,7 @@ def test_the_heldout_loss_falls_and_the_backbone_stays_as_it_was(
     assert load_adapter(tmp_path / "cym").digest() == adapter.digest()
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(
     backbone: Backbone, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_backbone_without_a_trained_head_is_a_clear_error(tmp_path: Path) -> N
         train_language(headless, corpus(), out=tmp_path / "cym", config=LANGUAGE)
 
 
+@pytest.mark.long
 def test_training_can_start_from_another_language_adapter(
     backbone: Backbone, english: Path, tmp_path: Path
 ) -> None:
@@ -168,6 +170,7 @@ def test_masking_hides_the_share_it_was_asked_and_never_special_tokens() -> None
     )
 
 
+@pytest.mark.long
 def test_a_task_adapter_learns_and_says_what_it_was_trained_over(
     backbone: Backbone, pos: Path, english: Path
 ) -> None:
@@ -243,6 +246,7 @@ def test_a_sentence_longer_than_the_backbone_loses_no_word(
     assert len(found.labels) == 200
 
 
+@pytest.mark.long
 def test_several_sources_and_target_ready_training(
     backbone: Backbone, english: Path, tmp_path: Path
 ) -> None:
@@ -280,6 +284,7 @@ def test_going_on_from_a_task_adapter_keeps_its_labels(
         train_task(backbone, strange, over=None, out=tmp_path / "q", config=config, init=start)
 
 
+@pytest.mark.long
 def test_a_task_training_resumes_to_the_same_bytes(
     backbone: Backbone, english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
