@@ -182,6 +182,7 @@ def test_code_for_a_tokenizer_is_neither_run_nor_asked_about(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
 @pytest.mark.parametrize("model_type", ["xlm-roberta", "deberta-v2", "mt5"])
 def test_code_for_attention_is_not_fetched(tmp_path: Path, model_type: str, key: str) -> None:

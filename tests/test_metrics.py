@@ -83,6 +83,7 @@ def test_span_scores_are_seqevals(sentences: list[list[tuple[str, str]]]) -> Non
     assert scores["accuracy"].value == pytest.approx(accuracy_score(gold, predicted), abs=1e-12)
 
 
+@pytest.mark.long
 def test_a_span_is_right_only_with_its_type_and_both_ends() -> None:
     gold = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "O", "O", "O"]]
     predicted = [["B-PER", "O", "O", "B-LOC"], ["B-PER", "O", "B-LOC", "I-LOC"]]

@@ -45,6 +45,7 @@ def test_without_adapters_it_is_the_backbone(backbone: Backbone) -> None:
     torch.testing.assert_close(model.mlm_logits(IDS, MASK), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.long
 def test_two_models_over_one_backbone_never_disturb_each_other(backbone: Backbone) -> None:
     before = backbone.digest_in_memory()
     bare = AdaptedModel(backbone)

@@ -62,6 +62,7 @@ def test_what_torch_reads_of_a_state_dict_is_what_is_read(
     assert read["tied"].data_ptr() == read["whole"].data_ptr()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_state_dict_of_a_thousand_tensors_is_read(zipped: bool, tmp_path: Path) -> None:
     state = {f"layer.{n}.weight": torch.full((3,), float(n)) for n in range(1000)}

@@ -61,6 +61,7 @@ def test_tensors_are_cast_piece_by_piece_to_what_one_cast_gives(
         assert torch.equal(there[name], tensor.to(kind))
 
 
+@pytest.mark.long
 def test_training_in_bfloat16_leaves_the_backbone_as_it_was(folder: Path) -> None:
     backbone = load_backbone(folder)
     before, state = backbone.digest_in_memory(), backbone.model.config.to_dict()  # type: ignore[operator, union-attr]

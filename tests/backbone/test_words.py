@@ -128,6 +128,7 @@ def test_a_word_that_vanishes_is_one_unk(kind: Callable[[], Tokenizer]) -> None:
     assert word != gone
 
 
+@pytest.mark.long
 def test_words_of_mini_have_the_pieces_they_always_had() -> None:
     backbone = load_backbone("mini", device="cpu")
     texts = [

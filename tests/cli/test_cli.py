@@ -77,6 +77,7 @@ def labelled(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
@@ -221,6 +222,7 @@ def test_from_a_text_file_to_predictions(
 THAANA = "".join(f"ދިވެހި ބަހުގެ {n}\n" for n in range(60))
 
 
+@pytest.mark.long
 def test_corpus_says_in_words_whether_a_backbone_can_read_a_text(
     run: Run, text: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -299,6 +301,7 @@ def test_a_stopped_training_says_how_to_go_on_and_exits_with_130(
     assert "going on from step 5 of 9" in caplog.messages
 
 
+@pytest.mark.long
 def test_a_task_training_without_dev_says_that_its_score_is_of_training_examples(
     run: Run,
     labelled: Path,
@@ -353,6 +356,7 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("corpus", "x.txt")[0] == 2
 
 
+@pytest.mark.long
 def test_a_language_training_takes_upper_layers_and_a_restricted_vocabulary(
     run: Run, text: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -416,6 +420,7 @@ def test_a_place_that_cannot_be_written_is_one_line(run: Run, tmp_path: Path) ->
     assert str(tmp_path / "file") in err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [

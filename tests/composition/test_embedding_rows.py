@@ -119,6 +119,7 @@ def test_it_computes_as_if_the_matrix_had_been_changed(backbone: Backbone) -> No
     assert tied == (backbone.facts.model_type not in UNTIED)
 
 
+@pytest.mark.long
 def test_the_loss_and_its_gradients_are_those_of_plain_autograd(backbone: Backbone) -> None:
     adapter = make(backbone, 2, ROWS)
     before = backbone.digest_in_memory()

@@ -132,6 +132,7 @@ def test_every_kind_of_datasets_object_gives_the_same_corpus() -> None:
         assert Corpus.from_dataset(split, language="eng").fingerprint() == expected
 
 
+@pytest.mark.long
 def test_a_wrong_data_set_split_column_or_type_is_refused_with_what_there_is() -> None:
     datasets = pytest.importorskip("datasets")
     table = datasets.Dataset.from_dict({"body": SENTENCES, "n": list(range(100))})

@@ -66,6 +66,7 @@ def noun_phrases(items: list[Sentence], first: str) -> Iterator[Phrase]:
             yield tuple(zip(item.words[span], item.tags[span], strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_word_has_one_universal_tag(drawn: dict[str, list[Sentence]], language: str) -> None:
     assert all(len(item.words) == len(item.tags) for item in drawn[language])

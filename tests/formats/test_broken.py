@@ -56,6 +56,7 @@ def live(backbone: Backbone, good: Path) -> tuple[AdaptedModel, torch.Tensor]:
 BROKEN = {**WEIGHT_FILES, **CONFIGURATIONS}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_folder_is_refused_by_name_and_changes_nothing(
     name: str,
@@ -77,6 +78,7 @@ def test_a_broken_folder_is_refused_by_name_and_changes_nothing(
     assert torch.equal(model.logits(IDS), before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [n for n in BROKEN if "pickle" not in n])
 def test_what_is_not_loaded_is_not_described_either(name: str, good: Path, tmp_path: Path) -> None:
     edit, _ = BROKEN[name]

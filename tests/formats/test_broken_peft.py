@@ -85,6 +85,7 @@ def refused(folder: Path, edit: Edit, culprit: str) -> None:
     assert str(caught.value).count("\n") <= 15
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_a_broken_lora_is_refused_by_name_and_changes_nothing(
     name: str, good: Path, live: tuple[AdaptedModel, torch.Tensor], tmp_path: Path

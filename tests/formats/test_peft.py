@@ -103,6 +103,7 @@ def test_the_options_of_lora_are_those_of_peft(options: dict[str, Any], tmp_path
     assert (found - expected).abs().max() < 1e-6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", ["bert", "xlm-roberta"])
 @torch.no_grad()
 def test_a_downloaded_ia3_gives_the_same_output(model_type: str, tmp_path: Path) -> None:

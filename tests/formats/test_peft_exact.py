@@ -78,6 +78,7 @@ def test_patterns_and_scales_are_those_of_peft(options: dict[str, Any], tmp_path
     assert (plain_peft(backbone, tmp_path / "again") - expected).abs().max() < 1e-5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model_type", ["bert", "xlm-roberta"])
 def test_an_ia3_on_both_sides_loads_in_plain_peft(model_type: str, tmp_path: Path) -> None:
     import peft

@@ -50,6 +50,7 @@ def output(backbone: Backbone, composition: Composition, name: str) -> Tensor:
     return out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize(("model_type", "name"), CASES)
 def test_every_option_equals_the_adapters_library(

@@ -333,6 +333,7 @@ def test_an_unknown_method_is_refused_with_those_that_are_there(table: Path) -> 
         make_report(table, own="mine", resamples=10)
 
 
+@pytest.mark.long
 def test_the_confusions_are_those_of_the_cell_asked_for(table: Path, report: Report) -> None:
     asked = make_report(table, cell="pos-ceb-source-kept-eng-1", resamples=10).confused
     assert asked is not None

@@ -272,6 +272,7 @@ def test_a_token_stops_everything_and_is_not_shown(
     assert not hub.repositories
 
 
+@pytest.mark.long
 def test_the_source_adapter_is_told_by_where_it_is_published(
     hub: MemoryHub,
     backbone: Backbone,

@@ -235,6 +235,7 @@ def test_distilling_lowers_the_distance_to_the_teacher(
     assert distances[-1] < 0.8 * distances[0]
 
 
+@pytest.mark.long
 def test_a_stopped_run_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -133,6 +133,7 @@ def test_our_cards_are_read_back(shelf: Shelf) -> None:
     assert row_of(stack).load.startswith('ak.load_stack("me/x"')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

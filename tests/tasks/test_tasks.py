@@ -106,6 +106,7 @@ def test_a_split_that_is_not_there_is_named() -> None:
         Tagging.from_files()
 
 
+@pytest.mark.long
 def test_a_datasets_object_with_class_labels_becomes_a_task() -> None:
     datasets = pytest.importorskip("datasets", reason="the datasets extra is not installed")
     features = datasets.Features(

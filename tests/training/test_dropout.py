@@ -98,6 +98,7 @@ def test_what_is_dropped_is_the_same_after_a_stop(
     assert trained(backbone, tmp_path / "cut", shape).digest() == whole.digest()
 
 
+@pytest.mark.long
 def test_a_whole_backbone_drops_nothing(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

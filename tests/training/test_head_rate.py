@@ -70,6 +70,7 @@ def test_without_one_there_is_one_group_and_no_record_of_it(
     assert TaskConfig(**as_record(FASTER)) == FASTER
 
 
+@pytest.mark.long
 def test_a_training_with_two_groups_resumes_to_the_same_bytes(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def test_the_case_of_letters_makes_no_other_word(backbone: Backbone, stack: Stac
     assert tags[:15] == tags[15:]
 
 
+@pytest.mark.long
 def test_it_goes_on_from_what_it_was_and_changes_nothing_else(
     backbone: Backbone, stack: Stack, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_it_goes_on_from_what_it_was_and_changes_nothing_else(
     assert again.digest() == made.digest()
 
 
+@pytest.mark.long
 def test_a_stopped_one_goes_on_and_ends_with_the_same_bytes(
     backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_stopped_one_goes_on_and_ends_with_the_same_bytes(
     assert resumed.digest() == whole.digest()
 
 
+@pytest.mark.long
 def test_stopped_between_a_round_and_its_record_it_goes_on(
     backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +210,7 @@ def test_stopped_between_a_round_and_its_record_it_goes_on(
     assert resumed.digest() == whole.digest()
 
 
+@pytest.mark.long
 def test_rounds_of_a_run_with_other_settings_are_not_gone_on_from(
     backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +224,7 @@ def test_rounds_of_a_run_with_other_settings_are_not_gone_on_from(
     assert other.digest() == fresh.digest() != pos.digest()
 
 
+@pytest.mark.long
 def test_the_last_weights_are_kept_however_they_agree_with_its_own_labels(
     backbone: Backbone, stack: Stack, tmp_path: Path
 ) -> None:
@@ -231,6 +236,7 @@ def test_the_last_weights_are_kept_however_they_agree_with_its_own_labels(
     assert [one["best_step"] for one in rounds] == [one["steps"] for one in rounds] == [25, 25]
 
 
+@pytest.mark.long
 def test_the_precision_is_settled_once(
     backbone: Backbone, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +294,7 @@ def test_what_is_no_such_thing_is_refused(backbone: Backbone, stack: Stack, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_task_adapter_from_elsewhere_goes_on_too(
     backbone: Backbone, stack: Stack, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_training_can_start_from_another_language_adapter(
     assert started.provenance["init"] == {"name": "eng", "digest": source.digest()}
 
 
+@pytest.mark.long
 def test_a_domain_adapter_is_trained_over_a_frozen_language_adapter(
     backbone: Backbone, english: Path, tmp_path: Path
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_task_adapter_learns_and_says_what_it_was_trained_over(
     assert find_source(adapter, [pos]).digest() == source.digest()
 
 
+@pytest.mark.long
 def test_a_damaged_neighbour_does_not_hide_the_source(
     pos: Path, english: Path, tmp_path: Path
 ) -> None:
