@@ -116,7 +116,7 @@ class DataFolder:
         # Two columns have no names, and CoNLL-U's own is the reader's default.
         named = column if task.column or format_of(self._path(reference)) in JSON_LINES else None
         path = self._path(reference)
-        found = read_tagged(path, column=named, language=_filter(path, task, language))
+        found = read_tagged(path, column=named, language=_filter(path, language))
         return _noted(tuple(found), language)
 
     def _texts(
@@ -125,7 +125,7 @@ class DataFolder:
         column, text = task.column or "label", task.text or "text"
         if "dataset" not in reference:
             path = self._path(reference)
-            only = _filter(path, task, language)
+            only = _filter(path, language)
             found = read_labelled(path, text_column=text, label_column=column, language=only)
             return _noted(tuple(found), language)
         splits = {split: reference["split"]}
@@ -174,11 +174,10 @@ def _is_shared(pattern: str) -> bool:
     return "{language}" not in pattern and "{name}" not in pattern
 
 
-def _filter(path: Path, task: Labelled, language: str) -> str | None:
+def _filter(path: Path, language: str) -> str | None:
     """By which ``lang`` a file's rows are taken; None where it is one language's own and its rows do not say it."""
-    if not _is_table(path) or _is_shared(task.files):
-        return language
-    return language if language in _languages(path) else None
+    there = _languages(path) if _is_table(path) else frozenset()
+    return language if language in there or len(there) != 1 else None
 
 
 def _noted(examples: tuple[Any, ...], language: str) -> tuple[Any, ...]:

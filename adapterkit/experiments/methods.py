@@ -65,7 +65,7 @@ class BuiltIn:
 
 def own(bench: Bench, method: Method) -> Iterator[Plan]:
     """MAD-X: the target's adapter, started as the recipe says, in place of the source's."""
-    yield _stacked(bench, method, bench.started(bench.target, method))
+    yield _stacked(bench, method, bench.own(method))
 
 
 def source_kept(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -101,8 +101,8 @@ def lower_layers_only(bench: Bench, method: Method) -> Iterator[Plan]:
 
 def target_ready(bench: Bench, method: Method) -> Iterator[Plan]:
     """The task adapter has seen the target's adapter while it was trained."""
-    language = bench.started(bench.target, method)
-    ready = [bench.started(code, method) for code in method.ready or (bench.target,)]
+    language = bench.own(method)
+    ready = [bench.named_adapter(code, method) for code in method.ready or (bench.target,)]
     task = bench.task(method, ready=ready)
     yield _stacked(
         bench, method, language, task, ("language",) if method.ready else ("language", "task")
@@ -112,7 +112,7 @@ def target_ready(bench: Bench, method: Method) -> Iterator[Plan]:
 def several_sources(bench: Bench, method: Method) -> Iterator[Plan]:
     """The task adapter is trained on several languages, each over its own adapter."""
     task = bench.task(method, sources=(bench.labelled.source, *bench.labelled.more_sources))
-    yield _stacked(bench, method, bench.started(bench.target, method), task)
+    yield _stacked(bench, method, bench.own(method), task)
 
 
 def started_from_source(bench: Bench, method: Method) -> Iterator[Plan]:
@@ -156,7 +156,7 @@ def lora(bench: Bench, method: Method) -> Iterator[Plan]:
 
 def few_shot(bench: Bench, method: Method) -> Iterator[Plan]:
     """Own adapter, and the task adapter goes on with a few labelled sentences of the target."""
-    language = bench.started(bench.target, method)
+    language = bench.own(method)
     task = bench.few_shot(method, language, method.labels or 0)
     yield _stacked(bench, method, language, task, ("language", "task"))
 
@@ -168,7 +168,7 @@ def self_trained(bench: Bench, method: Method) -> Iterator[Plan]:
         task = bench.self_trained(method, mixed.parts, mixed.layers)
         yield replace(mixed, task=task, own=(*mixed.own, "task"))
         return
-    language = bench.started(bench.target, method)
+    language = bench.own(method)
     task = bench.self_trained(method, {"over0": language})
     yield _stacked(bench, method, language, task, ("language", "task"))
 
@@ -245,6 +245,8 @@ def _stacked(
     task: Node | None = None,
     own: tuple[str, ...] = ("language",),
 ) -> Plan:
+    if language.kind == "given":  # what is there already costs nothing here
+        own = tuple(role for role in own if role != "language")
     return Plan(task or bench.task(method), {"language": language}, (_one("language"),), own)
 
 

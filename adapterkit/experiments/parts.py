@@ -72,7 +72,15 @@ class Bench:
 
     def named_adapter(self, code: str, method: Method) -> Node:
         """The adapter of a language: what is there already, or one to be trained."""
+        if code == self.target:
+            return self.own(method)
         return self._given(code, method) or self.started(code, method)
+
+    def own(self, method: Method) -> Node:
+        """The target's adapter: what is there already, where the method asks for no training of its own kind."""
+        asks = method.language_adapter or method.start or method.megabytes is not None
+        given = None if asks else self._given(self.target, method)
+        return given or self.started(self.target, method)
 
     def started(self, code: str, method: Method, *, texts: Sequence[str] = ()) -> Node:
         """A language adapter to be trained, from what the method or else the recipe starts it from.
@@ -168,7 +176,8 @@ class Bench:
         settings = {**self._common(), **self._labels(sources), "config": as_record(config)}
         words = [", ".join(sources), *(() if over is not None else ("no language adapter",))]
         if ready:
-            words.append("ready for " + ", ".join(one.settings["language"] for one in ready))
+            names = [one.settings.get("language") or one.settings["adapter"] for one in ready]
+            words.append(f"ready for {', '.join(names)}")
         label = f"task adapter {self.labelled.name}, seed {self.seed} ({'; '.join(words)})"
         return Node("task", settings, needs, label)
 

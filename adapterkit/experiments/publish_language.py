@@ -121,8 +121,7 @@ def publish_language(
             raise ConfigError(f"{folder}: another process is making it; wait until it is done")
         adapter, trained = _adapter(plan, folder, fresh=fresh, progress=progress, tell=tell)
         scores = _scores(plan, folder, adapter, progress, tell)
-        if plan.recipe.answers:
-            write_answers(folder / ANSWERS_FILE, plan.recipe.answers)
+        _answers(plan, folder, tell)
         made, text = _published(plan, folder, dry_run=dry_run)
     card = folder.with_name(f"{folder.name}.card.md")
     write_bytes(card, text.encode())
@@ -187,6 +186,16 @@ def _scores(
             if name != "own":
                 tell(f"  against {CONDITIONS[name]}: {in_words(own, other)}")
     return records
+
+
+def _answers(plan: Plan, folder: Path, tell: Tell) -> None:
+    """The recipe's answers for the card; where it has none, those of before are not published any more."""
+    file, old = folder / ANSWERS_FILE, folder.with_name(f"{folder.name}.{ANSWERS_FILE}.old")
+    if plan.recipe.answers:
+        write_answers(file, plan.recipe.answers)
+    elif file.is_file():
+        file.replace(old)
+        tell(f"the recipe has no answers for the card; those of before are in {old}")
 
 
 def _measure(

@@ -3,6 +3,7 @@
 Every problem of the file is collected, so that one look shows them all (`check` adds those of the data).
 """
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -44,6 +45,8 @@ PUBLISH = "publish_language"
 """The section that makes a recipe one of the other kind: `publish_recipe`."""
 _HELD = {"seed", "max_minutes"}
 """Settings that the grid itself decides: a time limit would make a table depend on the machine's load."""
+
+_COUNTS = {"examples", "train_examples", "dev_examples", "labels"}
 
 
 def read_recipe(path: Path) -> tuple[Recipe, Problems]:
@@ -125,7 +128,7 @@ def parse_recipe(record: Mapping[str, Any], *, name: str) -> tuple[Recipe, Probl
 
 
 def parse_condition(words: Sequence[str]) -> Condition:
-    """``language=afr,bel`` ... of the command line as one condition.
+    """``language=afr,bel`` ... of the command line as one condition; a key given again adds its values.
 
     Raises:
         ConfigError: If a key is no axis of the grid.
@@ -137,7 +140,8 @@ def parse_condition(words: Sequence[str]) -> Condition:
             raise ConfigError(
                 f"--only {word}: write KEY=VALUE[,VALUE]{nearest(key, AXES) if equals else ''}"
             )
-        condition[key] = tuple(value.strip() for value in values.split(","))
+        found = (*condition.get(key, ()), *(value.strip() for value in values.split(",")))
+        condition[key] = tuple(dict.fromkeys(found))
     return condition
 
 
@@ -294,9 +298,21 @@ def section_of(kind: Any, values: Mapping[str, Any], where: str, problems: Probl
             good[key] = _texts(value, f"{where} {key}", problems)
         elif _fits(value, hints[key]):
             good[key] = tuple(value) if isinstance(value, list) else value
+            problems += [f"{where} {key} = {value!r}: {one}" for one in _out_of_bounds(key, value)]
         else:
             problems.append(f"{where} {key} = {value!r}: is of the wrong type")
     return kind(**good)
+
+
+def _out_of_bounds(key: str, value: Any) -> list[str]:
+    """What is wrong with a number of the right type."""
+    if key in _COUNTS and value is not None and value < 1:
+        return ["must be at least 1"]
+    if key == "megabytes" and value is not None and not 0 < value < math.inf:
+        return ["must be above 0"]
+    if key == "weights" and not all(map(math.isfinite, value)):
+        return ["must be finite numbers"]
+    return []
 
 
 def _table(

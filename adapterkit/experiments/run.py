@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adapterkit.backbone.identity import canonical
 from adapterkit.backbone.load import load_backbone
-from adapterkit.errors import ConfigError, found
+from adapterkit.errors import ConfigError, found, nearest
 from adapterkit.experiments.check import Checked, check
 from adapterkit.experiments.data import DataFolder
 from adapterkit.experiments.grid import meets
@@ -122,6 +122,11 @@ def asked_for(checked: Checked, only: Sequence[str]) -> list[Cell]:
         known = checked.backbones
         wanted = (known[n].name if n in known else canonical(n) for n in condition["backbone"])
         condition = {**condition, "backbone": tuple(wanted)}
+    for key, values in condition.items():
+        there = sorted({str(cell.facts[key]) for cell in checked.cells})
+        for value in values:
+            if value not in there:
+                raise ConfigError(f"--only {key}={value}: no cell has it{nearest(value, there)}")
     cells = [cell for cell in checked.cells if meets(cell.facts, condition)]
     if not cells:
         raise ConfigError(

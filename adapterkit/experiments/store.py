@@ -110,11 +110,13 @@ class Store:
         return ordered(self.row(cell) for cell in cells if self.is_done(cell.node))
 
     def write_tables(self, cells: Iterable[Cell]) -> None:
-        """Write the table of all cells that are done."""
-        rows = self.rows(cells)
-        write_table(self.table, rows)
-        if has_parquet():
-            write_table(self.table.with_suffix(".parquet"), rows)
+        """Write the table of all cells that are done: of two processes at once, whoever is last writes all."""
+        cells, written = list(cells), None
+        while (rows := self.rows(cells)) != written:
+            write_table(self.table, rows)
+            if has_parquet():
+                write_table(self.table.with_suffix(".parquet"), rows)
+            written = rows
 
     def settled(self, name: str, choose: Callable[[], str]) -> str:
         """A choice that was made once for the whole folder, by whoever came first."""

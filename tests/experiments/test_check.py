@@ -1,5 +1,6 @@
 """`--check`: every problem of recipe, data and methods in one go, before anything starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,12 @@ def test_a_good_recipe_is_good(tmp_path: Path, data: Path, tiny_folder: Path) ->
     assert checked.problems == ()
     assert len(checked.cells) == 12
     assert len(asked_for(checked, ["language=cym", "seed=1"])) == 3
-    with pytest.raises(ConfigError, match="no cell is left of 12"):
-        asked_for(checked, ["language=glv"])
+    assert len(asked_for(checked, ["language=cym", "language=bre", "seed=1"])) == 6
+    with pytest.raises(ConfigError, match="language=cmy: no cell has it; is 'cym' meant"):
+        asked_for(checked, ["language=bre,cmy"])
+    first = replace(checked, cells=(checked.cells[0], checked.cells[-1]))  # cym, 0; bre, 1
+    with pytest.raises(ConfigError, match="no cell is left of 2"):
+        asked_for(first, ["language=cym", "seed=1"])
 
 
 METHODS = 'methods = ["own", "source-kept", "removed"]'
@@ -51,6 +56,12 @@ METHODS = 'methods = ["own", "source-kept", "removed"]'
         (('source = "eng"', 'source = "bre"'), "has no training examples of bre"),
         (("text/{language}.txt", "txt/{language}.txt"), "there is no text of cym"),
         (("[text]", '[adapters.mini]\neng = "mini:enk"\n[text]'), "no such starter adapter"),
+        (('source = "eng"', 'source = "eng"\nexamples = 0'), "[tasks.pos] examples = 0: must be at least 1"),
+        (('source = "eng"', 'source = "eng"\ntrain_examples = -2'), "train_examples = -2: must be at least 1"),
+        ((METHODS, 'methods = ["own"]\n[methods.own]\nmegabytes = nan'), "megabytes = nan: must be above 0"),
+        ((METHODS, 'methods = ["own"]\n[methods.own]\nmegabytes = -1'), "megabytes = -1: must be above 0"),
+        ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "few-shot"\nlabels = -5'), "labels = -5: must be at least 1"),
+        ((METHODS, 'methods = ["x"]\n[methods.x]\nlike = "average"\nof = ["own", "source"]\nweights = [nan, 0.5]'), "must be finite numbers"),
         (("[text]", '[adapters.mini]\nfra = "mini:eng"\n[text]'), "is an adapter of eng"),
         (("[text]", '[adapters.mini]\neng = "mini:pos"\n[text]'), "is a task adapter"),
         (('[text]', '[adapters."TINY"]\neng = "mini:eng"\n[text]'), "was made for adapterkit/mini"),

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from adapterkit.errors import CorpusError
 from adapterkit.experiments.data import DataFolder
 from adapterkit.experiments.recipe import Labelled
 from tests.experiments.small import write
@@ -23,6 +26,19 @@ def test_a_file_of_one_language_needs_no_column_for_it(tmp_path: Path) -> None:
     place = data.labelled(task, "eng", "dev")
     assert place is not None
     assert [one.text for one in data.examples(task, "eng", place, "dev")] == ["good one"]
+
+
+def test_who_runs_a_recipe_reads_such_a_file_too(tmp_path: Path) -> None:
+    # The parts of a grid know the file, not the pattern that led to it.
+    write(tmp_path / "eng.tsv", "text\tlabel\ngood one\tpos\nbad one\tneg\n")
+    write(tmp_path / "cy.tsv", "text\tlabel\tlang\nda\tpos\tcy\n")
+    write(tmp_path / "many.tsv", "text\tlabel\tlang\nda\tpos\tcy\nmat\tpos\tbre\n")
+    data, task = DataFolder(tmp_path), Labelled("x", "classification")
+    assert len(data.examples(task, "eng", {"file": "eng.tsv"}, "train")) == 2
+    assert len(data.examples(task, "cym", {"file": "cy.tsv"}, "train")) == 1
+    assert [one.text for one in data.examples(task, "bre", {"file": "many.tsv"}, "x")] == ["mat"]
+    with pytest.raises(CorpusError, match="glv"):  # no row of others is taken for it
+        data.examples(task, "glv", {"file": "many.tsv"}, "test")
 
 
 def test_a_sample_of_json_lines_is_of_their_texts(tmp_path: Path) -> None:

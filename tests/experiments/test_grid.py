@@ -276,6 +276,20 @@ def test_an_own_adapter_that_is_there_costs_a_mixture_nothing(
     assert plan(tmp_path, data, "mix", mix).settings["own"] == ["part-cym"]
 
 
+def test_an_own_adapter_that_is_there_is_the_one_that_is_scored(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    there = ("[text]", '[adapters.mini]\ncym = "mini:eng"\n[text]')
+    for method in ("own", "target-ready", "self-trained"):
+        node = plan(tmp_path, data, method, there)
+        assert node.needs["language"].kind == "given", method
+        assert "language" not in node.settings["own"], "it costs nothing"
+    longer = ("[text]", "[methods.longer]\nlike = 'own'\nlanguage_adapter = { steps = 9 }\n[text]")
+    asked = plan(tmp_path, data, "longer", there, longer)
+    assert asked.needs["language"].kind == "language"
+    assert asked.settings["own"] == ["language"]
+
+
 GIVEN = ("[text]", '[adapters.mini]\neng = "mini:eng"\n[text]')
 
 

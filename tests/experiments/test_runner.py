@@ -76,6 +76,25 @@ def test_two_recipes_in_one_folder_share_parts_and_have_a_table_each(tmp_path: P
     assert not (tmp_path / "table.csv").exists()
 
 
+def test_of_two_that_write_the_table_at_once_the_last_one_writes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = Store(tmp_path), Store(tmp_path)
+    cells = [cell("a"), cell("b")]
+    run_cells(store, cells[:1], doing(store, []), tell=print, whole=cells)
+    read, late = Store.rows, iter([True])
+
+    def slow(self: Store, cells: list[Cell]) -> list[Row]:
+        rows = read(self, cells)
+        if self is store and next(late, False):  # while it was reading, the other one ended
+            run_cells(other, cells[1:], doing(other, []), tell=print, whole=cells)
+        return rows
+
+    monkeypatch.setattr(Store, "rows", slow)
+    store.write_tables(cells)
+    assert [row.method for row in read_table(store.table)] == ["a", "b"]
+
+
 def test_a_failure_keeps_only_its_own_cells_from_being_done(tmp_path: Path) -> None:
     store, done = Store(tmp_path), list[str]()
     cells = [cell("a", SHARED), cell("b", SHARED)]

@@ -133,6 +133,13 @@ def test_from_a_text_file_to_an_adapter_that_predicts_the_same_elsewhere(
         [list(one.labels), [round(score, 6) for score in one.scores]] for one in here
     ]
 
+    # An answer that is taken back is not published any more.
+    (place / "publish.toml").write_text(RECIPE.partition("[answers]")[0])
+    silent = told(run(hub, place, "--json", before=NOT_AGAIN))
+    assert "Sentences of a small" not in (place / silent["card"]).read_text()
+    old = place / f"{silent['folder']}.card.toml.old"
+    assert "Sentences of a small" in old.read_text(), "and not lost"
+
     # Other settings make another adapter; the first stays, and the Hub gets a second version.
     text = re.sub("steps = 6", "steps = 3", RECIPE)
     (place / "publish.toml").write_text(text)
