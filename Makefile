@@ -45,13 +45,13 @@ results: setup
 	  --markdown runs/report/results.md --out runs/report/results.html
 	cat recipes/results.md runs/report/results.md > docs/results.md
 
-# docs/methods.md: every method on two dev languages.
+# docs/methods.md: every method on two dev languages, in a folder of their own: a table holds all that its folder has of a recipe.
 METHODS_ON := --only seed=0 --only language=hat,gle
 methods: setup
-	$(BIN)/adapterkit run recipes/pos-dev.toml --data $(SHARED) --out runs/choice --table methods $(METHODS_ON)
-	cp runs/choice/methods.csv docs/methods.csv
-	$(BIN)/adapterkit report runs/choice/methods.csv --rivals source-kept,no-language-adapter --markdown runs/choice/methods.md
-	cat recipes/methods.md runs/choice/methods.md > docs/methods.md
+	$(BIN)/adapterkit run recipes/pos-dev.toml --data $(SHARED) --out runs/methods --table methods $(METHODS_ON)
+	cp runs/methods/methods.csv docs/methods.csv
+	$(BIN)/adapterkit report runs/methods/methods.csv --rivals source-kept,no-language-adapter --markdown runs/methods/methods.md
+	cat recipes/methods.md runs/methods/methods.md > docs/methods.md
 
 # A grid of recipes/: make run RECIPE=pos-dev. Start it twice to use two processes.
 RECIPE ?= pos-dev
