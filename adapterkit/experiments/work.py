@@ -20,6 +20,7 @@ from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.recipe import Labelled
 from adapterkit.experiments.store import Store
 from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.formats.guard import WORK
 from adapterkit.merging import merge
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig, from_record
@@ -29,7 +30,7 @@ from adapterkit.training.language import train_language
 from adapterkit.training.record import versions
 from adapterkit.training.self_training import self_train
 from adapterkit.training.task import train_task
-from adapterkit.training.whole import Whole, load_whole
+from adapterkit.training.whole import WHOLE, Whole, load_whole
 
 
 class Worker:
@@ -137,7 +138,7 @@ class Worker:
 
     def _continued(self, node: Node) -> None:
         settings = node.settings
-        whole = continue_pretraining(
+        whole = self._kept(node) or continue_pretraining(
             self.backbone,
             self.data.corpus(settings["texts"], settings["language"], settings["megabytes"]),
             out=self.store.part(node),
@@ -149,7 +150,7 @@ class Worker:
 
     def _full(self, node: Node) -> None:
         start = node.needs.get("start")
-        whole = fine_tune(
+        whole = self._kept(node) or fine_tune(
             self._whole(start).backbone if start else self.backbone,
             self._sources(node.settings, node.settings["sources"][0]),
             out=self.store.part(node),
@@ -158,6 +159,12 @@ class Worker:
             progress=self.progress,
         )
         self._finish(node, whole.provenance)
+
+    def _kept(self, node: Node) -> Whole | None:
+        """A backbone whose training had ended when a process was killed before it could note that."""
+        folder = self.store.part(node)
+        ended = (folder / WHOLE).is_file() and not (folder / WORK).exists()
+        return self._whole(node) if ended else None
 
     def _finish(self, node: Node, provenance: dict[str, Any]) -> None:
         minutes = round(provenance["run"]["seconds"] / 60, 3)

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.experiments import work
 from adapterkit.experiments.nodes import Cell, Node
 from adapterkit.experiments.run import run
 from adapterkit.experiments.runner import run_cells, state_of
 from adapterkit.experiments.store import Store
 from adapterkit.table import TIMES, Row, read_table
+from adapterkit.training import full
 from tests.experiments.small import data_folder, recipe
 
 ROOT = Path(__file__).parent.parent.parent
@@ -370,3 +372,25 @@ def test_a_row_has_its_costs_and_where_it_comes_from(tmp_path: Path, tiny_folder
     right = [(g, p) for line in lines for r in [json.loads(line)] for g, p in zip(r["gold"], r["predicted"], strict=True)]  # fmt: skip
     assert own.value == pytest.approx(sum(g == p for g, p in right) / len(right), abs=1e-6)
     assert run(path, data=data, out=tmp_path / "out", only=["seed=0"]).rows == found.rows
+
+
+@pytest.mark.long
+def test_killed_before_it_was_noted_a_trained_backbone_is_not_trained_again(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = [
+        ('methods = ["own", "source-kept", "removed"]', 'methods = ["full-fine-tuning"]'),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ('dev = ["cym", "bre"]', 'dev = ["cym"]'),
+        ("[text]", "[full_fine_tuning]\nsteps = 4\nbatch_size = 4\nevaluate_every = 2\n[text]"),
+    ]
+    data, path = data_folder(tmp_path / "data"), recipe(tmp_path, tiny_folder, *change)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(full, "load_whole", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, data=data, out=tmp_path / "out")
+    monkeypatch.setattr(work, "fine_tune", killed)
+    assert len(run(path, data=data, out=tmp_path / "out").rows) == 1
