@@ -82,6 +82,12 @@ def to_adapters(model: Any, adapter: Adapter, *, with_head: bool = True) -> str:
         BackboneFacts("", "", config.model_type, config.hidden_size, *row.depths(config))
     )
     _check_norms(adapter, row)
+    inner = adapter.config.invertible_non_linearity
+    if inner not in ("", adapter.config.non_linearity):
+        raise ConfigError(
+            f"{adapter.name!r} has {inner!r} in its coupling and {adapter.config.non_linearity!r} in its bottlenecks; "
+            "the adapters library takes one for both, and would compute something else"
+        )
     with tempfile.TemporaryDirectory() as folder:
         save_adapter(adapter, Path(folder) / "adapter")
         model.load_adapter(f"{folder}/adapter", with_head=with_head, use_safetensors=True)

@@ -30,7 +30,10 @@ _MARKERS = ("adapter_config.json", "adapter_setup.json")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` in one step: all of it, or what was there before."""
+    """Put ``data`` at ``path`` in one step: all of it, or what was there before. A device is written to."""
+    if path.is_char_device() and not path.is_symlink():
+        path.write_bytes(data)
+        return
     with _beside(path, data) as part, _named(path):
         os.replace(part, path)
 

@@ -178,3 +178,15 @@ def test_a_file_that_cannot_be_written_is_named_in_the_error_as_it_was_asked_for
     assert ".part" not in str(caught.value)
     assert str(tmp_path / Path(place).parts[0]) in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_device_is_written_to_and_stays_one() -> None:
+    ours, theirs = (
+        os.openpty()
+    )  # a terminal, whose folder takes no files: nothing is lost if this fails
+    place = Path(os.ttyname(theirs))
+    write_bytes(place, b"told")
+    assert os.read(ours, 10) == b"told"
+    assert place.is_char_device()
+    os.close(ours)
+    os.close(theirs)

@@ -23,7 +23,6 @@ from adapterkit.formats.guard import (
     HEAD_CONFIG,
     HEAD_WEIGHTS,
     OWN_FILE,
-    OWNED,
     ROWS_WEIGHTS,
     SETUP,
     check_folder,
@@ -33,7 +32,8 @@ from adapterkit.formats.hub_lora import read_hub_lora
 from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_folders import _head_names, is_peft, read_peft, write_peft
-from adapterkit.formats.pins import is_stack
+from adapterkit.formats.pins import CLEARED, is_stack
+from adapterkit.formats.reading_back import check_reads_back
 from adapterkit.formats.values import check_name
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import write_tensors
@@ -91,15 +91,15 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
     """Write ``adapter`` so that adapters 1.3.0 and `read_folder` read it; the same adapter, the same bytes.
 
     Raises:
-        ConfigError: If its name cannot be a part of keys and paths, or it is a LoRA or IA3 with
-            embedding rows.
+        ConfigError: If its name cannot be a part of keys and paths, it is a LoRA or IA3 with
+            embedding rows, or `read_folder` would refuse it (values that are not finite, say).
     """
     check_writable(adapter)
     config = adapter.config
     if isinstance(config, LowRankConfig):
         return write_peft(adapter, folder)
     row = architecture(adapter.backbone.model_type)
-    with folder_in_one_step(folder, owned=OWNED) as new:
+    with folder_in_one_step(folder, owned=CLEARED) as new:
         tensors = adapter.tensors()
         numbers = layers_of(config, adapter.backbone)
         facts = adapter.backbone
@@ -120,6 +120,7 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
             write_tensors(new / ROWS_WEIGHTS, dict(adapter.embedding_rows.state_dict()))
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
         write_json(new / OWN_FILE, own_record(adapter, sums))
+        check_reads_back(adapter.name, new, folder, read_folder)
 
 
 def write_head(head: Head, name: str, facts: BackboneFacts, folder: Path) -> None:

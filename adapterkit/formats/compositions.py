@@ -19,7 +19,8 @@ from adapterkit.files import folder_in_one_step, write_json
 from adapterkit.formats import adapterhub, envelope
 from adapterkit.formats.filling import Files, fill
 from adapterkit.formats.fusions import Member, describe_fusion, fusion_keys, fusion_record
-from adapterkit.formats.guard import FUSION_CONFIG, FUSION_WEIGHTS, OWNED, SETUP
+from adapterkit.formats.guard import FUSION_CONFIG, FUSION_WEIGHTS, SETUP
+from adapterkit.formats.pins import CLEARED
 from adapterkit.formats.setup import SINGLE, Part, read_setup, sub_folder
 from adapterkit.formats.values import check_name, plain_file_name
 from adapterkit.nn.fusion import FusionLayers
@@ -106,7 +107,7 @@ def save_composition(composition: Composition, folder: str | Path) -> Path:
     whole: Composition = Stack(composition) if isinstance(composition, Adapter) else composition
     tree, fuses = _tree(whole), {_name(fuse): fuse for fuse in _fuses(whole)}
     _check_names(whole)
-    with folder_in_one_step(place, owned=OWNED) as new:
+    with folder_in_one_step(place, owned=CLEARED) as new:
         for adapter in {adapter.name: adapter for adapter in whole.adapters}.values():
             adapterhub.save_adapter(adapter, new / adapter.name)
         for name, fuse in fuses.items():

@@ -14,10 +14,10 @@ from adapterkit.config import BackboneFacts, LowRankConfig
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import sha256_of
 from adapterkit.formats.adapterhub import read_folder, save_adapter
-from adapterkit.formats.guard import CONFIG
 from adapterkit.formats.hub_lora import write_hub_lora
 from adapterkit.formats.hub_lora_config import is_hub_lora
 from adapterkit.formats.peft_folders import is_peft
+from adapterkit.formats.pins import require_free
 from adapterkit.formats.places import folder_of
 from adapterkit.formats.values import check_name
 from adapterkit.languages import normalise_code
@@ -80,23 +80,20 @@ def convert(
         revision: Branch, tag or commit of a Hub repository.
         layout: ``adapterhub`` or ``peft``. Bottlenecks exist in the first only; LoRA and IA3 in both, and
             without a wish become PEFT's.
-        overwrite: Replace an adapter that is in ``out`` already.
+        overwrite: Replace an adapter, a composition or a stack that is in ``out`` already.
 
     Raises:
         FolderError: If the folder is wrong, or ``out`` is the folder itself.
         AdapterMismatch: If it does not fit ``backbone``.
-        ConfigError: If ``out`` holds an adapter and ``overwrite`` is off, or the method does not exist
+        ConfigError: If ``out`` holds one of these and ``overwrite`` is off, or the method does not exist
             in the wished layout, or ``revision`` is given for a folder or a starter.
     """
-    source, place = folder_of(reference, revision=revision), Path(out)
+    source, place = folder_of(reference, revision=revision), Path(out).expanduser()
     if place.resolve() == source.resolve():
         raise FolderError(
             f"{place}: is the folder itself; a conversion is written beside it (--out)"
         )
-    if (place / CONFIG).exists() and not overwrite:
-        raise ConfigError(
-            f"{place} already holds an adapter; choose another folder, or --overwrite"
-        )
+    require_free(place, overwrite=overwrite)
     adapter = read_folder(source)
     before, changes = _files(source), []
     if backbone is not None:

@@ -288,16 +288,30 @@ def envelope_record(
 
 
 def bottleneck_record(config: BottleneckConfig) -> dict[str, Any]:
-    """All 33 keys of a bottleneck's ``config``."""
-    return {
-        **_FIXED,
-        **_IGNORED,
-        "reduction_factor": config.reduction_factor,
-        "non_linearity": config.non_linearity,
+    """All 33 keys of a bottleneck's ``config``.
+
+    A coupling with an activation of its own stands there as adapter-transformers 1.x wrote it, the only form that can
+    say so (adapters 1.3.0 reads it, and takes the bottleneck's activation).
+    """
+    coupling: dict[str, Any] = {
         "inv_adapter": "nice" if config.invertible else None,
         "inv_adapter_reduction_factor": config.invertible_reduction_factor
         if config.invertible
         else None,
+    }
+    if config.invertible and config.invertible_non_linearity:
+        nested = {
+            "block_type": "nice",
+            "non_linearity": config.invertible_non_linearity,
+            "reduction_factor": config.invertible_reduction_factor,
+        }
+        coupling = {"invertible_adapter": nested}
+    return {
+        **coupling,
+        **_FIXED,
+        **_IGNORED,
+        "reduction_factor": config.reduction_factor,
+        "non_linearity": config.non_linearity,
         "leave_out": list(config.leave_out),
         "dropout": config.dropout,
         "scaling": _scaling(config.scaling),

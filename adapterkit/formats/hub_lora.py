@@ -26,7 +26,6 @@ from adapterkit.formats.guard import (
     CONFIG,
     HEAD_CONFIG,
     OWN_FILE,
-    OWNED,
     check_folder,
     weight_file,
 )
@@ -37,6 +36,8 @@ from adapterkit.formats.hub_lora_config import (
     read_shape,
 )
 from adapterkit.formats.own import own_record, read_own, recorded_backbone
+from adapterkit.formats.pins import CLEARED
+from adapterkit.formats.reading_back import check_reads_back
 from adapterkit.formats.shapes import differences, shortened
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import digest_of_tensors, write_tensors
@@ -200,7 +201,7 @@ def write_hub_lora(adapter: Adapter, folder: Path) -> None:
     assert isinstance(config, LowRankConfig)
     record = hub_record(adapter.name, config, adapter.backbone.model_type, adapter.backbone.layers)
     row = architecture(adapter.backbone.model_type)
-    with folder_in_one_step(folder, owned=OWNED) as new:
+    with folder_in_one_step(folder, owned=CLEARED) as new:
         tensors = adapter.tensors()
         names = hub_keys(replace(config, prefix=row.prefix), adapter.name)
         stored = {
@@ -213,3 +214,4 @@ def write_hub_lora(adapter: Adapter, folder: Path) -> None:
             write_head(adapter.head, adapter.name, adapter.backbone, new)
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
         write_json(new / OWN_FILE, own_record(adapter, sums))
+        check_reads_back(adapter.name, new, folder, read_hub_lora)

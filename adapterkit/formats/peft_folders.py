@@ -15,11 +15,13 @@ from adapterkit.errors import ConfigError, FolderError
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats.description import check_digest
 from adapterkit.formats.filling import Files, fill_module, hollow
-from adapterkit.formats.guard import CONFIG, OWN_FILE, OWNED, PEFT_WEIGHTS
+from adapterkit.formats.guard import CONFIG, OWN_FILE, PEFT_WEIGHTS
 from adapterkit.formats.own import own_record
 from adapterkit.formats.peft_description import PeftDescription, describe_peft
 from adapterkit.formats.peft_heads import CLASSES, TAGGING
 from adapterkit.formats.peft_modules import IA3, LORA, OURS, START
+from adapterkit.formats.pins import CLEARED
+from adapterkit.formats.reading_back import check_reads_back
 from adapterkit.nn.heads import Head
 from adapterkit.tensorfile import digest_of_tensors, write_tensors
 
@@ -80,7 +82,7 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
     config = adapter.config
     assert isinstance(config, LowRankConfig)
     named = _names(adapter, config)
-    with folder_in_one_step(folder, owned=OWNED) as new:
+    with folder_in_one_step(folder, owned=CLEARED) as new:
         tensors = adapter.tensors()
         shaped = {key: _as_peft(key, tensors[name], config) for key, name in named.items()}
         write_tensors(new / PEFT_WEIGHTS[0], shaped, {"format": "pt"})
@@ -88,6 +90,7 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
         sums = {file.name: sha256_of(file) for file in sorted(new.iterdir())}
         own = own_record(adapter, sums)
         write_json(new / OWN_FILE, {**own, "name": adapter.name, "labels": list(adapter.labels)})
+        check_reads_back(adapter.name, new, folder, read_peft)
 
 
 def _names(adapter: Adapter, config: LowRankConfig) -> dict[str, str]:
@@ -104,7 +107,7 @@ def _head_names(adapter: Adapter) -> dict[str, str]:
     head = adapter.head.config if adapter.head is not None else None
     if head is None:
         return {}
-    if head.head_type == "tagging" and head.layers == 1:
+    if head.head_type == "tagging" and head.layers == 1 and head.bias:
         table = TAGGING
     elif _is_robertas(head, adapter.backbone.model_type):
         table = CLASSES

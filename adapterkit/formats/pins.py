@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import FolderError, found
+from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, write_json
-from adapterkit.formats.guard import check_folder
+from adapterkit.formats.guard import CONFIG, OWNED, SETUP, check_folder
 from adapterkit.formats.values import plain_file_name
 
 STACK_FILE = "stack.json"
+CLEARED = (*OWNED, STACK_FILE)
+"""What saving an adapter or a composition clears away: the folder is one thing only."""
 FORMAT = 1
 MOST_PARTS = 20
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -76,6 +78,19 @@ class StackPins:
 def is_stack(folder: Path) -> bool:
     """Whether ``folder`` holds a stack that only pins its parts."""
     return (folder / STACK_FILE).is_file()
+
+
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that already holds an adapter, a composition or a stack.
+
+    Raises:
+        ConfigError: If it does and ``overwrite`` is off.
+    """
+    for file, what in ((CONFIG, "an adapter"), (SETUP, "a composition"), (STACK_FILE, "a stack")):
+        if not overwrite and (folder / file).exists():
+            raise ConfigError(
+                f"{folder} already holds {what}; choose another folder, or pass overwrite (--overwrite)"
+            )
 
 
 def write_pins(folder: Path, pins: StackPins) -> None:

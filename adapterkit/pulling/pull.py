@@ -14,9 +14,9 @@ from adapterkit.errors import AdapterkitError, ConfigError, FolderError, HubErro
 from adapterkit.files import folder_in_one_step, read_json, sha256_of, write_json
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.compositions import load_composition
-from adapterkit.formats.guard import CONFIG, OWNED, SETUP
+from adapterkit.formats.guard import CONFIG, SETUP
 from adapterkit.formats.peft_description import name_from
-from adapterkit.formats.pins import STACK_FILE, is_stack, read_pins
+from adapterkit.formats.pins import CLEARED, is_stack, read_pins, require_free
 from adapterkit.hub.fetching import fetch
 from adapterkit.hub.store import Fetched
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ORIGIN = "pulled.json"
 """Says of a pulled folder where it is from; other loaders ignore it."""
-_OURS = (*OWNED, STACK_FILE, ORIGIN)
+_OURS = (*CLEARED, ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,11 @@ def pull(
         FolderError: If what came is no adapter that can be loaded.
         ConfigError: If ``out`` holds an adapter and ``overwrite`` is off, or any other file of a name that came.
     """
-    if out is not None:
-        check_free(Path(out), overwrite=overwrite)
+    place = None if out is None else Path(out).expanduser()
+    if place is not None:
+        check_free(place, overwrite=overwrite)
     fetched = bring(reference, revision=revision, backbone=backbone)
-    return install(fetched, None if out is None else Path(out), overwrite=overwrite)
+    return install(fetched, place, overwrite=overwrite)
 
 
 def bring(reference: str, *, revision: str | None = None, backbone: str | None = None) -> Fetched:
@@ -105,10 +106,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: If it does and ``overwrite`` is off.
     """
-    if not overwrite and any((out / name).exists() for name in (CONFIG, SETUP, STACK_FILE)):
-        raise ConfigError(
-            f"{out} already holds an adapter; choose another folder, or --overwrite (overwrite=True)"
-        )
+    require_free(out, overwrite=overwrite)
 
 
 def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> Pulled:
@@ -142,7 +140,20 @@ def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> P
         record = {key: value for key, value in told.as_dict().items() if key not in ("out", "note")}
         write_json(new / ORIGIN, record)
         _check_untaken(new, out, overwrite=overwrite)
+        earlier = origin_of(out).get("files") if overwrite else None
+    _clear_earlier(out, earlier if isinstance(earlier, dict) else {}, files)
     return told
+
+
+def _clear_earlier(out: Path, earlier: Mapping[str, Any], files: Mapping[str, Any]) -> None:
+    """Delete what was pulled before, is as it was then, and has no part in what is there now: a card, a licence."""
+    for name, told in earlier.items():
+        path = out / name
+        inside = out.resolve() in path.resolve().parents
+        if name in files or not inside or path.is_symlink() or not path.is_file():
+            continue
+        if isinstance(told, dict) and told.get("sha256") == sha256_of(path):
+            path.unlink()
 
 
 def _check_untaken(new: Path, out: Path, *, overwrite: bool) -> None:

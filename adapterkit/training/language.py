@@ -16,6 +16,7 @@ from adapterkit.composition.stack import Stack
 from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.formats.pins import require_free
 from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
 from adapterkit.model import AdaptedModel
@@ -32,7 +33,7 @@ from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss,
 from adapterkit.training.progress import reporter, told
 from adapterkit.training.readable import readable
 from adapterkit.training.record import reference_to, run_record, versions
-from adapterkit.training.runs import require_free, shapes, surroundings, work_folder
+from adapterkit.training.runs import shapes, surroundings, work_folder
 from adapterkit.training.shape import left_out
 from adapterkit.training.telling import plan
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
-from adapterkit.errors import ConfigError
 from adapterkit.files import read_json, write_json
-from adapterkit.formats.guard import CONFIG, SETUP, WORK
+from adapterkit.formats.guard import WORK
+from adapterkit.formats.pins import require_free
 from adapterkit.settings import Precision
 from adapterkit.training.checkpoint import kept
 
@@ -41,21 +41,12 @@ def _settled(work: Path) -> Precision | None:
     return read_json(path).get("precision") if path.is_file() else None
 
 
-def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that already holds an adapter or a composition, unless it may be overwritten."""
-    for file, what in ((CONFIG, "an adapter"), (SETUP, "a composition")):
-        if (folder / file).exists() and not overwrite:
-            raise ConfigError(
-                f"{folder} already holds {what}; choose another folder, or pass overwrite (--overwrite)"
-            )
-
-
 @contextmanager
 def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]:
     """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
 
     Raises:
-        ConfigError: If ``folder`` already holds an adapter or a composition and ``overwrite`` is off.
+        ConfigError: If ``folder`` already holds an adapter, a composition or a stack and ``overwrite`` is off.
     """
     require_free(folder, overwrite=overwrite)
     work = folder / WORK

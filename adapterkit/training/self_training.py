@@ -23,6 +23,7 @@ from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.formats.guard import CONFIG
+from adapterkit.formats.pins import require_free
 from adapterkit.formats.values import check_name
 from adapterkit.metrics import is_span_scheme
 from adapterkit.model import AdaptedModel
@@ -39,7 +40,7 @@ from adapterkit.training.progress import told
 from adapterkit.training.pseudo_labels import chosen, pseudo_labelled
 from adapterkit.training.readable import readable
 from adapterkit.training.record import reference_to
-from adapterkit.training.runs import require_free, settled_precision, work_folder
+from adapterkit.training.runs import settled_precision, work_folder
 from adapterkit.training.supervised import content_of
 from adapterkit.training.task import name_of, train_task
 

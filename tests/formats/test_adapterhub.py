@@ -11,7 +11,7 @@ from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
-from adapterkit.errors import AdapterMismatch, FolderError
+from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.formats.hub_lora import write_hub_lora
 from adapterkit.formats.inspection import inspect
@@ -395,3 +395,28 @@ def test_a_head_that_cannot_be_rebuilt_can_be_left_out(folder: Path) -> None:
     adapter = load_adapter(folder, with_head=False)
     assert adapter.head is None
     assert adapter.digest() == plain
+
+
+@pytest.mark.parametrize("layout", ["bottleneck", "lora"])
+def test_what_would_not_load_replaces_no_folder_that_does(
+    backbone: Backbone, tmp_path: Path, layout: str
+) -> None:
+    config = BottleneckConfig(4) if layout == "bottleneck" else low_rank(backbone, "lora", rank=3)
+    good = new_adapter("x", config, backbone=backbone.facts, kind="task")
+    save_adapter(good, tmp_path / "x")
+    bad = new_adapter("x", config, backbone=backbone.facts, kind="task")
+    with torch.no_grad():
+        next(bad.parameters()).fill_(float("nan"))
+    with pytest.raises(ConfigError, match=r"(?s)nothing was written.*not finite") as error:
+        save_adapter(bad, tmp_path / "x")
+    assert str(tmp_path / "x") in str(error.value)
+    headed = new_adapter(
+        "x",
+        config,
+        backbone=backbone.facts,
+        kind="task",
+        head=HeadConfig("tagging", ("A", "B"), bias=False),
+    )
+    with pytest.raises(ConfigError):
+        save_adapter(headed, tmp_path / "x")
+    assert load_adapter(tmp_path / "x").digest() == good.digest()

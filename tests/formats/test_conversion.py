@@ -1,16 +1,22 @@
 """Old folders written anew: the same weights, as safetensors, and a report that is true."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.load import load_backbone
+from adapterkit.composition.stack import Stack
+from adapterkit.config import BottleneckConfig
 from adapterkit.errors import AdapterMismatch, ConfigError, FolderError
 from adapterkit.formats.adapterhub import load_adapter
+from adapterkit.formats.compositions import save_composition
 from adapterkit.formats.conversion import convert
 from adapterkit.formats.inspection import inspect
-from tests.formats.folders import make_folder, pickled
+from adapterkit.model import AdaptedModel
+from tests.formats.folders import edit_json, make_folder, pickled
 from tests.tiny import make_backbone
 
 
@@ -71,3 +77,49 @@ def test_a_language_that_contradicts_is_refused(old: Path, tmp_path: Path) -> No
     convert(old, tmp_path / "new", language="cy")
     with pytest.raises(ConfigError, match="is for 'cym'"):
         convert(tmp_path / "new", tmp_path / "newer", language="br")
+
+
+def test_a_coupling_keeps_an_activation_of_its_own(
+    old: Path, backbone: Backbone, tmp_path: Path
+) -> None:
+    nested = {"block_type": "nice", "non_linearity": "tanh", "reduction_factor": 2}
+
+    def as_in_2021(record: dict[str, Any]) -> None:
+        del record["config"]["inv_adapter"], record["config"]["inv_adapter_reduction_factor"]
+        record["config"]["invertible_adapter"] = nested
+
+    edit_json("adapter_config.json", as_in_2021)(old)
+    before = load_adapter(old)
+    convert(old, tmp_path / "new")
+    after = load_adapter(tmp_path / "new")
+    assert before.config == after.config
+    assert isinstance(after.config, BottleneckConfig)
+    assert (after.config.non_linearity, after.config.invertible_non_linearity) == ("relu", "tanh")
+    ids = torch.arange(5, 25)[None]
+    one, other = (AdaptedModel(backbone, Stack(adapter)).encode(ids) for adapter in (before, after))
+    assert torch.equal(one, other)
+
+
+def test_a_composition_and_a_stack_are_not_written_over_unasked(
+    old: Path, backbone: Backbone, tmp_path: Path
+) -> None:
+    save_composition(Stack(load_adapter(old)), tmp_path / "whole")
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "stack.json").write_text("{}")
+    for name, what in (("whole", "a composition"), ("stack", "a stack")):
+        before = sorted(path.name for path in (tmp_path / name).iterdir())
+        with pytest.raises(ConfigError, match=f"already holds {what}"):
+            convert(old, tmp_path / name)
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == before
+        convert(old, tmp_path / name, overwrite=True)
+        assert load_adapter(tmp_path / name).labels
+
+
+def test_a_home_folder_is_looked_into_before_it_is_written_to(
+    old: Path, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_folder(backbone, tmp_path / "there")
+    with pytest.raises(ConfigError, match="already holds an adapter"):
+        convert(old, "~/there")
+    assert convert(old, "~/new").out == str(tmp_path / "new")

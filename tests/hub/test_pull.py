@@ -203,6 +203,21 @@ def test_what_was_pulled_before_is_replaced_where_it_may_be(
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def test_nothing_stays_of_what_was_pulled_before_but_what_was_altered(
+    local: LocalHub, tmp_path: Path
+) -> None:
+    first = {"NOTICE": b"of the first", "scores.json": b"{}", "src/x.txt": b"x"}
+    local.plant(NAME, {**small_adapter(), **first})
+    out = tmp_path / "out"
+    ak.pull(NAME, out)
+    (out / "scores.json").write_text("mine now")
+    local.plant(NAME, small_adapter(seed=2), only=True)
+    ak.pull(NAME, out, overwrite=True)
+    assert not (out / "NOTICE").exists()
+    assert not (out / "src/x.txt").exists()
+    assert (out / "scores.json").read_text() == "mine now"
+
+
 @pytest.mark.parametrize(
     ("fields", "token", "match"),
     [
