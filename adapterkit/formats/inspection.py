@@ -25,7 +25,8 @@ _SHOWN = (*OWNED, "README.md")
 def inspect(folder: Path) -> dict[str, Any]:
     """Describe an adapter folder, or a composition folder, as plain values. It is read as strictly as for loading.
 
-    Old pickles are not opened: of them there are only the name, the size and the sha256.
+    Old pickles are not opened: of them there are only the name, the size and the sha256. (A LoRA in AdapterHub's
+    layout is loaded, its pickle as carefully as ever: only so are its weights known by our names.)
 
     Returns:
         kind, method, language, labels, backbone, reduction factor, layers, parameters, files with

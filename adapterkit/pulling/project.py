@@ -182,9 +182,10 @@ def sync(path: str | Path = LOCK, *, out: str | Path = FOLDER) -> dict[str, list
     for pin in read_lock(Path(path)):
         _check_endpoint(pin)
         if pin.kind == "backbone":
+            known = cached_backbone(pin.repository, pin.commit)
             folder = fetch_backbone(pin.repository, revision=pin.commit)
             _check(pin, file_problems(folder, pin.files, links=True), HubError)
-            done["there"].append(pin.name)
+            done["brought" if known is None else "there"].append(pin.name)
             continue
         place = Path(out) / pin.name
         if place.exists():
