@@ -42,12 +42,14 @@ _DRAWS_AT_ONCE = 4_000_000  # 32 MB of resampling weights
 class Score:
     """A score and its 95 % interval, as fractions (a difference lies in ``[-1, 1]``).
 
-    The interval of a skewed score (macro F1 with rare labels) need not hold the score itself.
+    The interval of a skewed score (macro F1 with rare labels) need not hold the score itself. Where there was
+    nothing to draw anew, ``resampled`` is False: ``low`` and ``high`` are the value, and are no interval.
     """
 
     value: float
     low: float
     high: float
+    resampled: bool = True
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def certain(value: float, *, resamples: int = RESAMPLES) -> Measured:
 def mean(a: Grid, *, seed: int = 0) -> Score:
     """Average over languages of the average over seeds, with its interval.
 
+    One language with one seed whose sentences are not known gives a score that is not `resampled`.
+
     Raises:
         CorpusError: If there is no language.
     """
@@ -117,7 +119,8 @@ def difference(a: Grid, b: Grid, *, seed: int = 0) -> Score:
     """How much better ``a`` is than ``b``: mean over the languages and seeds that both have.
 
     An interval that does not hold 0 is a difference at the 5 % level; that of a method with itself
-    is ``[0, 0]``. With one language and one seed this is the paired bootstrap over sentences.
+    is ``[0, 0]``. With one language and one seed this is the paired bootstrap over sentences; where those
+    are not known nothing is left to draw, and the score is not `resampled`.
 
     Raises:
         CorpusError: If no language has a seed in common.
@@ -157,6 +160,7 @@ def _score(grid: Grid, *, seed: int) -> Score:
     generator = np.random.default_rng(seed)
     resamples = len(next(iter(grid[languages[0]].values())).replicates)
     seeds = sorted({number for language in languages for number in grid[language]})
+    known = any(m.known for name in languages for m in grid[name].values())
     weights = _seed_weights(generator, len(seeds), resamples)
     chosen = generator.integers(len(languages), size=(resamples, len(languages)))
     total = np.zeros(resamples)
@@ -172,7 +176,8 @@ def _score(grid: Grid, *, seed: int) -> Score:
             total[here] += _weighted_means(generator, drawn, own)
     value = np.mean([np.mean([m.value for m in grid[name].values()]) for name in languages])
     low, high = np.percentile(total / len(languages), [2.5, 97.5])
-    return Score(float(value), float(low), float(high))
+    resampled = known or len(languages) > 1 or len(seeds) > 1
+    return Score(float(value), float(low), float(high), resampled)
 
 
 def _seed_weights(generator: Generator, seeds: int, resamples: int) -> Array:

@@ -136,6 +136,14 @@ def test_sentences_known_on_one_side_only_are_not_resampled() -> None:
     found = measure("accuracy", {0: sentences(0.6, seed=3)})
     score = difference({"x": found}, {"x": {0: certain(0.5)}})
     assert score.low == score.value == score.high
+    assert not score.resampled
+
+
+def test_one_language_and_seed_without_sentences_is_not_resampled_and_any_second_thing_is() -> None:
+    assert not mean(grid_of({"x": {0: 0.5}})).resampled
+    assert mean(grid_of({"x": {0: 0.5, 1: 0.5}})).resampled
+    assert mean(grid_of({"x": {0: 0.5}, "y": {0: 0.5}})).resampled
+    assert mean({"x": measure("accuracy", {0: sentences(0.6, seed=3)})}).resampled
 
 
 def test_other_test_sets_are_not_compared_in_pairs() -> None:

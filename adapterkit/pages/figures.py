@@ -42,17 +42,20 @@ class Point:
 def draw_gains(
     name: str, title: str, rows: Sequence[tuple[str, Score]], *, left: int = 150
 ) -> Picture:
-    """Draw a forest plot: a row for each label with its difference and interval, and a line at 0."""
+    """Draw a forest plot: a row for each label with its difference and interval, and a line at 0.
+
+    A difference without an interval is a diamond.
+    """
     low = min(0.0, *(score.low for _, score in rows))
     high = max(0.0, *(score.high for _, score in rows))
     x, body, height = _frame(low, high, len(rows), left, unit="points")
     body.append(line(x(0), _TOP - 6, x(0), height - 22, "zero"))
     for number, (label, score) in enumerate(rows):
         y = _TOP + _ROW * (number + 0.5)
-        reliable = score.low > 0 or score.high < 0
+        kind = "own" if score.low > 0 or score.high < 0 or not score.resampled else "own open"
         body.append(text(left - 8, y + 4, _short(label, left), at="end", kind="strong"))
         body.append(line(x(score.low), y, x(score.high), y, "own", width=2.4))
-        body.append(mark(x(score.value), y, "circle", "own" if reliable else "own open"))
+        body.append(mark(x(score.value), y, "circle" if score.resampled else "diamond", kind))
     return Picture(name, title, WIDTH, height, "".join(body))
 
 

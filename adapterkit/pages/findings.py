@@ -1,7 +1,8 @@
 """What is worth saying about a study, as facts: who gains how much over whom, where, at what cost.
 
 Everything is a fraction here; words and per cent are made by the pages. A gain whose interval holds 0
-is no reliable gain, and every text made from these facts says so.
+is no reliable gain, and every text made from these facts says so. Where nothing could be resampled there is no
+interval, and a gain is neither.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,8 +39,10 @@ class Gain:
     wins: int
 
     @property
-    def reliable(self) -> bool:
-        """Whether the interval leaves out 0."""
+    def reliable(self) -> bool | None:
+        """Whether the interval leaves out 0; None where there is no interval."""
+        if not self.score.resampled:
+            return None
         return self.score.low > 0 or self.score.high < 0
 
 

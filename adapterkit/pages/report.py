@@ -10,6 +10,7 @@ from typing import Any
 
 from adapterkit.errors import ConfigError, CorpusError, FolderError
 from adapterkit.files import read_json
+from adapterkit.metrics import Score
 from adapterkit.pages.figures import draw_dumbbells, draw_gains
 from adapterkit.pages.findings import (
     BLENDED,
@@ -216,12 +217,11 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
     scores = [(one.name, one.scores) for one in facts.languages if len(one.scores) > 1]
     shown = [own, *(r for r in rivals if any(r in scores for _, scores in scores))]
     metric = metric_name(key.metric)
-    hollow = "95 % intervals; hollow: no reliable gain"
     return PanelPictures(
         _captioned(
             draw_gains(f"methods-{name}", "", by_method) if by_method else None,
             where,
-            f"gain of each method over {rival}, points of {metric}, {hollow}",
+            f"gain of each method over {rival}, points of {metric}, {_marks(by_method)}",
         ),
         _captioned(
             draw_dumbbells(f"scores-{name}", "", scores, shown) if scores else None,
@@ -231,9 +231,16 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
         _captioned(
             draw_gains(f"gains-{name}", "", by_language, left=110) if by_language else None,
             where,
-            f"gain of {own} over {rival}, points of {metric}, {hollow}",
+            f"gain of {own} over {rival}, points of {metric}, {_marks(by_language)}",
         ),
     )
+
+
+def _marks(rows: Sequence[tuple[str, Score]]) -> str:
+    """What the marks of gains mean, of those that are there."""
+    drawn = [score.resampled for _, score in rows]
+    said = ["95 % intervals; hollow: no reliable gain"] if any(drawn) else []
+    return "; ".join([*said, *([] if all(drawn) else ["diamond: no interval is known"])])
 
 
 def _captioned(picture: Picture | None, where: str, caption: str) -> Picture | None:
@@ -274,7 +281,7 @@ def _panel_record(facts: PanelFacts) -> dict[str, Any]:
         "methods": {
             m.method: {
                 "mean": m.mean.value,
-                "interval": [m.mean.low, m.mean.high],
+                "interval": _interval(m.mean),
                 "languages": m.languages,
                 "seeds": m.seeds,
                 "gains": _gain_records(m.gains),
@@ -301,11 +308,15 @@ def _panel_record(facts: PanelFacts) -> dict[str, Any]:
     }
 
 
+def _interval(score: Score) -> list[float] | None:
+    return [score.low, score.high] if score.resampled else None
+
+
 def _gain_records(gains: Mapping[str, Gain | None]) -> dict[str, Any]:
     return {
         rival: {
             "difference": gain.score.value,
-            "interval": [gain.score.low, gain.score.high],
+            "interval": _interval(gain.score),
             "reliable": gain.reliable,
             "languages": gain.languages,
             "wins": gain.wins,

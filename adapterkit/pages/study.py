@@ -330,5 +330,6 @@ def _missing_note(missing: Sequence[str], total: int) -> tuple[str, ...]:
     return (
         f"For {len(missing)} of {total} cells the predictions of every example are not there "
         f"(the first: {missing[0]}). Their sentences cannot be resampled: intervals that rest on them "
-        "resample seeds and languages only, and are too narrow.",
+        "resample seeds and languages only, and are too narrow; one language with one seed has no interval, "
+        "and nothing is said to be reliable there. Intervals need the predictions folder beside the table.",
     )

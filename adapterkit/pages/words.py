@@ -1,7 +1,7 @@
 """Facts in words: numbers as a reader sees them, and sentences that say what they mean.
 
 Scores become per cent, differences points. A difference whose interval holds 0 is called "no reliable gain",
-whatever its sign.
+whatever its sign. Where nothing was resampled the difference stands alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,22 +77,24 @@ def points(value: float | None) -> str:
 
 
 def interval(score: Score, *, signed: bool = False) -> str:
-    """``[64.0, 68.5]``, or ``[+6.0, +10.2]`` of a difference."""
+    """``[64.0, 68.5]``, or ``[+6.0, +10.2]`` of a difference; nothing where nothing was resampled."""
+    if not score.resampled:
+        return ""
     show = points if signed else percent
     return f"[{show(score.low)}, {show(score.high)}]"
 
 
 def scored(score: Score) -> str:
     """``66.3 [64.0, 68.5]``."""
-    return f"{percent(score.value)} {interval(score)}"
+    return f"{percent(score.value)} {interval(score)}".rstrip()
 
 
 def gained(gain: Gain | None) -> str:
     """``+8.1 [+6.0, +10.2]``; the words "no reliable gain" where the interval holds 0; or a dash."""
     if gain is None:
         return "–"
-    shown = f"{points(gain.score.value)} {interval(gain.score, signed=True)}"
-    return shown if gain.reliable else f"{shown} no reliable gain"
+    shown = f"{points(gain.score.value)} {interval(gain.score, signed=True)}".rstrip()
+    return f"{shown} no reliable gain" if gain.reliable is False else shown
 
 
 def amount(value: float | None) -> str:
@@ -169,7 +171,7 @@ def worst_named(languages: Iterable[LanguageFacts], rival: str) -> list[str]:
     lost = []
     for one in languages:
         gain = one.gains.get(rival)
-        if gain is not None and gain.score.high < 0:
+        if gain is not None and gain.reliable and gain.score.high < 0:
             lost.append(f"{one.name} ({points(gain.score.value)})")
     return lost
 
@@ -183,10 +185,10 @@ def _part(method: MethodFacts, facts: PanelFacts) -> str:
 def _over(gain: Gain | None, rival: str) -> str:
     assert gain is not None
     value, span = gain.score.value, interval(gain.score, signed=True)
-    if not gain.reliable:
+    if gain.reliable is False:
         return f"no reliable gain over {rival} ({points(value)} {span})"
-    way = "more" if value > 0 else "less"
-    return f"{abs(100 * value):.1f} points {way} than {rival} {span}"
+    way = "more" if value >= 0 else "less"
+    return f"{abs(100 * value):.1f} points {way} than {rival} {span}".rstrip()
 
 
 def _worst(facts: PanelFacts, own: str) -> list[str]:

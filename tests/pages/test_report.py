@@ -171,9 +171,45 @@ def test_a_rival_that_was_not_run_on_a_task_has_no_column_there(tmp_path: Path) 
 
 
 def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
-    rows = [row(value=0.4), row(method="source-kept", value=0.5)]
-    assert "10.0 points less than source-kept" in made_of(tmp_path, rows).summary()[0][0]
-    assert "Reliably worse than source-kept in Manx (-10.0)" in text_of(made_of(tmp_path, rows))
+    rows = [
+        row(seed=seed, method=method, value=value)
+        for seed in (0, 1)
+        for method, value in (("own", 0.4), ("source-kept", 0.5))
+    ]
+    said = made_of(tmp_path, rows)
+    assert "10.0 points less than source-kept [-10.0, -10.0]" in said.summary()[0][0]
+    assert "Reliably worse than source-kept in Manx (-10.0)" in text_of(said)
+
+
+def test_a_difference_of_which_nothing_could_be_resampled_stands_alone(tmp_path: Path) -> None:
+    for value, words in ((0.4, "10.0 points less"), (0.6, "10.0 points more"), (0.5, "0.0 points")):
+        said = made_of(tmp_path, [row(value=value), row(method="source-kept")])
+        assert f"own has {100 * value:.1f} % accuracy on average, {words}" in said.summary()[0][0]
+        assert re.search(r"\| own \| .*\n.*\n\| Manx \(glv\) .* \| [+-]\d+\.0 \|", text_of(said))
+        page = page_of(said)
+        for written in (page.split('id="about"')[0], text_of(said).split("## Notes")[0]):
+            assert "eliably" not in written
+            assert "no reliable gain" not in written.replace("holds 0 is no reliable gain", "")
+            assert "0]" not in written
+        assert page.count("Intervals need the predictions folder beside the table.") == 1
+        assert "diamond: no interval is known" in page
+        (panel,) = said.as_dict()["panels"]
+        gain = panel["languages"]["glv"]["gains"]["source-kept"]
+        assert (gain["interval"], gain["reliable"]) == (None, None)
+        assert panel["methods"]["own"]["interval"] is None
+
+
+def test_a_language_without_an_interval_is_not_called_reliably_worse_beside_a_mean_that_has_one(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        row(language=code, method=method, value=0.5 - lost * (method == "own"))
+        for code, lost in (("glv", 0.1), ("sme", 0.2))
+        for method in ("own", "source-kept")
+    ]
+    said = made_of(tmp_path, rows)
+    assert "15.0 points less than source-kept [-20.0, -10.0]" in said.summary()[0][0]
+    assert "Reliably worse" not in text_of(said)
 
 
 def test_a_mean_over_fewer_languages_is_not_called_the_highest(tmp_path: Path) -> None:
@@ -191,7 +227,7 @@ def test_a_mean_over_fewer_languages_is_not_called_the_highest(tmp_path: Path) -
     without = [one for one in rows if one.method in ("few-10", "removed")]
     without += [row(language="sme", method="lora"), row(task="ner")]
     (first,) = (one[0] for one in made_of(tmp_path, without).summary() if "not run" in one[0])
-    assert "the best is few-10 with 90.0 [90.0, 90.0] % accuracy on 1 of 2 languages." in first
+    assert "the best is few-10 with 90.0 % accuracy on 1 of 2 languages." in first
 
 
 def test_what_is_missing_is_left_out_with_its_reason(tmp_path: Path) -> None:
