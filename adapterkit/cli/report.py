@@ -25,7 +25,8 @@ def report(
         str | None,
         typer.Option(
             "--method",
-            help="The method that is looked at closely; by default own-blended where the first table has it, else own.",
+            help="The method that is looked at closely; by default own-blended where the first table has it, else own. "
+            "One of several settings by its name in the report: 'own · steps 480'.",
         ),
     ] = None,
     rivals: Annotated[

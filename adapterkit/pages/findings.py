@@ -209,11 +209,11 @@ def find_facts(
         seed: Of the bootstrap.
 
     Raises:
-        ConfigError: If ``own`` is no method of the table.
+        ConfigError: If ``own`` is no method of the table, nor one of its settings.
     """
-    known = sorted({row.method for row in study.rows})
-    if own not in known:
-        raise ConfigError(f"the table has no method {own!r}; its methods are: {', '.join(known)}")
+    if own not in study.methods and own not in {row.method for row in study.rows}:
+        known = ", ".join(study.methods)
+        raise ConfigError(f"the table has no method {own!r}; its methods are: {known}")
     return tuple(_facts(study, panel, own, rivals, seed) for panel in panels)
 
 

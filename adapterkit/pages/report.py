@@ -33,7 +33,15 @@ from adapterkit.pages.sections import (
 )
 from adapterkit.pages.study import Study, make_study
 from adapterkit.pages.svg import Picture
-from adapterkit.pages.words import group_name, metric_name, summary_of, task_name, upper_first
+from adapterkit.pages.variants import rejoined, variants_of
+from adapterkit.pages.words import (
+    group_name,
+    in_several,
+    metric_name,
+    summary_of,
+    task_name,
+    upper_first,
+)
 from adapterkit.table import SOURCE, read_table, read_tables
 
 
@@ -124,8 +132,9 @@ def make_report(
         tables: One or several, ``.csv`` or ``.parquet``, as `adapterkit run` writes them; predictions lie
             beside each. A cell that stands in several counts once.
         own: The method that is looked at closely; by default ``own-blended`` where the first table has it,
-            else ``own``.
-        rivals: What every method is measured against; those that the table lacks are left out.
+            else ``own``. Of a method in several settings one of these, by the name that it has in the report.
+        rivals: What every method is measured against, as ``own`` is named; those that the table lacks are
+            left out. A name that holds commas may come in the parts between them.
         cell: The cell whose confusions are shown, or the beginning of its digest; by default that
             of the worst language.
         overlap: The file that `recipes/overlap.py` wrote.
@@ -142,7 +151,8 @@ def make_report(
     tests = [p for p in study.panels if p.key.split == "test" and p.key.group != "dev"]
     reported = tests or list(study.panels)
     others = [panel for panel in study.panels if panel not in reported]
-    present = tuple(r for r in rivals if any(r in p.grids for p in study.panels) and r != own)
+    rivals = rejoined(rivals, study.methods)
+    present = tuple(r for r in rivals if r in study.methods and r != own)
     facts = find_facts(study, reported, own=own, rivals=present, seed=seed)
     looked_at = [row for panel in reported for row in panel.rows.get(own, ())]
     rival = present[0] if present else ""
@@ -157,7 +167,7 @@ def make_report(
         backbones=tuple(compare_backbones(facts, (own, *present), seed=seed)),
         matrices=tuple(find_matrices(study.rows, own)),
         scatters=tuple(find_scatters(facts, rival)) if rival else (),
-        curves=tuple(find_curves(looked_at, own)),
+        curves=tuple(find_curves(looked_at)),
         ablations=tuple(find_ablations(study.rows, own)),
         confused=find_confusion(study.rows, folder=folder, facts=facts, own=own, cell=cell),
         left_out=(),
@@ -250,10 +260,9 @@ def _captioned(picture: Picture | None, where: str, caption: str) -> Picture | N
 
 
 def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
-    missing = [r for r in wanted if r not in report.rivals and r != report.own]
     rows = report.study.rows
     reasons = {
-        f"Gains over {', '.join(missing)}: the table has no such method": bool(missing),
+        **dict.fromkeys(_missing_rivals(report, wanted), True),
         "Gap to the language of the labels: no method of the table was scored there": not any(
             one.home for one in report.facts
         ),
@@ -272,6 +281,22 @@ def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
         "Overlap of test sets and training text: no count was given (--overlap)": not report.overlap,
     }
     return replace(report, left_out=tuple(f"{why}." for why, holds in reasons.items() if holds))
+
+
+def _missing_rivals(report: Report, wanted: Sequence[str]) -> list[str]:
+    """Why there is nothing over some of the rivals; those that the table lacks together."""
+    known = report.study.methods
+    missing = [r for r in wanted if r not in report.rivals and r != report.own]
+    lacking = [r for r in missing if not variants_of(r, known)]
+    said = [
+        f"Gains over {r}: it {in_several(variants_of(r, known))}; choose one with --rivals"
+        for r in missing
+        if r not in lacking
+    ]
+    if lacking:
+        names = "" if set(lacking) <= set(RIVALS) else f"; its methods are: {', '.join(known)}"
+        said.append(f"Gains over {', '.join(lacking)}: the table has no such method{names}")
+    return said
 
 
 def _panel_record(facts: PanelFacts) -> dict[str, Any]:

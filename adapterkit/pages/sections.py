@@ -119,13 +119,13 @@ def find_scatters(facts: Sequence[PanelFacts], rival: str) -> list[Picture]:
     return pictures
 
 
-def find_curves(rows: Iterable[Row], own: str) -> list[Picture]:
+def find_curves(rows: Iterable[Row]) -> list[Picture]:
     """Held-out loss against steps for each language, a line a seed."""
     curves: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = defaultdict(dict)
     before: dict[tuple[str, str], float] = {}
     for row in rows:
         looks = parse_looks(row)
-        if row.method == own and len(looks) > 1:
+        if len(looks) > 1:
             place = (row.language, row.backbone)
             curves[place].setdefault(str(row.seed), looks)
             if row.heldout_before is not None:

@@ -16,6 +16,7 @@ from adapterkit.pages.findings import (
     PanelFacts,
 )
 from adapterkit.pages.study import Key
+from adapterkit.pages.variants import variants_of
 
 TASKS = {
     "pos": "parts of speech",
@@ -32,6 +33,7 @@ GROUPS = {
     "source": "of the labels",
     "dev": "that choices are made on",
 }
+_NAMED = 4  # settings that are named in a sentence
 METRICS = {"accuracy": "accuracy", "span_f1": "span F1", "macro_f1": "macro F1"}
 
 
@@ -143,14 +145,23 @@ def drawn(cells: int, unsampled: int) -> str:
     )
 
 
+def in_several(settings: Sequence[str]) -> str:
+    """Say that a method stands in several settings, and name the first of them."""
+    shown = [repr(name) for name in settings[:_NAMED]]
+    if len(settings) > _NAMED:
+        shown.append(f"{len(settings) - _NAMED} more")
+    return f"stands in several settings: {listed(shown)}"
+
+
 def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
     """Say what a panel found, a sentence an item."""
     mine, key = facts.method(own), facts.panel.key
     where = f"{task_name(key.task)}, {counted(len(facts.panel.languages), 'language')} {group_name(key.group)}"
     if mine is None:
-        best = facts.methods[0]
+        best, settings = facts.methods[0], variants_of(own, facts.panel.grids)
+        lacking = f"{in_several(settings)}; choose one with --method" if settings else "was not run"
         return [
-            f"{upper_first(where)}: the method {own} was not run; the best is {best.method} with "
+            f"{upper_first(where)}: the method {own} {lacking}; the best is {best.method} with "
             f"{scored(best.mean)} % {metric_name(key.metric)}{_part(best, facts)}."
         ]
     gains = [

@@ -181,37 +181,6 @@ def test_a_loss_is_said_to_be_one(tmp_path: Path) -> None:
     assert "Reliably worse than source-kept in Manx (-10.0)" in text_of(said)
 
 
-def test_a_difference_of_which_nothing_could_be_resampled_stands_alone(tmp_path: Path) -> None:
-    for value, words in ((0.4, "10.0 points less"), (0.6, "10.0 points more"), (0.5, "0.0 points")):
-        said = made_of(tmp_path, [row(value=value), row(method="source-kept")])
-        assert f"own has {100 * value:.1f} % accuracy on average, {words}" in said.summary()[0][0]
-        assert re.search(r"\| own \| .*\n.*\n\| Manx \(glv\) .* \| [+-]\d+\.0 \|", text_of(said))
-        page = page_of(said)
-        for written in (page.split('id="about"')[0], text_of(said).split("## Notes")[0]):
-            assert "eliably" not in written
-            assert "no reliable gain" not in written.replace("holds 0 is no reliable gain", "")
-            assert "0]" not in written
-        assert page.count("Intervals need the predictions folder beside the table.") == 1
-        assert "diamond: no interval is known" in page
-        (panel,) = said.as_dict()["panels"]
-        gain = panel["languages"]["glv"]["gains"]["source-kept"]
-        assert (gain["interval"], gain["reliable"]) == (None, None)
-        assert panel["methods"]["own"]["interval"] is None
-
-
-def test_a_language_without_an_interval_is_not_called_reliably_worse_beside_a_mean_that_has_one(
-    tmp_path: Path,
-) -> None:
-    rows = [
-        row(language=code, method=method, value=0.5 - lost * (method == "own"))
-        for code, lost in (("glv", 0.1), ("sme", 0.2))
-        for method in ("own", "source-kept")
-    ]
-    said = made_of(tmp_path, rows)
-    assert "15.0 points less than source-kept [-20.0, -10.0]" in said.summary()[0][0]
-    assert "Reliably worse" not in text_of(said)
-
-
 def test_a_mean_over_fewer_languages_is_not_called_the_highest(tmp_path: Path) -> None:
     rows = [
         row(language=code, method=method, value=value + more)
@@ -248,28 +217,6 @@ def test_what_is_missing_is_left_out_with_its_reason(tmp_path: Path) -> None:
         assert f'id="{anchor}"' not in page
     assert all(reason in page for reason in said.left_out)
     assert "own" in said.summary()[0][0]
-
-
-def test_without_predictions_the_page_says_that_sentences_were_not_resampled(
-    tmp_path: Path,
-) -> None:
-    said = made_of(tmp_path, [row(), row(seed=1, predictions="predictions/gone.jsonl")])
-    assert "For 2 of 2 cells the predictions" in said.notes[0]
-    assert said.facts[0].panel.exact == frozenset()
-    assert said.notes[0] in page_of(said)
-    for written in (page_of(said), text_of(said)):
-        assert "not of sentences: no predictions lie beside the table" in written
-        assert "within a language" not in written
-
-
-def test_where_some_predictions_are_there_only_those_sentences_are_said_to_be_resampled(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "p.jsonl").write_text('{"gold": ["A", "B"], "predicted": ["A", "A"]}\n')
-    said = made_of(tmp_path, [row(predictions="p.jsonl"), row(seed=1)])
-    assert "within a language and where predictions lie beside the table, of sent" in text_of(said)
-    said = made_of(tmp_path, [row(predictions="p.jsonl")])
-    assert "within a language, of sentences, the same for every method" in text_of(said)
 
 
 def test_the_method_looked_at_is_what_training_gives_by_default_where_the_first_table_has_it(
@@ -322,37 +269,6 @@ def test_backbones_stand_side_by_side_on_the_same_sentences(tmp_path: Path) -> N
     assert "| parts of speech, , own | 60.0 [50.0, 70.0] | 50.0 [40.0, 60.0] | +10.0" in text_of(
         said
     )
-
-
-def test_cells_that_differ_in_their_settings_are_methods_of_their_own(tmp_path: Path) -> None:
-    rows = [row(learning_rate=rate, epochs=2.0, value=rate * 100) for rate in (1e-3, 1e-4)]
-    said = made_of(tmp_path, rows)
-    names = [m.method for m in said.facts[0].methods]
-    assert names == ["own · learning rate 0.001", "own · learning rate 0.0001"]
-
-
-def test_in_an_unfinished_search_no_rate_is_the_method(tmp_path: Path) -> None:
-    cells = [("glv", 1e-5), ("glv", 1e-4), ("glv", 1e-3), ("sme", 1e-5), ("sme", 1e-4)]
-    searched = [
-        row(language=code, method="full-fine-tuning", learning_rate=rate, epochs=3.0, value=0.3)
-        for code, rate in cells
-    ]
-    own = [row(language=code) for code in ("glv", "sme")]
-    for begun in (searched, searched[:4]):
-        said = made_of(tmp_path, [*own, *begun])
-        names = {m.method for m in said.facts[0].methods}
-        rates = ("1e-05", "0.0001", "0.001")
-        assert names == {"own", *(f"full-fine-tuning · learning rate {rate}" for rate in rates)}
-        assert "full-fine-tuning" not in said.summary()[0][0]
-
-
-def test_a_rate_that_was_run_everywhere_is_the_method_and_those_run_here_and_there_are_not(
-    tmp_path: Path,
-) -> None:
-    rows = [row(language=code, learning_rate=1e-3) for code in ("glv", "sme", "kpv")]
-    said = made_of(tmp_path, [*rows, row(learning_rate=1e-4, value=0.4)])
-    names = [m.method for m in said.facts[0].methods]
-    assert names == ["own", "own · learning rate 0.0001"]
 
 
 def test_two_rows_for_the_same_thing_are_refused(tmp_path: Path) -> None:

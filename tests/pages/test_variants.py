@@ -1,0 +1,92 @@
+"""One method in several settings: how its variants are named, chosen and spoken of."""
+
+from pathlib import Path
+
+import pytest
+
+from adapterkit.cli.options import split_names
+from adapterkit.errors import ConfigError
+from adapterkit.table import Row
+from tests.pages.test_report import made_of, row
+
+
+def test_cells_that_differ_in_their_settings_are_methods_of_their_own(tmp_path: Path) -> None:
+    rows = [row(learning_rate=rate, epochs=2.0, value=rate * 100) for rate in (1e-3, 1e-4)]
+    said = made_of(tmp_path, rows)
+    names = [m.method for m in said.facts[0].methods]
+    assert names == ["own · learning rate 0.001", "own · learning rate 0.0001"]
+
+
+def test_in_an_unfinished_search_no_rate_is_the_method(tmp_path: Path) -> None:
+    cells = [("glv", 1e-5), ("glv", 1e-4), ("glv", 1e-3), ("sme", 1e-5), ("sme", 1e-4)]
+    searched = [
+        row(language=code, method="full-fine-tuning", learning_rate=rate, epochs=3.0, value=0.3)
+        for code, rate in cells
+    ]
+    own = [row(language=code) for code in ("glv", "sme")]
+    for begun in (searched, searched[:4]):
+        said = made_of(tmp_path, [*own, *begun])
+        names = {m.method for m in said.facts[0].methods}
+        rates = ("1e-05", "0.0001", "0.001")
+        assert names == {"own", *(f"full-fine-tuning · learning rate {rate}" for rate in rates)}
+        assert "full-fine-tuning" not in said.summary()[0][0]
+
+
+def test_a_rate_that_was_run_everywhere_is_the_method_and_those_run_here_and_there_are_not(
+    tmp_path: Path,
+) -> None:
+    rows = [row(language=code, learning_rate=1e-3) for code in ("glv", "sme", "kpv")]
+    said = made_of(tmp_path, [*rows, row(learning_rate=1e-4, value=0.4)])
+    names = [m.method for m in said.facts[0].methods]
+    assert names == ["own", "own · learning rate 0.0001"]
+
+
+def settings_of(method: str, value: float = 0.5) -> list[Row]:
+    """Two languages, each with two sources and two lengths of training."""
+    looks = "0:5.5 60:4.25"
+    return [
+        row(
+            language=code,
+            method=method,
+            source=source,
+            steps=steps,
+            value=value + steps / 10_000,
+            looks=looks,
+        )
+        for code in ("glv", "sme")
+        for source in ("eng", "eng,por")
+        for steps in (240, 480)
+    ]
+
+
+def test_a_method_in_several_settings_is_said_to_be_there_and_how_to_choose_one(
+    tmp_path: Path,
+) -> None:
+    others = [row(language=code, method="source-kept", source="eng") for code in ("glv", "sme")]
+    said = made_of(tmp_path, [*settings_of("own"), *settings_of("lora"), *others])
+    first = said.summary()[0][0]
+    assert "not run" not in first
+    assert "the method own stands in several settings: 'own · from eng, steps 240', " in first
+    assert "and 'own · from eng,por, steps 480'; choose one with --method; the best is" in first
+    said = made_of(tmp_path, [*settings_of("lora"), row(), *others], rivals=["lora", "removed"])
+    reasons = " ".join(said.left_out)
+    assert "Gains over lora: it stands in several settings: 'lora · from eng, steps 240'" in reasons
+    assert "choose one with --rivals." in reasons
+    assert "Gains over removed: the table has no such method; its methods are: lora · " in reasons
+
+
+def test_a_setting_can_be_the_method_looked_at_and_a_rival_though_its_name_holds_commas(
+    tmp_path: Path,
+) -> None:
+    rows = [*settings_of("own", 0.7), *settings_of("lora"), row(method="removed", source="eng")]
+    rivals = split_names("removed,lora · from eng,por, steps 240")
+    said = made_of(tmp_path, rows, own="own · from eng, steps 480", rivals=rivals)
+    assert said.rivals == ("removed", "lora · from eng,por, steps 240")
+    first = said.summary()[0][0]
+    assert "own · from eng, steps 480 has 74.8 %" in first.replace(" [74.8, 74.8]", "")
+    assert "22.4 points more than lora · from eng,por, steps 240" in first
+    assert len(said.curves) == 2
+    with pytest.raises(
+        ConfigError, match=r"no method 'own · 3'; .*, own · from eng, steps 240, own"
+    ):
+        made_of(tmp_path, rows, own="own · 3")
