@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 _Key = TypeVar("_Key", bound=Hashable)
+_Unit = TypeVar("_Unit", bound="str | tuple[str, ...]")
 _DRAWN_AT_ONCE = 4_000_000  # sentence numbers: 32 MB
 
 
@@ -53,8 +54,8 @@ class Measured:
     known: bool = True
 
 
-Grid: TypeAlias = Mapping[str, Mapping[int, Measured]]
-"""What one method scored: language, then seed."""
+Grid: TypeAlias = Mapping[_Unit, Mapping[int, Measured]]
+"""What one method scored: language (or a language and its test set), then seed."""
 
 
 def measure(
@@ -104,7 +105,7 @@ def certain(value: float, *, resamples: int = RESAMPLES) -> Measured:
     return Measured(value, np.full(resamples, value), known=False)
 
 
-def mean(a: Grid, *, seed: int = 0) -> Score:
+def mean(a: Grid[_Unit], *, seed: int = 0) -> Score:
     """Average over languages of the average over seeds, with its interval.
 
     One language with one seed whose sentences are not known gives a score that is not `resampled`.
@@ -115,7 +116,7 @@ def mean(a: Grid, *, seed: int = 0) -> Score:
     return _score({language: dict(found) for language, found in a.items()}, seed=seed)
 
 
-def difference(a: Grid, b: Grid, *, seed: int = 0) -> Score:
+def difference(a: Grid[_Unit], b: Grid[_Unit], *, seed: int = 0) -> Score:
     """How much better ``a`` is than ``b``: mean over the languages and seeds that both have.
 
     An interval that does not hold 0 is a difference at the 5 % level; that of a method with itself
@@ -143,14 +144,14 @@ def _gap(a: Measured, b: Measured) -> Measured:
     return certain(value, resamples=len(a.replicates))
 
 
-def shared_languages(a: Grid, b: Grid) -> list[str]:
+def shared_languages(a: Grid[_Unit], b: Grid[_Unit]) -> list[_Unit]:
     """The languages in which both methods have a seed in common, sorted."""
     return sorted(
         language for language in a.keys() & b.keys() if a[language].keys() & b[language].keys()
     )
 
 
-def _score(grid: Grid, *, seed: int) -> Score:
+def _score(grid: Grid[_Unit], *, seed: int) -> Score:
     """Resample seeds, then languages, over the replicates of their sentences."""
     import numpy as np
 

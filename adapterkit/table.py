@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 
 from adapterkit.errors import ConfigError, found, nearest
 from adapterkit.files import write_bytes
+from adapterkit.languages import normalise_code
 
 TIMES = ("minutes", "started")
 """The columns that differ between two runs of the same grid; all others are the same."""
@@ -235,9 +236,20 @@ def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         except (TypeError, ValueError):
             problems.append(f"{name} is {str(value)[:40]!r}, {_WORDS[kind]} was expected")
             continue
+        if name == "language" and not _is_code(values[name]):
+            problems.append(
+                f"language is {values[name][:40]!r}, a code of 2 to 8 letters was expected"
+            )
         if kind is float and not math.isfinite(values[name]):
             problems.append(f"{name} is {value}, a finite number was expected")
     return values, problems
+
+
+def _is_code(language: str) -> bool:
+    try:
+        return bool(normalise_code(language))
+    except ConfigError:
+        return False
 
 
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "text"}

@@ -18,7 +18,7 @@ def sentences(right: float, *, seed: int, size: int = 60, words: int = 8) -> Cou
     return np.stack([draw.binomial(words, easy), np.full(size, words)], axis=1).astype(float)
 
 
-def grid_of(values: dict[str, dict[int, float]]) -> Grid:
+def grid_of(values: dict[str, dict[int, float]]) -> Grid[str]:
     return {name: {s: certain(v) for s, v in seeds.items()} for name, seeds in values.items()}
 
 

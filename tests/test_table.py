@@ -99,6 +99,15 @@ def test_a_file_that_is_not_there_or_not_right_is_said_to_be(
         read_table(tmp_path / name)
 
 
+def test_a_language_code_that_is_none_is_refused_with_file_and_row(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", [OWN, replace(OWN, language="yor_Latn")])
+    with pytest.raises(
+        ConfigError,
+        match=r"t\.csv is no table .*\n.*row 3: language is 'yor_Latn', a code of 2 to 8",
+    ):
+        read_table(tmp_path / "t.csv")
+
+
 def test_csv_needs_neither_torch_nor_pyarrow(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv", ROWS)
     code = (

@@ -12,7 +12,7 @@ from statistics import fmean
 from adapterkit.errors import ConfigError
 from adapterkit.languages import language_name
 from adapterkit.metrics import Score
-from adapterkit.pages.study import Panel, Study
+from adapterkit.pages.study import Panel, Study, Target
 from adapterkit.resampling import Grid, difference, mean, shared_languages
 from adapterkit.table import SOURCE, Row
 
@@ -31,11 +31,13 @@ class Gain:
     Attributes:
         score: The difference and its interval.
         languages: How many they are.
-        wins: In how many of them the method is ahead.
+        sets: How many test sets they have.
+        wins: In how many of these the method is ahead.
     """
 
     score: Score
     languages: int
+    sets: int
     wins: int
 
     @property
@@ -61,6 +63,7 @@ class MethodFacts:
 
     method: str
     languages: int
+    sets: int
     seeds: int
     mean: Score
     gains: dict[str, Gain | None]
@@ -69,12 +72,14 @@ class MethodFacts:
 
 @dataclass(frozen=True)
 class LanguageFacts:
-    """One language: the looked-at method, its rivals, what it has to go on.
+    """One test set of a language: the looked-at method, its rivals, what it has to go on.
 
-    ``scores`` are means over seeds; ``gains`` are of the looked-at method over each rival.
+    ``scores`` are means over seeds; ``gains`` are of the looked-at method over each rival. ``dataset`` is
+    empty where the language has no other test set in the panel; ``name`` is the language's.
     """
 
-    language: str
+    target: Target
+    dataset: str
     name: str
     scores: dict[str, float]
     gains: dict[str, Gain | None]
@@ -83,6 +88,21 @@ class LanguageFacts:
     text_bytes: float | None
     unknown_share: float | None
     pieces_per_word: float | None
+
+    @property
+    def language(self) -> str:
+        """The language's code."""
+        return self.target.language
+
+    @property
+    def codes(self) -> str:
+        """``eng``; with several test sets ``eng, ud/eng_ewt``."""
+        return f"{self.language}, {self.dataset}" if self.dataset else self.language
+
+    @property
+    def title(self) -> str:
+        """``English``; with several test sets ``English (ud/eng_ewt)``."""
+        return f"{self.name} ({self.dataset})" if self.dataset else self.name
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ class Home:
         language: Its code.
         name: Its name.
         method: What was run there: the source adapter kept, or what comes nearest; there, they are one.
-        value: Its score, the mean over seeds.
+        value: Its score, the mean over seeds (and over test sets, where there are several).
     """
 
     language: str
@@ -110,7 +130,7 @@ class PanelFacts:
         panel: The panel.
         methods: Those with the languages of the looked-at method, then the others: means over other
             languages cannot be ranked with it. Of both the best first.
-        languages: By code; empty where the looked-at method was not run.
+        languages: By code and test set; empty where the looked-at method was not run.
         worst: The language where the looked-at method scores lowest.
         home: What the gap is measured from.
     """
@@ -128,67 +148,6 @@ class PanelFacts:
     def method(self, name: str) -> MethodFacts | None:
         """The facts of one method, if it was run."""
         return next((m for m in self.methods if m.method == name), None)
-
-
-@dataclass(frozen=True)
-class BackboneFacts:
-    """One method on several backbones, in the languages of one group.
-
-    Attributes:
-        task: The task.
-        group: The group.
-        method: The method.
-        names: The backbones of the whole table; the first is the reference.
-        scores: Of each backbone that was run here.
-        gains: Of the reference over each other one.
-    """
-
-    task: str
-    group: str
-    method: str
-    names: tuple[str, ...]
-    scores: dict[str, Score]
-    gains: dict[str, Gain | None]
-
-    @property
-    def reference(self) -> str:
-        """The backbone whose gains are given."""
-        return self.names[0]
-
-
-def compare_backbones(
-    facts: Sequence[PanelFacts], methods: Sequence[str], *, seed: int = 0
-) -> list[BackboneFacts]:
-    """Put the backbones of a table side by side; nothing, if it has only one.
-
-    The reference is the backbone that most methods were run on; of several, the last by name, which
-    of versions is the newest.
-    """
-    runs: dict[str, int] = {}
-    for one in facts:
-        runs[one.panel.key.backbone] = runs.get(one.panel.key.backbone, 0) + len(one.methods)
-    names = tuple(sorted(runs, key=lambda name: (runs[name], name), reverse=True))
-    if len(names) < 2:
-        return []
-    places: dict[tuple[str, str, str, str], dict[str, PanelFacts]] = {}
-    for one in facts:
-        key = one.panel.key
-        places.setdefault((key.task, key.metric, key.split, key.group), {})[key.backbone] = one
-    found = []
-    for (task, _, _, group), panels in places.items():
-        for method in methods:
-            there = {name: p for name, p in panels.items() if method in p.panel.grids}
-            if len(there) > 1:
-                grids = {name: p.panel.grids[method] for name, p in there.items()}
-                scores = {name: mean(grid, seed=seed) for name, grid in grids.items()}
-                first = grids.get(names[0])
-                gains = {
-                    name: None if first is None else gain(first, grid, seed=seed)
-                    for name, grid in grids.items()
-                    if name != names[0]
-                }
-                found.append(BackboneFacts(task, group, method, names, scores, gains))
-    return found
 
 
 def find_facts(
@@ -217,16 +176,16 @@ def find_facts(
     return tuple(_facts(study, panel, own, rivals, seed) for panel in panels)
 
 
-def gain(a: Grid, b: Grid, *, seed: int = 0) -> Gain | None:
+def gain(a: Grid[Target], b: Grid[Target], *, seed: int = 0) -> Gain | None:
     """Compare two methods; None if no language has a seed of both."""
-    languages = shared_languages(a, b)
-    if not languages:
+    targets = shared_languages(a, b)
+    if not targets:
         return None
     wins = 0
-    for name in languages:
+    for name in targets:
         seeds = a[name].keys() & b[name].keys()
         wins += fmean(a[name][s].value for s in seeds) > fmean(b[name][s].value for s in seeds)
-    return Gain(difference(a, b, seed=seed), len(languages), wins)
+    return Gain(difference(a, b, seed=seed), _languages(targets), len(targets), wins)
 
 
 def cost_of(rows: Sequence[Row]) -> Cost:
@@ -241,9 +200,9 @@ def cost_of(rows: Sequence[Row]) -> Cost:
 def _facts(study: Study, panel: Panel, own: str, rivals: Sequence[str], seed: int) -> PanelFacts:
     methods = [_method(panel, name, rivals, seed) for name in panel.grids]
     home = _home(study, panel, own, rivals)
-    there = panel.grids.get(own, panel.languages)
+    there = panel.grids.get(own, panel.targets)
     languages = [
-        _language(panel, name, own, rivals, home, seed) for name in sorted(panel.grids.get(own, {}))
+        _language(panel, one, own, rivals, home, seed) for one in sorted(panel.grids.get(own, {}))
     ]
     return PanelFacts(
         panel=panel,
@@ -254,7 +213,7 @@ def _facts(study: Study, panel: Panel, own: str, rivals: Sequence[str], seed: in
             )
         ),
         languages=tuple(languages),
-        worst=min(languages, key=lambda one: (one.scores[own], one.language), default=None),
+        worst=min(languages, key=lambda one: (one.scores[own], one.target), default=None),
         home=home,
     )
 
@@ -263,7 +222,8 @@ def _method(panel: Panel, name: str, rivals: Sequence[str], seed: int) -> Method
     grid = panel.grids[name]
     return MethodFacts(
         method=name,
-        languages=len(grid),
+        languages=_languages(grid),
+        sets=len(grid),
         seeds=len({s for seeds in grid.values() for s in seeds}),
         mean=mean(grid, seed=seed),
         gains={
@@ -278,22 +238,23 @@ def _method(panel: Panel, name: str, rivals: Sequence[str], seed: int) -> Method
 
 def _language(
     panel: Panel,
-    language: str,
+    target: Target,
     own: str,
     rivals: Sequence[str],
     home: Home | None,
     seed: int,
 ) -> LanguageFacts:
     here = {
-        name: {language: panel.grids[name][language]}
+        name: {target: panel.grids[name][target]}
         for name in (own, *rivals)
-        if language in panel.grids.get(name, {})
+        if target in panel.grids.get(name, {})
     }
-    rows = [row for row in panel.rows[own] if row.language == language.split(" ")[0]]
-    scores = {name: fmean(m.value for m in grid[language].values()) for name, grid in here.items()}
+    rows = [row for row in panel.rows[own] if (row.language, row.dataset) == target]
+    scores = {name: fmean(m.value for m in grid[target].values()) for name, grid in here.items()}
     return LanguageFacts(
-        language=language,
-        name=language_name(language.split(" ")[0]),
+        target=target,
+        dataset=target.dataset if panel.several(target.language) else "",
+        name=language_name(target.language),
         scores=scores,
         gains={
             rival: gain(here[own], here[rival], seed=seed) if rival in here else None
@@ -313,10 +274,15 @@ def _home(study: Study, panel: Panel, own: str, rivals: Sequence[str]) -> Home |
     for method in (*rivals, own):
         for other in beside:
             for code in codes or [ENGLISH]:
-                if seeds := other.grids.get(method, {}).get(code):
-                    value = fmean(one.value for one in seeds.values())
+                grid = other.grids.get(method, {})
+                if sets := [seeds for target, seeds in grid.items() if target.language == code]:
+                    value = fmean(fmean(one.value for one in seeds.values()) for seeds in sets)
                     return Home(code, language_name(code), method, value)
     return None
+
+
+def _languages(targets: Iterable[Target]) -> int:
+    return len({target.language for target in targets})
 
 
 def _average(rows: Iterable[Row], value: Callable[[Row], float | None]) -> float | None:

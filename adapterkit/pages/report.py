@@ -11,15 +11,14 @@ from typing import Any
 from adapterkit.errors import ConfigError, CorpusError, FolderError
 from adapterkit.files import read_json
 from adapterkit.metrics import Score
+from adapterkit.pages.backbones import BackboneFacts, compare_backbones
 from adapterkit.pages.figures import draw_dumbbells, draw_gains
 from adapterkit.pages.findings import (
     BLENDED,
     OWN,
     RIVALS,
-    BackboneFacts,
     Gain,
     PanelFacts,
-    compare_backbones,
     find_facts,
 )
 from adapterkit.pages.sections import (
@@ -222,9 +221,9 @@ def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
     rival = there[0]
     by_method = [(m.method, gain.score) for m in facts.methods if (gain := m.gains[rival])]
     by_language = [
-        (one.name, gain.score) for one in facts.languages if (gain := one.gains.get(rival))
+        (one.title, gain.score) for one in facts.languages if (gain := one.gains.get(rival))
     ]
-    scores = [(one.name, one.scores) for one in facts.languages if len(one.scores) > 1]
+    scores = [(one.title, one.scores) for one in facts.languages if len(one.scores) > 1]
     shown = [own, *(r for r in rivals if any(r in scores for _, scores in scores))]
     metric = metric_name(key.metric)
     return PanelPictures(
@@ -308,6 +307,7 @@ def _panel_record(facts: PanelFacts) -> dict[str, Any]:
                 "mean": m.mean.value,
                 "interval": _interval(m.mean),
                 "languages": m.languages,
+                "test_sets": m.sets,
                 "seeds": m.seeds,
                 "gains": _gain_records(m.gains),
                 "minutes": m.cost.minutes,
@@ -317,7 +317,7 @@ def _panel_record(facts: PanelFacts) -> dict[str, Any]:
             for m in facts.methods
         },
         "languages": {
-            one.language: {
+            facts.panel.label(one.target): {
                 "scores": one.scores,
                 "gains": _gain_records(one.gains),
                 "below_source": one.to_home,
@@ -328,8 +328,8 @@ def _panel_record(facts: PanelFacts) -> dict[str, Any]:
             }
             for one in facts.languages
         },
-        "worst_language": None if worst is None else worst.language,
-        "sentences_resampled": sorted(facts.panel.exact),
+        "worst_language": None if worst is None else facts.panel.label(worst.target),
+        "sentences_resampled": sorted(map(facts.panel.label, facts.panel.exact)),
     }
 
 
@@ -344,6 +344,7 @@ def _gain_records(gains: Mapping[str, Gain | None]) -> dict[str, Any]:
             "interval": _interval(gain.score),
             "reliable": gain.reliable,
             "languages": gain.languages,
+            "test_sets": gain.sets,
             "wins": gain.wins,
         }
         for rival, gain in gains.items()

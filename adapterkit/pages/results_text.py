@@ -6,7 +6,8 @@ What to do with them, the decision list, is for people to write; everything here
 from collections.abc import Iterable, Sequence
 
 from adapterkit.pages import words
-from adapterkit.pages.findings import BackboneFacts, LanguageFacts, PanelFacts
+from adapterkit.pages.backbones import BackboneFacts
+from adapterkit.pages.findings import LanguageFacts, PanelFacts
 from adapterkit.pages.report import Report
 from adapterkit.pages.results_page import provenance_of, title_of
 
@@ -47,7 +48,7 @@ def _panel(facts: PanelFacts, report: Report) -> list[str]:
         home = facts.home
         gap = "" if home is None else f", {words.percent(worst.to_home)} below {home.name}"
         parts.append(
-            f"Worst language: **{worst.name}** ({worst.language}) with "
+            f"Worst language: **{worst.name}** ({worst.codes}) with "
             f"{words.percent(worst.scores[report.own])}{gap}."
         )
     for rival in report.rivals:
@@ -78,7 +79,7 @@ def _methods(facts: PanelFacts, rivals: Sequence[str]) -> str:
                 f"`{m.method}`",
                 words.scored(m.mean),
                 *(words.gained(m.gains[rival]) for rival in rivals),
-                str(m.languages),
+                words.languages_of(m),
                 str(m.seeds),
                 words.minutes(m.cost.minutes),
                 words.amount(m.cost.parameters),
@@ -95,7 +96,7 @@ def _languages(facts: PanelFacts, report: Report) -> str:
         header += [rival, f"over {rival}"]
     rows = []
     for one in facts.languages:
-        row = [f"{one.name} ({one.language})", words.percent(one.scores[report.own])]
+        row = [f"{one.name} ({one.codes})", words.percent(one.scores[report.own])]
         for rival in rivals:
             row += [words.percent(one.scores.get(rival)), words.gained(one.gains[rival])]
         rows.append([*row, *([words.percent(one.to_home)] if facts.home else [])])
@@ -116,7 +117,7 @@ def _costs(languages: Iterable[LanguageFacts]) -> str:
         header,
         (
             [
-                f"{one.name} ({one.language})",
+                f"{one.name} ({one.codes})",
                 words.minutes(one.cost.minutes),
                 words.amount(one.cost.parameters),
                 words.sized(one.cost.bytes),

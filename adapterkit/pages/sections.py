@@ -16,7 +16,7 @@ from adapterkit.pages.figures import Point, draw_heat, draw_lines, draw_scatter
 from adapterkit.pages.findings import LanguageFacts, PanelFacts
 from adapterkit.pages.study import read_predictions
 from adapterkit.pages.svg import Picture
-from adapterkit.pages.words import metric_name, percent, task_name, upper_first
+from adapterkit.pages.words import counted, metric_name, percent, task_name, upper_first
 from adapterkit.table import Row
 
 _SMALL = 240  # width of one of many small curves
@@ -104,7 +104,7 @@ def find_scatters(facts: Sequence[PanelFacts], rival: str) -> list[Picture]:
             rank = spearman([dot.x for dot in dots], [dot.y for dot in dots])
             title = (
                 f"{upper_first(task_name(task))}: gain over {rival} against {label}, "
-                f"{len(dots)} languages, rank correlation {rank:+.2f}"
+                f"{_languages(dots)}, rank correlation {rank:+.2f}"
             )
             pictures.append(
                 draw_scatter(
@@ -194,8 +194,10 @@ def find_confusion(
     read = read_predictions(path)
     flat = [label for labels in read.gold for label in labels]
     matrix = confusion(flat, [label for labels in read.predicted for label in labels])
+    sets = {one.dataset for one in rows if (one.task, one.language) == (row.task, row.language)}
+    named = f" ({row.dataset})" if len(sets) > 1 else ""
     title = (
-        f"{upper_first(task_name(row.task))} in {language_name(row.language)}, {row.method}, seed {row.seed}: "
+        f"{upper_first(task_name(row.task))} in {language_name(row.language)}{named}, {row.method}, seed {row.seed}: "
         "gold label (rows) by predicted label (columns), in % of the gold label"
     )
     found = Confused(row, title, matrix, Picture("", "", 0, 0, ""))
@@ -249,6 +251,12 @@ def _points(
     ]
 
 
+def _languages(dots: Sequence[Point]) -> str:
+    languages = counted(len({dot.name for dot in dots}), "language")
+    sets = counted(len(dots), "test set")
+    return languages if len({dot.name for dot in dots}) == len(dots) else f"{sets} of {languages}"
+
+
 def _by_task(facts: Sequence[PanelFacts]) -> dict[tuple[str, str], list[PanelFacts]]:
     found: dict[tuple[str, str], list[PanelFacts]] = defaultdict(list)
     for one in facts:
@@ -297,7 +305,7 @@ def _telling_cell(
             continue
         for row in sorted(one.panel.rows[own], key=lambda row: row.seed):
             there = row.predictions and (folder / row.predictions).is_file()
-            if row.language == one.worst.language.split(" ")[0] and there:
+            if (row.language, row.dataset) == one.worst.target and there:
                 return row
     return None
 

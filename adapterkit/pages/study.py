@@ -7,7 +7,7 @@ every example are there. What is worth saying about them is in `findings`.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -32,26 +32,47 @@ class Key(NamedTuple):
     group: str
 
 
+class Target(NamedTuple):
+    """A test set: a language may have several."""
+
+    language: str
+    dataset: str
+
+
 @dataclass(frozen=True)
 class Panel:
     """Methods on the languages of one group.
 
     Attributes:
         key: What they share.
-        grids: The scores of each method: language (with its data set, where it has several), seed.
+        grids: The scores of each method: test set, seed.
         rows: The rows of each method.
-        exact: Languages whose sentences could be resampled, for every method.
+        exact: Test sets whose sentences could be resampled, for every method.
     """
 
     key: Key
-    grids: dict[str, Grid]
+    grids: dict[str, Grid[Target]]
     rows: dict[str, tuple[Row, ...]]
-    exact: frozenset[str]
+    exact: frozenset[Target]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All test sets that any method was scored on, sorted."""
+        return tuple(sorted({target for grid in self.grids.values() for target in grid}))
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """All languages that any method was scored on, sorted."""
-        return tuple(sorted({name for grid in self.grids.values() for name in grid}))
+        """Their languages, each once."""
+        return tuple(dict.fromkeys(target.language for target in self.targets))
+
+    def several(self, language: str) -> bool:
+        """Whether the panel has several test sets in this language."""
+        return sum(target.language == language for target in self.targets) > 1
+
+    def label(self, target: Target) -> str:
+        """The language's code, with its data set where it has several here."""
+        code, dataset = target
+        return f"{code} ({dataset})" if self.several(code) else code
 
 
 @dataclass(frozen=True)
@@ -142,9 +163,9 @@ def _panel(
     key: Key, rows: list[Row], *, folder: Path, seed: int, resamples: int, missing: list[str]
 ) -> Panel:
     named = name_methods(rows)
-    by_language: dict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
+    by_target: dict[Target, dict[tuple[str, int], Row]] = defaultdict(dict)
     for method, row in named:
-        place = by_language[_unit(row, rows)]
+        place = by_target[Target(row.language, row.dataset)]
         if (method, row.seed) in place:
             raise ConfigError(
                 f"the table has two rows for {row.task} in {row.language}, {method}, seed {row.seed} "
@@ -152,13 +173,13 @@ def _panel(
                 "nothing a report can tell apart; leave one out"
             )
         place[method, row.seed] = row
-    grids: dict[str, dict[str, dict[int, Measured]]] = defaultdict(lambda: defaultdict(dict))
+    grids: dict[str, dict[Target, dict[int, Measured]]] = defaultdict(lambda: defaultdict(dict))
     exact = set()
-    for language, cells in sorted(by_language.items()):
+    for target, cells in sorted(by_target.items()):
         found, complete = _measure(cells, folder, seed=seed, resamples=resamples, missing=missing)
-        exact |= {language} if complete else set()
+        exact |= {target} if complete else set()
         for (method, number), measured in found.items():
-            grids[method][language][number] = measured
+            grids[method][target][number] = measured
     methods: dict[str, list[Row]] = defaultdict(list)
     for method, row in named:
         methods[method].append(row)
@@ -170,12 +191,6 @@ def _panel(
     )
 
 
-def _unit(row: Row, rows: Iterable[Row]) -> str:
-    """The language; with its data set, where the panel has several in this language."""
-    sets = {other.dataset for other in rows if other.language == row.language}
-    return row.language if len(sets) == 1 else f"{row.language} ({row.dataset})"
-
-
 def _measure(
     cells: dict[tuple[str, int], Row],
     folder: Path,
@@ -184,7 +199,7 @@ def _measure(
     resamples: int,
     missing: list[str],
 ) -> tuple[dict[tuple[str, int], Measured], bool]:
-    """Score the cells of one language, with resamples of its sentences where they are known."""
+    """Score the cells of one test set, with resamples of its sentences where they are known."""
     known: dict[tuple[str, int], Predictions] = {}
     for key, row in cells.items():
         path = folder / row.predictions

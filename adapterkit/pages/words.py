@@ -134,6 +134,12 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
+def languages_of(method: MethodFacts) -> str:
+    """``9``; ``9 (10 sets)`` where a language has several test sets."""
+    few = method.sets == method.languages
+    return str(method.languages) if few else f"{method.languages} ({method.sets} sets)"
+
+
 def drawn(cells: int, unsampled: int) -> str:
     """Say what a resample draws, where the sentences of ``unsampled`` of the cells are not known."""
     if unsampled == cells:
@@ -156,7 +162,7 @@ def in_several(settings: Sequence[str]) -> str:
 def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
     """Say what a panel found, a sentence an item."""
     mine, key = facts.method(own), facts.panel.key
-    where = f"{task_name(key.task)}, {counted(len(facts.panel.languages), 'language')} {group_name(key.group)}"
+    where = f"{task_name(key.task)}, {_breadth(facts)} {group_name(key.group)}"
     if mine is None:
         best, settings = facts.methods[0], variants_of(own, facts.panel.grids)
         lacking = f"{in_several(settings)}; choose one with --method" if settings else "was not run"
@@ -183,14 +189,24 @@ def worst_named(languages: Iterable[LanguageFacts], rival: str) -> list[str]:
     for one in languages:
         gain = one.gains.get(rival)
         if gain is not None and gain.reliable and gain.score.high < 0:
-            lost.append(f"{one.name} ({points(gain.score.value)})")
+            lost.append(f"{one.title} ({points(gain.score.value)})")
     return lost
 
 
 def _part(method: MethodFacts, facts: PanelFacts) -> str:
-    """Say of how many of the panel's languages a mean is, where it is not all."""
-    total = len(facts.panel.languages)
-    return "" if method.languages == total else f" on {method.languages} of {total} languages"
+    """Say of how many of the panel's languages (or test sets) a mean is, where it is not all."""
+    total, languages = len(facts.panel.targets), len(facts.panel.languages)
+    if method.sets == total:
+        return ""
+    if total == languages:
+        return f" on {method.languages} of {total} languages"
+    return f" on {method.sets} of {total} test sets"
+
+
+def _breadth(facts: PanelFacts) -> str:
+    languages, sets = len(facts.panel.languages), len(facts.panel.targets)
+    shown = counted(languages, "language")
+    return shown if sets == languages else f"{shown} ({sets} test sets)"
 
 
 def _over(gain: Gain | None, rival: str) -> str:
@@ -211,7 +227,7 @@ def _worst(facts: PanelFacts, own: str) -> list[str]:
     if home is not None and worst.to_home is not None and worst.language != home.language:
         side = "below" if worst.to_home >= 0 else "above"
         gap = f", {abs(100 * worst.to_home):.1f} points {side} {home.name} ({home.method})"
-    return [f"The worst language is {worst.name} with {percent(worst.scores[own])} %{gap}."]
+    return [f"The worst language is {worst.title} with {percent(worst.scores[own])} %{gap}."]
 
 
 def _costs(cost: Cost) -> list[str]:
