@@ -3,24 +3,23 @@
 Here everything is put together once, as a `Report`; the page, the text and the JSON record say the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import ConfigError, CorpusError, FolderError
 from adapterkit.files import read_json
-from adapterkit.metrics import Score
 from adapterkit.pages.backbones import BackboneFacts, compare_backbones
-from adapterkit.pages.figures import draw_dumbbells, draw_gains
 from adapterkit.pages.findings import (
     BLENDED,
     OWN,
     RIVALS,
-    Gain,
     PanelFacts,
     find_facts,
 )
+from adapterkit.pages.panel_pictures import PanelPictures, draw_panel
+from adapterkit.pages.record import panel_record
 from adapterkit.pages.sections import (
     Confused,
     Matrix,
@@ -31,26 +30,10 @@ from adapterkit.pages.sections import (
     find_scatters,
 )
 from adapterkit.pages.study import Study, make_study
-from adapterkit.pages.svg import Picture
+from adapterkit.pages.svg import Picture, renamed
 from adapterkit.pages.variants import rejoined, variants_of
-from adapterkit.pages.words import (
-    group_name,
-    in_several,
-    metric_name,
-    summary_of,
-    task_name,
-    upper_first,
-)
+from adapterkit.pages.words import in_several, summary_of
 from adapterkit.table import SOURCE, read_table, read_tables
-
-
-@dataclass(frozen=True)
-class PanelPictures:
-    """The drawings of one panel; None where what they compare was not run."""
-
-    methods: Picture | None
-    scores: Picture | None
-    gains: Picture | None
 
 
 @dataclass(frozen=True)
@@ -95,11 +78,12 @@ class Report:
         return [summary_of(one, self.own, self.rivals) for one in several or targets]
 
     def drawings(self) -> list[Picture]:
-        """Every picture of the page."""
+        """Every picture of the page, under names that differ."""
         panels = [p for one in self.pictures for p in (one.methods, one.scores, one.gains) if p]
         matrices = [matrix.picture for matrix in self.matrices]
         confused = [self.confused.picture] if self.confused else []
-        return [*panels, *matrices, *self.scatters, *self.curves, *self.ablations, *confused]
+        rest = [*matrices, *self.scatters, *self.curves, *self.ablations, *confused]
+        return renamed([*panels, *rest])
 
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it; scores are fractions."""
@@ -108,8 +92,8 @@ class Report:
             "own": self.own,
             "rivals": list(self.rivals),
             "summary": [" ".join(sentences) for sentences in self.summary()],
-            "panels": [_panel_record(one) for one in self.facts],
-            "choices": [_panel_record(one) for one in self.choices],
+            "panels": [panel_record(one) for one in self.facts],
+            "choices": [panel_record(one) for one in self.choices],
             "left_out": list(self.left_out),
             "notes": list(self.notes),
         }
@@ -162,7 +146,7 @@ def make_report(
         rivals=present,
         facts=facts,
         choices=find_facts(study, others, own=own, rivals=present, seed=seed),
-        pictures=tuple(_draw(one, own, present) for one in facts),
+        pictures=tuple(draw_panel(one, own, present) for one in facts),
         backbones=tuple(compare_backbones(facts, (own, *present), seed=seed)),
         matrices=tuple(find_matrices(study.rows, own)),
         scatters=tuple(find_scatters(facts, rival)) if rival else (),
@@ -210,54 +194,6 @@ def read_overlap(path: Path) -> list[dict[str, Any]]:
         ) from None
 
 
-def _draw(facts: PanelFacts, own: str, rivals: Sequence[str]) -> PanelPictures:
-    key = facts.panel.key
-    name = "-".join(part.lower() for part in (key.task, key.group, key.backbone) if part)
-    name = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in name)
-    where = f"{upper_first(task_name(key.task))}, languages {group_name(key.group)}"
-    there = facts.those_run(rivals)
-    if not there:
-        return PanelPictures(None, None, None)
-    rival = there[0]
-    by_method = [(m.method, gain.score) for m in facts.methods if (gain := m.gains[rival])]
-    by_language = [
-        (one.title, gain.score) for one in facts.languages if (gain := one.gains.get(rival))
-    ]
-    scores = [(one.title, one.scores) for one in facts.languages if len(one.scores) > 1]
-    shown = [own, *(r for r in rivals if any(r in scores for _, scores in scores))]
-    metric = metric_name(key.metric)
-    return PanelPictures(
-        _captioned(
-            draw_gains(f"methods-{name}", "", by_method) if by_method else None,
-            where,
-            f"gain of each method over {rival}, points of {metric}, {_marks(by_method)}",
-        ),
-        _captioned(
-            draw_dumbbells(f"scores-{name}", "", scores, shown) if scores else None,
-            where,
-            f"{metric} in %, means over seeds",
-        ),
-        _captioned(
-            draw_gains(f"gains-{name}", "", by_language, left=110) if by_language else None,
-            where,
-            f"gain of {own} over {rival}, points of {metric}, {_marks(by_language)}",
-        ),
-    )
-
-
-def _marks(rows: Sequence[tuple[str, Score]]) -> str:
-    """What the marks of gains mean, of those that are there."""
-    drawn = [score.resampled for _, score in rows]
-    said = ["95 % intervals; hollow: no reliable gain"] if any(drawn) else []
-    return "; ".join([*said, *([] if all(drawn) else ["diamond: no interval is known"])])
-
-
-def _captioned(picture: Picture | None, where: str, caption: str) -> Picture | None:
-    if picture is None:
-        return None
-    return replace(picture, title=f"{where}: {caption}", caption=upper_first(caption))
-
-
 def _with_reasons(report: Report, wanted: Sequence[str]) -> Report:
     rows = report.study.rows
     reasons = {
@@ -296,57 +232,3 @@ def _missing_rivals(report: Report, wanted: Sequence[str]) -> list[str]:
         names = "" if set(lacking) <= set(RIVALS) else f"; its methods are: {', '.join(known)}"
         said.append(f"Gains over {', '.join(lacking)}: the table has no such method{names}")
     return said
-
-
-def _panel_record(facts: PanelFacts) -> dict[str, Any]:
-    worst = facts.worst
-    return {
-        **facts.panel.key._asdict(),
-        "methods": {
-            m.method: {
-                "mean": m.mean.value,
-                "interval": _interval(m.mean),
-                "languages": m.languages,
-                "test_sets": m.sets,
-                "seeds": m.seeds,
-                "gains": _gain_records(m.gains),
-                "minutes": m.cost.minutes,
-                "trained_parameters": m.cost.parameters,
-                "bytes": m.cost.bytes,
-            }
-            for m in facts.methods
-        },
-        "languages": {
-            facts.panel.label(one.target): {
-                "scores": one.scores,
-                "gains": _gain_records(one.gains),
-                "below_source": one.to_home,
-                "minutes": one.cost.minutes,
-                "trained_parameters": one.cost.parameters,
-                "bytes": one.cost.bytes,
-                "text_bytes": one.text_bytes,
-            }
-            for one in facts.languages
-        },
-        "worst_language": None if worst is None else facts.panel.label(worst.target),
-        "sentences_resampled": sorted(map(facts.panel.label, facts.panel.exact)),
-    }
-
-
-def _interval(score: Score) -> list[float] | None:
-    return [score.low, score.high] if score.resampled else None
-
-
-def _gain_records(gains: Mapping[str, Gain | None]) -> dict[str, Any]:
-    return {
-        rival: {
-            "difference": gain.score.value,
-            "interval": _interval(gain.score),
-            "reliable": gain.reliable,
-            "languages": gain.languages,
-            "test_sets": gain.sets,
-            "wins": gain.wins,
-        }
-        for rival, gain in gains.items()
-        if gain is not None
-    }

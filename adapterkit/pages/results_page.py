@@ -2,8 +2,9 @@
 
 from adapterkit.pages import words
 from adapterkit.pages.findings import PanelFacts
+from adapterkit.pages.panel_pictures import PanelPictures
 from adapterkit.pages.rendering import render
-from adapterkit.pages.report import PanelPictures, Report
+from adapterkit.pages.report import Report
 from adapterkit.pages.svg import DARK, LIGHT, STYLE
 
 

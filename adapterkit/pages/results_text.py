@@ -61,8 +61,8 @@ def _panel(facts: PanelFacts, report: Report) -> list[str]:
 def _title(facts: PanelFacts) -> str:
     key = facts.panel.key
     name = words.upper_first(words.task_name(key.task))
-    heading = words.heading(key)
-    return f"{name}: {heading[:1].lower()}{heading[1:]}, {key.backbone or 'unnamed backbone'}"
+    heading = words.lower_first(words.heading(key))
+    return f"{name}: {heading}, {key.backbone or 'unnamed backbone'}"
 
 
 def _methods(facts: PanelFacts, rivals: Sequence[str]) -> str:

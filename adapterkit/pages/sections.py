@@ -15,7 +15,7 @@ from adapterkit.metrics import Confusion, confusion
 from adapterkit.pages.figures import Point, draw_heat, draw_lines, draw_scatter
 from adapterkit.pages.findings import LanguageFacts, PanelFacts
 from adapterkit.pages.study import read_predictions
-from adapterkit.pages.svg import Picture
+from adapterkit.pages.svg import Picture, file_name
 from adapterkit.pages.words import counted, metric_name, percent, task_name, upper_first
 from adapterkit.table import Row
 
@@ -87,28 +87,28 @@ def find_matrices(rows: Iterable[Row], own: str) -> list[Matrix]:
         )
         matrix = Matrix(title, sources, targets, means, Picture("", "", 0, 0, ""))
         drawn = {p: (matrix.strength(*p), percent(value)) for p, value in means.items()}
-        name = _file_name("transfer", task, backbone, split)
+        name = file_name("transfer", task, backbone, split, metric)
         picture = draw_heat(name, title, sources, targets, drawn)
         found.append(replace(matrix, picture=picture))
     return found
 
 
 def find_scatters(facts: Sequence[PanelFacts], rival: str) -> list[Picture]:
-    """Gain against text size, unknown pieces and pieces a word, for each task and backbone."""
+    """Gain against text size, unknown pieces and pieces a word: a picture for what can be compared."""
     pictures = []
-    for (task, backbone), panels in _by_task(facts).items():
+    for (task, metric, backbone, split), panels in _comparable(facts).items():
         for short, label, value, log, form in _AXES:
             dots = _points(panels, rival, value)
             if len(dots) < _FEWEST or len({dot.x for dot in dots}) < 2:
                 continue
             rank = spearman([dot.x for dot in dots], [dot.y for dot in dots])
             title = (
-                f"{upper_first(task_name(task))}: gain over {rival} against {label}, "
+                f"{upper_first(task_name(task))}, {split}: gain in {metric_name(metric)} over {rival} against {label}, "
                 f"{_languages(dots)}, rank correlation {rank:+.2f}"
             )
             pictures.append(
                 draw_scatter(
-                    _file_name("gain", short, task, backbone),
+                    file_name("gain", short, task, backbone, split, metric),
                     title,
                     dots,
                     x_label=label,
@@ -135,7 +135,7 @@ def find_curves(rows: Iterable[Row]) -> list[Picture]:
         bare = before.get((language, backbone))
         dashed = "" if bare is None else f"; dashed: the backbone alone, {bare:.2f}"
         picture = draw_lines(
-            _file_name("curve", language, backbone),
+            file_name("curve", language, backbone),
             f"{language_name(language)}: held-out loss in nats against steps, a line a seed{dashed}",
             lines,
             x_label="steps",
@@ -161,7 +161,7 @@ def find_ablations(rows: Sequence[Row], own: str) -> list[Picture]:
         for (task, metric, split, backbone), named in sorted(lines.items()):
             pictures.append(
                 draw_lines(
-                    _file_name("ablation", column, task, backbone, split),
+                    file_name("ablation", column, task, backbone, split, metric),
                     f"{upper_first(task_name(task))}, {split}: {metric_name(metric)} of {own} in % "
                     f"against {label}, a line a language, means over seeds",
                     named,
@@ -207,7 +207,7 @@ def find_confusion(
         for p, predicted in enumerate(matrix.labels)
         if matrix.counts[g][p]
     }
-    name = _file_name("confusion", row.task, row.language, row.method, str(row.seed))
+    name = file_name("confusion", row.task, row.language, row.method, str(row.seed))
     return replace(found, picture=draw_heat(name, title, matrix.labels, matrix.labels, cells))
 
 
@@ -257,10 +257,12 @@ def _languages(dots: Sequence[Point]) -> str:
     return languages if len({dot.name for dot in dots}) == len(dots) else f"{sets} of {languages}"
 
 
-def _by_task(facts: Sequence[PanelFacts]) -> dict[tuple[str, str], list[PanelFacts]]:
-    found: dict[tuple[str, str], list[PanelFacts]] = defaultdict(list)
+def _comparable(
+    facts: Sequence[PanelFacts],
+) -> dict[tuple[str, str, str, str], list[PanelFacts]]:
+    found: dict[tuple[str, str, str, str], list[PanelFacts]] = defaultdict(list)
     for one in facts:
-        found[one.panel.key.task, one.panel.key.backbone].append(one)
+        found[one.panel.key[:4]].append(one)
     return found
 
 
@@ -308,8 +310,3 @@ def _telling_cell(
             if (row.language, row.dataset) == one.worst.target and there:
                 return row
     return None
-
-
-def _file_name(*parts: str) -> str:
-    words = "-".join(part for part in parts if part)
-    return "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in words).lower()

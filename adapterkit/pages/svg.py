@@ -6,7 +6,7 @@ Shapes carry the meaning and colours repeat it, in a palette that colour-blind r
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 STYLE = """
@@ -156,6 +156,24 @@ def wrapped(words: str, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(words, max(20, width))
+
+
+def file_name(*parts: str) -> str:
+    """A name of small letters, digits and hyphens, of those parts that are not empty."""
+    words = "-".join(part for part in parts if part)
+    return "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in words).lower()
+
+
+def renamed(pictures: Sequence[Picture]) -> list[Picture]:
+    """Give pictures of one name different ones: the second gets ``-2``."""
+    taken: set[str] = set()
+    found = []
+    for picture in pictures:
+        names = (picture.name, *(f"{picture.name}-{n}" for n in range(2, len(pictures) + 1)))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        found.append(replace(picture, name=name))
+    return found
 
 
 def _class(kind: str) -> str:

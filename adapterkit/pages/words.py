@@ -47,6 +47,11 @@ def upper_first(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def lower_first(words: str) -> str:
+    """The first letter small."""
+    return words[:1].lower() + words[1:]
+
+
 def group_name(group: str) -> str:
     """What a group of languages is; an unknown group's own name."""
     return GROUPS.get(group, f"of the group {group}" if group else "of no named group")
