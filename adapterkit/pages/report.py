@@ -11,6 +11,7 @@ from typing import Any
 from adapterkit.errors import ConfigError, CorpusError, FolderError
 from adapterkit.files import read_json
 from adapterkit.pages.backbones import BackboneFacts, compare_backbones
+from adapterkit.pages.curves import find_ablations, find_curves
 from adapterkit.pages.findings import (
     BLENDED,
     OWN,
@@ -23,9 +24,7 @@ from adapterkit.pages.record import panel_record
 from adapterkit.pages.sections import (
     Confused,
     Matrix,
-    find_ablations,
     find_confusion,
-    find_curves,
     find_matrices,
     find_scatters,
 )
@@ -137,6 +136,7 @@ def make_report(
     rivals = rejoined(rivals, study.methods)
     present = tuple(r for r in rivals if r in study.methods and r != own)
     facts = find_facts(study, reported, own=own, rivals=present, seed=seed)
+    plain = next((row.method for p in study.panels for row in p.rows.get(own, ())), own)
     looked_at = [row for panel in reported for row in panel.rows.get(own, ())]
     rival = present[0] if present else ""
     report = Report(
@@ -148,10 +148,10 @@ def make_report(
         choices=find_facts(study, others, own=own, rivals=present, seed=seed),
         pictures=tuple(draw_panel(one, own, present) for one in facts),
         backbones=tuple(compare_backbones(facts, (own, *present), seed=seed)),
-        matrices=tuple(find_matrices(study.rows, own)),
+        matrices=tuple(find_matrices(study.panels, own)),
         scatters=tuple(find_scatters(facts, rival)) if rival else (),
         curves=tuple(find_curves(looked_at)),
-        ablations=tuple(find_ablations(study.rows, own)),
+        ablations=tuple(find_ablations(rows, plain)),
         confused=find_confusion(study.rows, folder=folder, facts=facts, own=own, cell=cell),
         left_out=(),
         notes=study.notes,

@@ -4,7 +4,7 @@ A section whose data is missing is left out, and why is kept: the page says it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -12,14 +12,13 @@ from statistics import fmean
 from adapterkit.errors import ConfigError
 from adapterkit.languages import language_name
 from adapterkit.metrics import Confusion, confusion
-from adapterkit.pages.figures import Point, draw_heat, draw_lines, draw_scatter
+from adapterkit.pages.figures import Point, draw_heat, draw_scatter
 from adapterkit.pages.findings import LanguageFacts, PanelFacts
-from adapterkit.pages.study import read_predictions
+from adapterkit.pages.study import Panel, read_predictions
 from adapterkit.pages.svg import Picture, file_name
 from adapterkit.pages.words import counted, metric_name, percent, task_name, upper_first
 from adapterkit.table import Row
 
-_SMALL = 240  # width of one of many small curves
 _FEWEST = 4  # points of a scatter plot
 _AXES: tuple[tuple[str, str, Callable[[LanguageFacts], float | None], bool, str], ...] = (
     ("text", "text of the language", lambda one: one.text_bytes or None, True, "bytes"),
@@ -65,13 +64,17 @@ class Confused:
         return counts[predicted] / (sum(counts) or 1)
 
 
-def find_matrices(rows: Iterable[Row], own: str) -> list[Matrix]:
-    """Matrices of source by target for each task and backbone that has two sources or more."""
+def find_matrices(panels: Iterable[Panel], own: str) -> list[Matrix]:
+    """Matrices of source by target for each task and backbone that has two sources or more.
+
+    In each panel these are the cells of ``own`` and those that differ from them in the source only.
+    """
     together: dict[tuple[str, str, str, str], dict[tuple[str, str], list[float]]] = {}
-    for row in rows:
-        if row.method == own and row.source:
-            place = together.setdefault((row.task, row.metric, row.backbone, row.split), {})
-            place.setdefault((row.source, row.language), []).append(row.value)
+    for panel in panels:
+        for row in panel.beside.get(own, ()):
+            if row.source:
+                place = together.setdefault(panel.key[:4], {})
+                place.setdefault((row.source, row.language), []).append(row.value)
     found = []
     for (task, metric, backbone, split), cells in sorted(
         together.items(), key=lambda item: (item[0][3] != "test", item[0])
@@ -119,62 +122,6 @@ def find_scatters(facts: Sequence[PanelFacts], rival: str) -> list[Picture]:
     return pictures
 
 
-def find_curves(rows: Iterable[Row]) -> list[Picture]:
-    """Held-out loss against steps for each language, a line a seed."""
-    curves: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = defaultdict(dict)
-    before: dict[tuple[str, str], float] = {}
-    for row in rows:
-        looks = parse_looks(row)
-        if len(looks) > 1:
-            place = (row.language, row.backbone)
-            curves[place].setdefault(str(row.seed), looks)
-            if row.heldout_before is not None:
-                before[place] = row.heldout_before
-    pictures = []
-    for (language, backbone), lines in sorted(curves.items()):
-        bare = before.get((language, backbone))
-        dashed = "" if bare is None else f"; dashed: the backbone alone, {bare:.2f}"
-        picture = draw_lines(
-            file_name("curve", language, backbone),
-            f"{language_name(language)}: held-out loss in nats against steps, a line a seed{dashed}",
-            lines,
-            x_label="steps",
-            x_log=False,
-            y_label="loss, nats",
-            percent=False,
-            dashed=bare,
-            width=_SMALL,
-            named=False,
-        )
-        pictures.append(replace(picture, caption=language_name(language)))
-    return pictures
-
-
-def find_ablations(rows: Sequence[Row], own: str) -> list[Picture]:
-    """Scores against text size and against steps, where one language was run with several."""
-    pictures = []
-    for column, label, form in (
-        ("text_bytes", "text trained on", "bytes"),
-        ("steps", "steps", "number"),
-    ):
-        lines = _ablation_lines(rows, own, column)
-        for (task, metric, split, backbone), named in sorted(lines.items()):
-            pictures.append(
-                draw_lines(
-                    file_name("ablation", column, task, backbone, split, metric),
-                    f"{upper_first(task_name(task))}, {split}: {metric_name(metric)} of {own} in % "
-                    f"against {label}, a line a language, means over seeds",
-                    named,
-                    x_label=label,
-                    x_log=True,
-                    x_format=form,
-                    y_label=f"{metric_name(metric)}, %",
-                    percent=True,
-                )
-            )
-    return pictures
-
-
 def find_confusion(
     rows: Sequence[Row], *, folder: Path, facts: Sequence[PanelFacts], own: str, cell: str | None
 ) -> Confused | None:
@@ -209,21 +156,6 @@ def find_confusion(
     }
     name = file_name("confusion", row.task, row.language, row.method, str(row.seed))
     return replace(found, picture=draw_heat(name, title, matrix.labels, matrix.labels, cells))
-
-
-def parse_looks(row: Row) -> list[tuple[float, float]]:
-    """``0:5.5 60:4.25`` as steps and losses.
-
-    Raises:
-        ConfigError: If it is written otherwise.
-    """
-    try:
-        pairs = [look.split(":") for look in row.looks.split()]
-        return [(float(step), float(loss)) for step, loss in pairs]
-    except ValueError:
-        raise ConfigError(
-            f"cell {row.cell}: looks is {row.looks[:40]!r}; step:loss with spaces between was expected"
-        ) from None
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float:
@@ -264,29 +196,6 @@ def _comparable(
     for one in facts:
         found[one.panel.key[:4]].append(one)
     return found
-
-
-def _ablation_lines(
-    rows: Sequence[Row], own: str, column: str
-) -> Mapping[tuple[str, str, str, str], Mapping[str, list[tuple[float, float]]]]:
-    places: dict[tuple[object, ...], dict[float, list[float]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for row in rows:
-        x, fixed = (
-            (row.text_bytes, row.steps) if column == "text_bytes" else (row.steps, row.text_bytes)
-        )
-        if row.method == own and x:
-            panel = (row.task, row.metric, row.split, row.backbone)
-            others = (row.source, fixed, row.learning_rate, row.epochs, row.reduction_factor)
-            places[(*panel, row.language, *others)][x].append(row.value)
-    lines: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(dict)
-    for key, found in sorted(places.items(), key=lambda item: tuple(map(str, item[0]))):
-        if len(found) > 1:
-            panel = (str(key[0]), str(key[1]), str(key[2]), str(key[3]))
-            points = sorted((x, fmean(values)) for x, values in found.items())
-            lines[panel].setdefault(str(key[4]), points)
-    return lines
 
 
 def _named_cell(rows: Sequence[Row], cell: str) -> Row:

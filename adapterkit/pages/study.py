@@ -47,12 +47,14 @@ class Panel:
         key: What they share.
         grids: The scores of each method: test set, seed.
         rows: The rows of each method.
+        beside: These, and those that differ from them in the source only.
         exact: Test sets whose sentences could be resampled, for every method.
     """
 
     key: Key
     grids: dict[str, Grid[Target]]
     rows: dict[str, tuple[Row, ...]]
+    beside: dict[str, tuple[Row, ...]]
     exact: frozenset[Target]
 
     @property
@@ -164,7 +166,8 @@ def _panel(
 ) -> Panel:
     named = name_methods(rows)
     by_target: dict[Target, dict[tuple[str, int], Row]] = defaultdict(dict)
-    for method, row in named:
+    for one in named:
+        method, row = one.name, one.row
         place = by_target[Target(row.language, row.dataset)]
         if (method, row.seed) in place:
             raise ConfigError(
@@ -181,12 +184,15 @@ def _panel(
         for (method, number), measured in found.items():
             grids[method][target][number] = measured
     methods: dict[str, list[Row]] = defaultdict(list)
-    for method, row in named:
-        methods[method].append(row)
+    kin: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for one in named:
+        methods[one.name].append(one.row)
+        kin[one.kin].append(one.row)
     return Panel(
         key,
         {method: dict(grid) for method, grid in grids.items()},
         {method: tuple(found) for method, found in methods.items()},
+        {one.name: tuple(kin[one.kin]) for one in named},
         frozenset(exact),
     )
 

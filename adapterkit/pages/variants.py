@@ -5,11 +5,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from adapterkit.table import Row
 
+_SOURCE = "from"
 SETTINGS: dict[str, Callable[[Row], object]] = {
-    "from": lambda row: row.source,
+    _SOURCE: lambda row: row.source,
     "learning rate": lambda row: row.learning_rate,
     "epochs": lambda row: row.epochs,
     "reduction": lambda row: row.reduction_factor,
@@ -22,7 +24,22 @@ _SEARCHED = {"learning rate", "epochs"}
 _MARK = " · "
 
 
-def name_methods(rows: Sequence[Row]) -> list[tuple[str, Row]]:
+@dataclass(frozen=True)
+class Named:
+    """A row and the name of its method.
+
+    Attributes:
+        name: The method, or one of its settings.
+        row: The row.
+        kin: The same for all that differ from it in the source only.
+    """
+
+    name: str
+    row: Row
+    kin: tuple[object, ...]
+
+
+def name_methods(rows: Sequence[Row]) -> list[Named]:
     """Name each row's method; cells of one method with other settings become methods of their own.
 
     The settings that most cells have keep the bare name, if there are any such; of sources that are
@@ -36,12 +53,14 @@ def name_methods(rows: Sequence[Row]) -> list[tuple[str, Row]]:
         mine = [row for row in rows if row.method == method]
         telling = _telling(mine)
         counts = Counter(_settings(row, telling) for row in mine)
-        bare = _usual(counts, main_source if telling[:1] == ["from"] else None)
+        bare = _usual(counts, main_source if telling[:1] == [_SOURCE] else None)
         if _SEARCHED & set(telling) and not _is_main(bare, counts, len(set(map(_place, mine)))):
             bare = None
         for row in mine:
             own = _settings(row, telling)
-            named.append((method if own == bare else f"{method}{_MARK}{_spelt(own, telling)}", row))
+            name = method if own == bare else f"{method}{_MARK}{_spelt(own, telling)}"
+            kin = (method, *_settings(row, [one for one in telling if one != _SOURCE]))
+            named.append(Named(name, row, kin))
     return named
 
 

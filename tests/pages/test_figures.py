@@ -6,6 +6,7 @@ import pytest
 
 from adapterkit.errors import ConfigError
 from adapterkit.metrics import Score
+from adapterkit.pages.curves import parse_looks
 from adapterkit.pages.figures import (
     Point,
     draw_dumbbells,
@@ -14,7 +15,7 @@ from adapterkit.pages.figures import (
     draw_lines,
     draw_scatter,
 )
-from adapterkit.pages.sections import parse_looks, spearman
+from adapterkit.pages.sections import spearman
 from adapterkit.pages.svg import LIGHT, linear, log_ticks, logarithmic, ticks
 from tests.pages.test_report import row
 

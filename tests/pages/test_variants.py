@@ -90,3 +90,50 @@ def test_a_setting_can_be_the_method_looked_at_and_a_rival_though_its_name_holds
         ConfigError, match=r"no method 'own · 3'; .*, own · from eng, steps 240, own"
     ):
         made_of(tmp_path, rows, own="own · 3")
+
+
+def test_the_transfer_matrix_is_of_the_setting_that_the_table_shows(tmp_path: Path) -> None:
+    cells = [("eng", 480, 0.7), ("tur", 480, 0.6), ("eng", 240, 0.1), ("tur", 240, 0.2)]
+    rows = [
+        row(language=code, source=source, steps=steps, value=value)
+        for code in ("glv", "sme")
+        for source, steps, value in cells
+        if (code, steps) != ("sme", 240)
+    ]
+    said = made_of(tmp_path, rows)
+    own = said.facts[0].method("own")
+    assert own is not None
+    assert own.mean.value == pytest.approx(0.7)
+    (matrix,) = said.matrices
+    assert set(matrix.targets) == {"glv", "sme"}
+    for code in matrix.targets:
+        assert matrix.cells["eng", code] == pytest.approx(0.7)
+        assert matrix.cells["tur", code] == pytest.approx(0.6)
+    (other,) = made_of(tmp_path, rows, own="own · from tur, steps 240").matrices
+    assert other.cells == {("eng", "glv"): 0.1, ("tur", "glv"): 0.2}
+
+
+def test_every_setting_of_a_language_has_its_line_against_text_size(tmp_path: Path) -> None:
+    rows = [
+        row(learning_rate=rate, text_bytes=size, dataset="ud/x", value=0.4 + rate * place)
+        for rate in (1e-3, 1e-4)
+        for place, size in enumerate((100_000, 300_000, 1_000_000))
+    ]
+    (picture,) = made_of(tmp_path, rows).ablations
+    assert picture.body.count("<polyline") == 2
+    assert picture.title.endswith("; glv 1: learning rate 0.0001; glv 2: learning rate 0.001")
+    assert ">glv 1</text>" in picture.body
+    (picture,) = made_of(tmp_path, rows[:3]).ablations
+    assert ">glv</text>" in picture.body
+
+
+def test_every_setting_of_a_language_has_its_learning_curve_and_the_same_one_is_drawn_once(
+    tmp_path: Path,
+) -> None:
+    rows = [row(task=task, looks="0:5.5 60:4.25") for task in ("pos", "ner")]
+    (picture,) = made_of(tmp_path, rows).curves
+    assert picture.body.count("<polyline") == 1
+    assert "a line a seed;" in f"{picture.title};"
+    (picture,) = made_of(tmp_path, [*rows, row(task="topic", looks="0:5.5 60:4.5")]).curves
+    assert picture.body.count("<polyline") == 2
+    assert "a line a seed and setting" in picture.title
