@@ -84,7 +84,7 @@ def measure(
         )
     if sizes == [0]:
         raise CorpusError("there is nothing to score: the test set holds not one sentence")
-    _check(resamples)
+    check_resamples(resamples)
     if not systems:
         return {}
     together = np.concatenate(list(systems.values()), axis=1)
@@ -220,6 +220,7 @@ def _repeats(drawn: Integers) -> Array:
     return counts.astype(np.float64)
 
 
-def _check(resamples: int) -> None:
+def check_resamples(resamples: int) -> None:
+    """Refuse a number of resamples below 1 (ConfigError)."""
     if resamples < 1:
         raise ConfigError(f"resamples is {resamples}; a bootstrap needs at least 1, 1000 is usual")

@@ -24,6 +24,10 @@ TIMES = ("minutes", "started")
 SOURCE = "source"
 """The group of the labels' own language: what a gap is measured from, no target."""
 _SHOWN = 20
+_NOT_BELOW_0 = {
+    *("examples", "steps", "tokens", "trained_parameters", "bytes", "text_bytes", "unknown_share"),
+    *("pieces_per_word", "learning_rate", "epochs", "reduction_factor"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +246,8 @@ def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             )
         if kind is float and not math.isfinite(values[name]):
             problems.append(f"{name} is {value}, a finite number was expected")
+        elif name in _NOT_BELOW_0 and values[name] < 0:
+            problems.append(f"{name} is {value}, which is below 0")
     return values, problems
 
 

@@ -1,5 +1,6 @@
 """Curves of a report: held-out losses against steps, and scores against text size and steps."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -84,11 +85,15 @@ def parse_looks(row: Row) -> list[tuple[float, float]]:
     """
     try:
         pairs = [look.split(":") for look in row.looks.split()]
-        return [(float(step), float(loss)) for step, loss in pairs]
+        found = [(float(step), float(loss)) for step, loss in pairs]
     except ValueError:
+        found = [(math.nan, math.nan)]
+    if not all(math.isfinite(value) for look in found for value in look):
         raise ConfigError(
-            f"cell {row.cell}: looks is {row.looks[:40]!r}; step:loss with spaces between was expected"
-        ) from None
+            f"cell {row.cell}: looks is {row.looks[:40]!r}; step:loss with spaces between was expected, "
+            "both finite numbers"
+        )
+    return found
 
 
 def _ablation_lines(

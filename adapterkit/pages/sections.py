@@ -11,10 +11,11 @@ from statistics import fmean
 
 from adapterkit.errors import ConfigError
 from adapterkit.languages import language_name
-from adapterkit.metrics import Confusion, confusion
+from adapterkit.metrics import Confusion
 from adapterkit.pages.figures import Point, draw_heat, draw_scatter
 from adapterkit.pages.findings import LanguageFacts, PanelFacts
-from adapterkit.pages.study import Panel, read_predictions
+from adapterkit.pages.predictions import read_predictions
+from adapterkit.pages.study import Panel
 from adapterkit.pages.svg import Picture, file_name
 from adapterkit.pages.words import counted, metric_name, percent, task_name, upper_first
 from adapterkit.table import Row
@@ -138,9 +139,7 @@ def find_confusion(
         raise ConfigError(
             f"cell {row.cell}: its predictions {row.predictions or '(none)'} are missing"
         )
-    read = read_predictions(path)
-    flat = [label for labels in read.gold for label in labels]
-    matrix = confusion(flat, [label for labels in read.predicted for label in labels])
+    matrix = read_predictions(path).confusion()
     sets = {one.dataset for one in rows if (one.task, one.language) == (row.task, row.language)}
     named = f" ({row.dataset})" if len(sets) > 1 else ""
     title = (
@@ -199,13 +198,14 @@ def _comparable(
 
 
 def _named_cell(rows: Sequence[Row], cell: str) -> Row:
-    found = [row for row in rows if row.cell.startswith(cell)]
-    if len(found) != 1:
+    """The cell of that digest, or the one that begins so; under several methods' names it is one."""
+    found = {row.cell: row for row in reversed(rows) if row.cell.startswith(cell)}
+    if len(found) != 1 and cell not in found:
         raise ConfigError(
             f"--cell {cell}: {len(found) or 'no'} cells of the table begin with it; give one of its "
             "column 'cell', or so much of its beginning that only one has it"
         )
-    return found[0]
+    return found[cell] if cell in found else next(iter(found.values()))
 
 
 def _telling_cell(

@@ -5,17 +5,17 @@ it methods can be compared. Its scores come with resamples of their test sets wh
 every example are there. What is worth saying about them is in `findings`.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from adapterkit.counting import COUNTED, sentence_counts
-from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.counting import COUNTED
+from adapterkit.errors import ConfigError
+from adapterkit.pages.predictions import Predictions, read_predictions
 from adapterkit.pages.variants import name_methods
-from adapterkit.resampling import Grid, Measured, certain, measure
+from adapterkit.resampling import Grid, Measured, certain, check_resamples, measure
 from adapterkit.table import Row
 
 GROUPS = ("unseen-by-both", "unseen-by-mini", "seen", "dev")
@@ -95,15 +95,6 @@ class Study:
         return tuple(sorted({name for panel in self.panels for name in panel.grids}))
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Gold and predicted labels of every example of one cell; a text's one label as a sequence of one."""
-
-    gold: tuple[tuple[str, ...], ...]
-    predicted: tuple[tuple[str, ...], ...]
-    texts: tuple[str, ...] = field(default=())
-
-
 def make_study(rows: Sequence[Row], *, folder: Path, seed: int = 0, resamples: int = 1000) -> Study:
     """Sort the rows of a table into panels and resample their test sets.
 
@@ -114,8 +105,10 @@ def make_study(rows: Sequence[Row], *, folder: Path, seed: int = 0, resamples: i
         resamples: How many times each test set is drawn anew.
 
     Raises:
-        ConfigError: If the table is empty, or predictions are not those of their row.
+        ConfigError: If the table is empty, ``resamples`` is below 1, or predictions are not those of their row.
+        CorpusError: If a file of predictions is none.
     """
+    check_resamples(resamples)
     if not rows:
         raise ConfigError("the table has no rows: no cell of the grid is finished yet")
     together: dict[Key, list[Row]] = defaultdict(list)
@@ -128,31 +121,6 @@ def make_study(rows: Sequence[Row], *, folder: Path, seed: int = 0, resamples: i
     ]
     notes = _missing_note(missing, len(rows))
     return Study(tuple(rows), tuple(panels), notes, len(missing))
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Read a file of predictions, one example a line with ``gold`` and ``predicted``.
-
-    Raises:
-        CorpusError: If a line is no such example.
-    """
-    gold, predicted, texts = [], [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line:
-            continue
-        try:
-            record = json.loads(line)
-            sides = [record["gold"], record["predicted"]]
-            text = record.get("text") or " ".join(record.get("tokens") or ())
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise CorpusError(
-                f"{path}, line {number}: not an example with 'gold' and 'predicted' labels"
-            ) from None
-        g, p = ((side,) if isinstance(side, str) else tuple(map(str, side)) for side in sides)
-        gold.append(g)
-        predicted.append(p)
-        texts.append(str(text))
-    return Predictions(tuple(gold), tuple(predicted), tuple(texts))
 
 
 def _order(key: Key) -> tuple[object, ...]:
@@ -228,24 +196,14 @@ def _resampled(
     resamples: int,
 ) -> dict[tuple[str, int], Measured]:
     metric = next(iter(cells.values())).metric
-    labels = sorted(
-        {
-            label
-            for p in known.values()
-            for side in (p.gold, p.predicted)
-            for s in side
-            for label in s
-        }
-    )
-    counts = {
-        key: sentence_counts(metric, p.gold, p.predicted, labels=labels) for key, p in known.items()
-    }
+    labels = sorted(set().union(*(p.labels() for p in known.values())))
+    counts = {key: p.counts(metric, labels) for key, p in known.items()}
     found = measure(metric, counts, seed=seed, resamples=resamples)
     for key, measured in found.items():
         if abs(measured.value - cells[key].value) > _EXACT:
             raise ConfigError(
-                f"{cells[key].predictions}: scores {measured.value:.4f} {metric}, its row in the table "
-                f"says {cells[key].value:.4f}; table and predictions are not of the same run"
+                f"{cells[key].predictions}: scores {measured.value:.6f} {metric}, its row in the table "
+                f"says {cells[key].value:.6f}; table and predictions are not of the same run"
             )
     return found
 

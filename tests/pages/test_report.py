@@ -234,25 +234,6 @@ def test_the_method_looked_at_is_what_training_gives_by_default_where_the_first_
     assert make_report(both, resamples=10).own == "own"
 
 
-def test_predictions_of_another_run_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "p.jsonl").write_text('{"gold": ["A", "B"], "predicted": ["A", "A"]}\n')
-    with pytest.raises(
-        ConfigError, match=r"scores 0\.5000 accuracy, its row in the table says 0\.6"
-    ):
-        made_of(tmp_path, [row(value=0.6, predictions="p.jsonl")])
-
-
-def test_predictions_with_other_gold_labels_are_refused(tmp_path: Path) -> None:
-    for name, gold in (("a", "A"), ("b", "B")):
-        (tmp_path / name).write_text(json.dumps({"gold": gold, "predicted": "A"}) + "\n")
-    rows = [
-        row(value=1.0, predictions="a"),
-        row(value=0.0, predictions="b", method="source-kept"),
-    ]
-    with pytest.raises(ConfigError, match="do not have the same gold labels"):
-        made_of(tmp_path, rows)
-
-
 def test_backbones_stand_side_by_side_on_the_same_sentences(tmp_path: Path) -> None:
     rows = [
         row(language=code, backbone=name, value=value + 0.1 * (name == "mini@2"))
