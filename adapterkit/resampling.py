@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 _Key = TypeVar("_Key", bound=Hashable)
 _Unit = TypeVar("_Unit", bound="str | tuple[str, ...]")
+_ROUNDING = 1e-9
 _DRAWN_AT_ONCE = 4_000_000  # sentence numbers: 32 MB
 
 
@@ -142,6 +143,11 @@ def _gap(a: Measured, b: Measured) -> Measured:
     if a.known and b.known:
         return Measured(value, a.replicates - b.replicates)
     return certain(value, resamples=len(a.replicates))
+
+
+def leaves_out_zero(score: Score) -> bool:
+    """Whether the interval of a difference lies on one side of 0; what is 0 but for rounding is 0."""
+    return score.resampled and (score.low > _ROUNDING or score.high < -_ROUNDING)
 
 
 def shared_languages(a: Grid[_Unit], b: Grid[_Unit]) -> list[_Unit]:

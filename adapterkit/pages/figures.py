@@ -22,6 +22,7 @@ from adapterkit.pages.svg import (
     text,
     ticks,
 )
+from adapterkit.resampling import leaves_out_zero
 
 WIDTH = 360
 _ROW, _TOP, _RIGHT = 19, 22, 14
@@ -50,10 +51,11 @@ def draw_gains(
     high = max(0.0, *(score.high for _, score in rows))
     x, body, height = _frame(low, high, len(rows), left, unit="points")
     body.append(line(x(0), _TOP - 6, x(0), height - 22, "zero"))
-    for number, (label, score) in enumerate(rows):
+    labels = short_labels([label for label, _ in rows], left)
+    for number, (_, score) in enumerate(rows):
         y = _TOP + _ROW * (number + 0.5)
-        kind = "own" if score.low > 0 or score.high < 0 or not score.resampled else "own open"
-        body.append(text(left - 8, y + 4, _short(label, left), at="end", kind="strong"))
+        kind = "own" if leaves_out_zero(score) or not score.resampled else "own open"
+        body.append(text(left - 8, y + 4, labels[number], at="end", kind="strong"))
         body.append(line(x(score.low), y, x(score.high), y, "own", width=2.4))
         body.append(mark(x(score.value), y, "circle" if score.resampled else "diamond", kind))
     return Picture(name, title, WIDTH, height, "".join(body))
@@ -66,9 +68,10 @@ def draw_dumbbells(
     left, values = 110, [value for _, scores in rows for value in scores.values()]
     margin = max(0.02, 0.05 * (max(values) - min(values)))
     x, body, height = _frame(min(values) - margin, max(values) + margin, len(rows), left, unit="%")
-    for number, (label, scores) in enumerate(rows):
+    labels = short_labels([label for label, _ in rows], left)
+    for number, (_, scores) in enumerate(rows):
         y = _TOP + _ROW * (number + 0.5)
-        body.append(text(left - 8, y + 4, _short(label, left), at="end", kind="strong"))
+        body.append(text(left - 8, y + 4, labels[number], at="end", kind="strong"))
         body.append(line(x(min(scores.values())), y, x(max(scores.values())), y, "link"))
         for place in reversed(range(len(methods))):
             if methods[place] in scores:
@@ -168,9 +171,10 @@ def draw_heat(
             f'<g transform="translate({x + 3:.1f} {head - 6}) rotate(-60)">'
             f"{text(0, 0, column, kind='strong')}</g>"
         )
+    labels = short_labels(rows, left)
     for place, row in enumerate(rows):
         y = head + 20 * place
-        body.append(text(left - 6, y + 14, _short(row, left), at="end", kind="strong"))
+        body.append(text(left - 6, y + 14, labels[place], at="end", kind="strong"))
         for number, column in enumerate(columns):
             strength, shown = cells.get((row, column), (0.0, ""))
             x = left + side * number
@@ -216,7 +220,7 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
 def _legend(names: Sequence[str], y: float) -> str:
     """A shape and a name each, two a line; the first line stands at ``y``."""
     parts = []
-    for place, name in enumerate(names):
+    for place, name in enumerate(short_labels(names, round(WIDTH / 2) - 12)):
         x, at = 12 + (WIDTH / 2) * (place % 2), y + 15 * (place // 2)
         parts.append(mark(x, at - 4, _SHAPES[place % 4], _KINDS[place % 4]))
         parts.append(text(x + 10, at, name))
@@ -239,9 +243,36 @@ def _label_places(points: Sequence[Point], x: Scale, y: Scale) -> list[tuple[Poi
     return placed
 
 
-def _short(label: str, width: int) -> str:
+def short_labels(labels: Sequence[str], width: int) -> list[str]:
+    """Labels cut to a width, in the middle or where they begin to differ; different ones stay different."""
     most = max(6, (width - 10) // 6)
-    return label if len(label) <= most else f"{label[: most - 1]}…"
+    found = {label: _cut(label, most, most - 1 - (most - 1) // 2) for label in labels}
+    for label in found:
+        alike = [other for other in found if found[other] == found[label]]
+        if len(alike) > 1:
+            signs = enumerate(zip(*alike, strict=False))
+            start = next((n for n, some in signs if len(set(some)) > 1), min(map(len, alike)))
+            found |= {other: _cut_before(other, most, start) for other in alike}
+    taken: dict[str, str] = {}
+    for label, shown in found.items():
+        numbered = (f"{shown[: most - len(str(n)) - 1]}…{n}" for n in range(2, len(found) + 2))
+        taken[next(one for one in (shown, *numbered) if one not in taken)] = label
+    names = {label: shown for shown, label in taken.items()}
+    return [names[label] for label in labels]
+
+
+def _cut(label: str, most: int, head: int) -> str:
+    """The beginning and the end."""
+    tail = most - 1 - head
+    return label if len(label) <= most else f"{label[:head]}…{label[len(label) - tail :]}"
+
+
+def _cut_before(label: str, most: int, start: int) -> str:
+    """The beginning, and what follows a little before ``start``; if that is not all, it is cut, too."""
+    head = most // 4
+    rest = label[max(head, start - 2) :]
+    room = most - 1 - head
+    return f"{label[:head]}…{rest if len(rest) <= room else f'{rest[: room - 1]}…'}"
 
 
 def _spelt(value: float, form: str) -> str:

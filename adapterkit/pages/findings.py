@@ -13,7 +13,7 @@ from adapterkit.errors import ConfigError
 from adapterkit.languages import language_name
 from adapterkit.metrics import Score
 from adapterkit.pages.study import Panel, Study, Target
-from adapterkit.resampling import Grid, difference, mean, shared_languages
+from adapterkit.resampling import Grid, difference, leaves_out_zero, mean, shared_languages
 from adapterkit.table import SOURCE, Row
 
 OWN = "own"
@@ -43,9 +43,7 @@ class Gain:
     @property
     def reliable(self) -> bool | None:
         """Whether the interval leaves out 0; None where there is no interval."""
-        if not self.score.resampled:
-            return None
-        return self.score.low > 0 or self.score.high < 0
+        return leaves_out_zero(self.score) if self.score.resampled else None
 
 
 @dataclass(frozen=True)

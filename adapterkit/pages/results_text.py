@@ -45,11 +45,9 @@ def _panel(facts: PanelFacts, report: Report) -> list[str]:
         return parts
     if facts.worst is not None and len(facts.languages) > 1:
         worst = facts.worst
-        home = facts.home
-        gap = "" if home is None else f", {words.percent(worst.to_home)} below {home.name}"
         parts.append(
             f"Worst language: **{worst.name}** ({worst.codes}) with "
-            f"{words.percent(worst.scores[report.own])}{gap}."
+            f"{words.percent(worst.scores[report.own])}{words.gap_to_home(facts)}."
         )
     for rival in report.rivals:
         lost = words.worst_named(facts.languages, rival)

@@ -145,10 +145,12 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 3, 10, 30, ... from ``low`` to ``high``."""
+    """1, 3, 10, 30, ... from ``low`` to ``high``; where these are fewer than two, `ticks`."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [f * 10.0**p for p in powers for f in (1, 3)]
-    return [value for value in found if low <= value * 1.001 and value <= high * 1.001]
+    inside = [value for value in found if low <= value * 1.001 and value <= high * 1.001]
+    finer = (ticks(low, high, about=about) for about in (3, 6))
+    return inside if len(inside) > 1 else next((some for some in finer if len(some) > 1), inside)
 
 
 def wrapped(words: str, width: int) -> list[str]:

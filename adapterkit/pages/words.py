@@ -33,6 +33,7 @@ GROUPS = {
     "source": "of the labels",
     "dev": "that choices are made on",
 }
+_ROUNDING = 1e-9  # a difference below this is 0
 _NAMED = 4  # settings that are named in a sentence
 METRICS = {"accuracy": "accuracy", "span_f1": "span F1", "macro_f1": "macro F1"}
 
@@ -70,7 +71,7 @@ def heading(key: Key) -> str:
 
 def percent(value: float | None) -> str:
     """``66.3``, a fraction in per cent; a dash for None."""
-    return "–" if value is None else f"{100 * value:.1f}"
+    return "–" if value is None else f"{round(100 * value, 1) or 0.0:.1f}"
 
 
 def share(value: float | None) -> str:
@@ -79,8 +80,13 @@ def share(value: float | None) -> str:
 
 
 def points(value: float | None) -> str:
-    """``+8.1``, a difference in points."""
-    return "–" if value is None else f"{100 * value or 0.0:+.1f}"
+    """``+8.1``, a difference in points; one that is not 0 has enough digits to show its sign: ``-0.03``."""
+    if value is None:
+        return "–"
+    if abs(value) < _ROUNDING:
+        return "0.0"
+    digits = next((n for n in range(1, 7) if round(100 * abs(value), n)), 7)
+    return f"{100 * value:+.{digits}f}"
 
 
 def interval(score: Score, *, signed: bool = False) -> str:
@@ -220,19 +226,25 @@ def _over(gain: Gain | None, rival: str) -> str:
     if gain.reliable is False:
         return f"no reliable gain over {rival} ({points(value)} {span})"
     way = "more" if value >= 0 else "less"
-    return f"{abs(100 * value):.1f} points {way} than {rival} {span}".rstrip()
+    return f"{points(abs(value)).lstrip('+')} points {way} than {rival} {span}".rstrip()
 
 
 def _worst(facts: PanelFacts, own: str) -> list[str]:
     worst = facts.worst
     if worst is None or len(facts.languages) == 1:
         return []
-    gap = ""
-    home = facts.home
-    if home is not None and worst.to_home is not None and worst.language != home.language:
-        side = "below" if worst.to_home >= 0 else "above"
-        gap = f", {abs(100 * worst.to_home):.1f} points {side} {home.name} ({home.method})"
+    gap = gap_to_home(facts, " points")
+    gap += f" ({facts.home.method})" if gap and facts.home else ""
     return [f"The worst language is {worst.title} with {percent(worst.scores[own])} %{gap}."]
+
+
+def gap_to_home(facts: PanelFacts, unit: str = "") -> str:
+    """``, 29.3 below English`` of the worst language, or above it; nothing where it is English."""
+    worst, home = facts.worst, facts.home
+    if worst is None or home is None or worst.to_home is None or worst.language == home.language:
+        return ""
+    side = "below" if worst.to_home >= 0 else "above"
+    return f", {percent(abs(worst.to_home))}{unit} {side} {home.name}"
 
 
 def _costs(cost: Cost) -> list[str]:

@@ -14,6 +14,7 @@ from adapterkit.pages.figures import (
     draw_heat,
     draw_lines,
     draw_scatter,
+    short_labels,
 )
 from adapterkit.pages.sections import spearman
 from adapterkit.pages.svg import LIGHT, linear, log_ticks, logarithmic, ticks
@@ -30,6 +31,42 @@ def test_ticks_are_round_and_inside() -> None:
     assert ticks(0.0, 1.0) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert ticks(-0.034, 0.101, about=4) == [0.0, 0.05, 0.1]
     assert log_ticks(2e5, 4e6) == [3e5, 1e6, 3e6]
+
+
+def test_a_short_logarithmic_axis_has_two_ticks_at_least() -> None:
+    assert log_ticks(1.4e6, 2.0e6) == [1.4e6, 1.6e6, 1.8e6, 2.0e6]
+    for low, high in ((1.12e6, 2.5e6), (0.9e6, 1.5e6), (31, 34), (1.9e5, 2.1e5)):
+        found = log_ticks(low, high)
+        assert len(found) > 1
+        assert all(low <= value * 1.001 and value <= high * 1.001 for value in found)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [
+            f"full-fine-tuning · learning rate {rate}"
+            for rate in ("0.001", "0.0001", "1e-05", "3e-05")
+        ],
+        [f"full-fine-tuning · learning rate {rate}, epochs 20" for rate in ("0.001", "0.0001")],
+        [f"own · from {code}, {'x' * 40} and so on {'y' * 20}" for code in ("eng", "por")],
+        ["a" * n for n in range(30, 40)],
+    ],
+)
+def test_long_labels_are_cut_so_that_they_differ_and_fit(labels: list[str]) -> None:
+    found = short_labels(["Manx", *labels, labels[0]], 150)
+    assert found[0] == "Manx"
+    assert found[1] == found[-1]
+    assert len(set(found[:-1])) == len(labels) + 1
+    assert all(len(label) <= 23 for label in found)
+    assert all("…" in label for label in found[1:])
+    picture = draw_gains("n", "t", [(label, Score(0.1, 0.05, 0.15)) for label in labels])
+    assert len(set(re.findall(r'strong">([^<]*)<', picture.body))) == len(labels)
+
+
+def test_a_gain_of_nothing_but_rounding_is_hollow() -> None:
+    picture = draw_gains("n", "t", [("a", Score(1e-17, 1e-17, 1e-17))])
+    assert 'class="own open"' in picture.body
 
 
 def test_a_gain_that_is_not_reliable_is_hollow_and_one_that_is_is_filled() -> None:
