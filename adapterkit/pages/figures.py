@@ -268,10 +268,11 @@ def _cut(label: str, most: int, head: int) -> str:
 
 
 def _cut_before(label: str, most: int, start: int) -> str:
-    """The beginning, and what follows a little before ``start``; if that is not all, it is cut, too."""
+    """The beginning, and what follows from the word that holds ``start``; if that is not all, it is cut, too."""
     head = most // 4
-    rest = label[max(head, start - 2) :]
     room = most - 1 - head
+    word = label.rfind(" ", 0, start) + 1
+    rest = label[max(head, word if start - word < room // 2 else start - 2) :]
     return f"{label[:head]}…{rest if len(rest) <= room else f'{rest[: room - 1]}…'}"
 
 

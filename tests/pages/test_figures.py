@@ -64,6 +64,11 @@ def test_long_labels_are_cut_so_that_they_differ_and_fit(labels: list[str]) -> N
     assert len(set(re.findall(r'strong">([^<]*)<', picture.body))) == len(labels)
 
 
+def test_a_label_that_is_cut_at_a_number_shows_all_of_it() -> None:
+    labels = [f"full-fine-tuning · learning rate {rate}, epochs 20" for rate in ("0.001", "0.0001")]
+    assert short_labels(labels, 150) == ["full-…0.001, epochs 20", "full-…0.0001, epochs 20"]
+
+
 def test_a_gain_of_nothing_but_rounding_is_hollow() -> None:
     picture = draw_gains("n", "t", [("a", Score(1e-17, 1e-17, 1e-17))])
     assert 'class="own open"' in picture.body
