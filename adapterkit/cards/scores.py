@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import FolderError, found
+from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, write_json
+from adapterkit.languages import normalise_code
 from adapterkit.metrics import Score
 
 SCORES_FILE = "scores.json"
@@ -107,6 +108,8 @@ def _score(entry: Any, where: str) -> ScoreRecord:
         for key in ("examples", "seed")
         if type(entry.get(key)) is not int
     ]
+    if isinstance(entry.get("language"), str) and not _is_language(entry["language"]):
+        problems.append(f"language: {entry['language']!r:.40} is no code; measure it again")
     stack = entry.get("stack")
     if not isinstance(stack, list) or not all(_is_part(part) for part in stack):
         problems.append("stack: names and digests are needed")
@@ -129,6 +132,13 @@ def _score(entry: Any, where: str) -> ScoreRecord:
         stack=tuple((part["name"], part["digest"]) for part in stack or ()),
         conditions={n: Score(s["value"], *s["interval"]) for n, s in conditions.items()},
     )
+
+
+def _is_language(text: str) -> bool:
+    try:
+        return not text or bool(normalise_code(text))
+    except ConfigError:
+        return False
 
 
 def _is_part(part: Any) -> bool:

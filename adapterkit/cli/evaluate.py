@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapterkit.cli.labelled import Column, TaskName, make_task
+from adapterkit.cli.labelled import Column, TaskName, make_task, takes_language
 from adapterkit.cli.options import (
     BackboneName,
     Device,
     Dtype,
     Json,
-    Language,
     Seed,
     StackNames,
     check_can_write,
+    language_code,
     load,
     load_stack,
     percent,
@@ -34,7 +34,14 @@ def evaluate(
     backbone: BackboneName = "mini",
     task: TaskName = "pos",
     column: Column = None,
-    language: Language = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            callback=language_code,
+            help="ISO 639 code; also filters files with many languages. With --record: what the card says.",
+        ),
+    ] = None,
     baselines: Annotated[
         bool,
         typer.Option("--baselines", help="Also: source adapter kept, language adapter removed."),
@@ -65,10 +72,14 @@ def evaluate(
     from adapterkit.formats.adapterhub import load_adapter
     from adapterkit.formats.places import folder_of
     from adapterkit.model import AdaptedModel
-    from adapterkit.publishing.record import check_measured, record_scores
+    from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
 
     check_can_write(predictions, "--predictions")
-    examples = make_task(task, test=test, column=column, language=language)
+    # A table that tells no languages cannot be filtered; what is recorded of it is what the user says.
+    filtered = not record or any(takes_language(task, path) for path in test)
+    asked = language if filtered else None
+    examples = make_task(task, test=test, column=column, language=asked)
+    code = language_of_scores(examples.examples("test"), language) if record else ""
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
     if record:
         check_measured(record, adapters)
@@ -87,7 +98,6 @@ def evaluate(
         found["own"].write(predictions)
     if record:
         label = str(adapters.adapters[-1].provenance.get("task") or task)
-        code = examples.examples("test")[0].language or language
         record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
     if json:
         print_json(

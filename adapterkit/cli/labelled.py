@@ -52,6 +52,15 @@ def make_task(
     )
 
 
+def takes_language(task: str, path: Path) -> bool:
+    """Whether a file of ``task`` can be read with a language: a table only if it has ``lang`` to filter it by."""
+    from adapterkit.data.lines import format_of
+    from adapterkit.data.tables import JSON_LINES, TABLES, read_rows
+
+    tables = TABLES if task == "classification" else JSON_LINES
+    return format_of(path) not in tables or any("lang" in row.values for row in read_rows(path))
+
+
 def _check_no_table(path: Path, label: str) -> None:
     """Refuse to tag a table of whole texts: its first line names their columns, or has their keys."""
     from adapterkit.data.lines import format_of, read_lines

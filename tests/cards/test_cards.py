@@ -99,6 +99,17 @@ def test_the_hub_client_reads_the_metadata_and_the_scores() -> None:
     assert data.eval_results[0].metric_args["n"] == records("language").scores[0].examples
 
 
+def test_a_score_of_no_known_language_is_shown_without_one() -> None:
+    from huggingface_hub import ModelCard
+
+    told = records("task")
+    card = render_card(replace(told, scores=(replace(told.scores[0], language=""),)))
+    assert "**upos: eng\\_ewt.test.first400.conllu, test, 400 examples**" in card
+    data: Any = ModelCard(card).data
+    (one,) = data.eval_results
+    assert (one.dataset_name, one.dataset_config) == ("eng_ewt.test.first400.conllu", None)
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_breaks_out_of_the_front_matter(text: str) -> None:
     record = {"license": text, text: "key", "tags": [text], "deep": [{"one": {"two": text}}]}
@@ -231,6 +242,7 @@ def test_scores_are_kept_by_what_was_measured(tmp_path: Path) -> None:
         ({"conditions": {"own": {"value": 0.7}}}, "own: a value and an interval"),
         ({"stack": "cym"}, "stack: names"),
         ({"task": None}, "task: a text"),
+        ({"language": "pt-br"}, "language: 'pt-br' is no code"),
     ],
 )
 def test_scores_that_are_none_are_refused(change: dict[str, Any], reason: str) -> None:

@@ -1,5 +1,6 @@
 """`evaluate --record`: what was measured reaches the card of the adapter that was measured, and of no other."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -62,13 +63,74 @@ def words(place: Path, tiny_folder: Path, own: str, record: str) -> list[object]
 def test_scores_reach_the_folder_with_their_baselines(
     evaluate: Call, place: Path, tiny_folder: Path
 ) -> None:
-    assert evaluate(*words(place, tiny_folder, "cym", "cym"))[0] == 0
+    assert evaluate(*words(place, tiny_folder, "cym", "cym"), "--language", "cy")[0] == 0
     (one,) = read_scores(place / "cym")
     assert (one.task, one.language, one.dataset) == ("upos", "cym", "cym.conllu")
     assert (one.main, one.examples, one.split) == ("accuracy", 6, "test")
     assert set(one.conditions) == {"own", "source", "none"}
     assert one.digests == {load_adapter(place / name).digest() for name in ("cym", "pos")}
     assert str(place) not in (place / "cym" / "scores.json").read_text()
+
+
+def said_in(place: Path, *languages: str) -> Path:
+    """A file of JSON lines, a sentence a language; empty: that line says none."""
+    rows = [{"tokens": ["a", "b"], "tags": ["NOUN", "VERB"]} for _ in languages]
+    file = place / "x.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps(row | ({"lang": said} if said else {})) + "\n"
+            for row, said in zip(rows, languages, strict=True)
+        )
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("languages", "option", "recorded"),
+    [
+        (None, "", ""),  # CoNLL-U, which tells none
+        (None, "Welsh", "cym"),
+        (["", ""], "", ""),
+        (["", ""], "cy", "cym"),
+        (["cy", "cym"], "", "cym"),
+        (["cy", ""], "", ""),
+        (["pt-br", "pt-br"], "", "por"),
+        (["cy", "en"], "cym", "cym"),
+    ],
+)
+def test_the_language_of_a_score_is_what_the_examples_or_the_user_say_and_else_unknown(
+    evaluate: Call,
+    place: Path,
+    tiny_folder: Path,
+    languages: list[str] | None,
+    option: str,
+    recorded: str,
+) -> None:
+    base = ["--backbone", tiny_folder, "--stack", f"{place / 'eng'},{place / 'pos'}"]
+    file = said_in(place, *languages) if languages else place / "cym.conllu"
+    asked = ["--language", option] if option else []
+    code, error = evaluate(*base, "--test", file, *asked, "--record", place / "pos")
+    assert code == 0, error
+    (one,) = read_scores(place / "pos")
+    assert one.language == recorded
+
+
+@pytest.mark.parametrize(
+    ("languages", "said"),
+    [
+        (("cy", "en", "pt-br"), "in 3 languages (cym, eng, por)"),
+        (("x1",), "'x1' is no language's code"),
+    ],
+)
+def test_no_score_is_recorded_of_several_languages_or_of_what_is_none(
+    evaluate: Call, place: Path, tiny_folder: Path, languages: tuple[str, ...], said: str
+) -> None:
+    file = said_in(place, *languages)
+    base = ["--backbone", "./nowhere", "--test", file]  # nothing is loaded first
+    code, error = evaluate(*base, "--record", place / "pos")
+    assert (code, error.count("\n")) == (1, 1)
+    assert said in error
+    assert not (place / "pos" / "scores.json").exists()
 
 
 def test_in_the_source_language_the_source_is_no_rival(
