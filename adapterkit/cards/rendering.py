@@ -1,5 +1,6 @@
 """From records to a card. The words stand in the templates (`hub_cards/`), the numbers in the records."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def render_card(records: CardRecords) -> str:
             "questions": questions(records.answers),
             "coverage": coverage(made),
             "heldout": heldout(made),
-            "scores": [score_lines(one) for one in records.scores],
+            "scores": score_sections(records.scores),
             "licence": licence_line(records),
             "data_licence": text(made, "corpus", "licence")
             or text(made, "self_training", "corpus", "licence"),
@@ -141,6 +142,16 @@ def heldout(provenance: Mapping[str, Any]) -> tuple[str, str] | None:
     """Held-out loss without and with the adapter, in nats a masked piece."""
     pair = [number(provenance, "heldout_loss", key) for key in ("backbone", "adapter")]
     return (f"{pair[0]:.3f}", f"{pair[1]:.3f}") if None not in pair else None
+
+
+def score_sections(scores: Sequence[ScoreRecord]) -> list[dict[str, Any]]:
+    """Every measurement; of files with one name the heading tells the checksum too."""
+    sections = [score_lines(one) for one in scores]
+    alike = Counter((one["heading"], one["stack"]) for one in sections)
+    for section, one in zip(sections, scores, strict=True):
+        if alike[section["heading"], section["stack"]] > 1 and one.dataset_digest:
+            section["heading"] += f", sha256 {one.dataset_digest[:12]}"
+    return sections
 
 
 def score_lines(one: ScoreRecord) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class ScoreRecord:
     @property
     def key(self) -> tuple[object, ...]:
         """What was measured on what; the same again replaces it."""
-        return (self.task, self.language, self.dataset, self.split, self.stack)
+        data = (self.dataset, self.dataset_digest, self.split)
+        return (self.task, self.language, *data, self.stack)
 
     @property
     def digests(self) -> frozenset[str]:

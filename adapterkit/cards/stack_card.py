@@ -7,7 +7,7 @@ from typing import Any
 from adapterkit.cards.answers import QUESTIONS
 from adapterkit.cards.front import front_matter
 from adapterkit.cards.records import model_index
-from adapterkit.cards.rendering import score_lines, templates
+from adapterkit.cards.rendering import score_sections, templates
 from adapterkit.cards.scores import ScoreRecord
 from adapterkit.formats.pins import StackPins
 from adapterkit.languages import hub_code, language_name
@@ -84,7 +84,7 @@ def render_stack_card(records: StackRecords) -> str:
                 ),
             ],
             "questions": [(QUESTIONS[key], answers[key]) for key in QUESTIONS if key in answers],
-            "scores": [score_lines(one) for one in records.scores],
+            "scores": score_sections(records.scores),
             "licence": answers.get("license_name") or records.licence,
         },
     )

@@ -233,6 +233,21 @@ def test_scores_are_kept_by_what_was_measured(tmp_path: Path) -> None:
     assert [one.conditions["own"].value for one in read_scores(tmp_path)] == [0.7, 0.6]
 
 
+def test_scores_on_two_files_of_one_name_both_stand_and_are_told_apart(tmp_path: Path) -> None:
+    for value, digest in ((0.5, "a" * 64), (0.6, "b" * 64)):
+        one = replace(score(value, value, value), dataset="test.conllu", dataset_digest=digest)
+        add_score(tmp_path, one)
+        add_score(tmp_path, one)  # the same again replaces it
+    there = read_scores(tmp_path)
+    assert [one.conditions["own"].value for one in there] == [0.5, 0.6]
+    card = render_card(replace(records("language"), scores=there))
+    assert card.count("**upos: Welsh, test.conllu, test, 9 examples, sha256 aaaaaaaaaaaa**") == 1
+    assert card.count("**upos: Welsh, test.conllu, test, 9 examples, sha256 bbbbbbbbbbbb**") == 1
+    assert len(front(card)["model-index"][0]["results"]) == 2
+    alone = render_card(replace(records("language"), scores=there[:1]))
+    assert "**upos: Welsh, test.conllu, test, 9 examples**" in alone
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
