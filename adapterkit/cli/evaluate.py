@@ -25,6 +25,8 @@ from adapterkit.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from adapterkit.composition.adapter import Adapter
+    from adapterkit.composition.stack import Stack
     from adapterkit.evaluation import Evaluation
 
 
@@ -47,7 +49,12 @@ def evaluate(
         typer.Option("--baselines", help="Also: source adapter kept, language adapter removed."),
     ] = False,
     source: Annotated[
-        str | None, typer.Option("--source", help="Source adapter; by default found by provenance.")
+        str | None,
+        typer.Option(
+            "--source",
+            help="Source adapter, or with commas all that the task adapter was trained over; by default found by "
+            "provenance.",
+        ),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")
@@ -68,8 +75,7 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
-    from adapterkit.evaluation import compare, evaluation, find_source
-    from adapterkit.formats.adapterhub import load_adapter
+    from adapterkit.evaluation import compare, evaluation
     from adapterkit.formats.places import folder_of
     from adapterkit.model import AdaptedModel
     from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
@@ -84,12 +90,7 @@ def evaluate(
     if record:
         check_measured(record, adapters)
     if baselines:
-        beside = [folder_of(name) for name in split_names(stack)]
-        kept = load_adapter(source) if source else find_source(adapters.adapters[-1], beside)
-        same = kept.digest() == adapters.adapters[0].digest()
-        if same:
-            say("source adapter kept: it is this stack's own; compare with --source ADAPTER")
-        rival = None if same else kept
+        rival = _rival(adapters, source, [folder_of(name) for name in split_names(stack)])
         found = compare(reader, adapters, examples, source=rival, seed=seed)
     else:
         own = AdaptedModel(reader, adapters)
@@ -114,6 +115,24 @@ def evaluate(
             [str(cell) for cell in table[0]],
             [[str(c) for c in row] for row in table[1:]],
         )
+
+
+def _rival(stack: "Stack", source: str | None, beside: list[Path]) -> "Stack | Adapter | None":
+    """What was under the task adapter in its training; None if that is this stack's own."""
+    from adapterkit.composition.kinds import require_no_task
+    from adapterkit.composition.stack import Stack
+    from adapterkit.evaluation import find_sources
+
+    if source:
+        kept = load_stack(source).adapters
+        require_no_task(kept, but=f"--source {source} is what the task adapter was trained over")
+    else:
+        kept = find_sources(stack.adapters[-1], beside)
+    own = stack.adapters[:1] if len(kept) == 1 else stack.adapters[:-1]
+    if [one.digest() for one in kept] == [one.digest() for one in own]:
+        say("source adapter kept: it is this stack's own; compare with --source ADAPTER")
+        return None
+    return kept[0] if len(kept) == 1 else Stack(*kept)
 
 
 _NAMES = {"own": "this stack", "source": "source adapter kept", "none": "language adapter removed"}

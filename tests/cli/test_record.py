@@ -141,6 +141,20 @@ def test_in_the_source_language_the_source_is_no_rival(
     assert set(one.conditions) == {"own", "none"}
 
 
+def test_the_source_may_be_a_language_adapter_and_a_domain_adapter_on_it(
+    evaluate: Call, place: Path, tiny_folder: Path
+) -> None:
+    *base, _, record = words(place, tiny_folder, "cym", "pos")
+    both = f"{place / 'eng'},{place / 'cym'}"
+    code, error = evaluate(*base[:-2], "--source", both, "--record", record)
+    assert code == 0, error
+    (one,) = read_scores(place / "pos")
+    assert set(one.conditions) == {"own", "source", "none"}
+    code, error = evaluate(*base[:-2], "--source", f"{place / 'eng'},{place / 'pos'}")
+    assert (code, error.count("\n")) == (1, 1)
+    assert "'pos' is a task adapter; --source" in error
+
+
 def test_scores_of_another_adapter_are_not_recorded(
     evaluate: Call, place: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
