@@ -63,6 +63,13 @@ def checked_answers(record: Mapping[str, object], where: str) -> dict[str, str]:
     return {key: str(value).strip() for key, value in record.items() if str(value).strip()}
 
 
+def own_licence(licence: str, answers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Name and link of a licence that the Hub does not know; None where ``licence`` is one that it does."""
+    if licence != "other" or not set(_EXTRA) <= set(answers):
+        return None
+    return answers["license_name"], answers["license_link"]
+
+
 def unanswered(answers: Mapping[str, str]) -> list[str]:
     """Keys of the questions that stay open."""
     return [key for key in QUESTIONS if key not in answers]

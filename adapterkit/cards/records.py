@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapterkit.backbone.identity import MINI
+from adapterkit.cards.answers import own_licence
 from adapterkit.cards.scores import ScoreRecord
 from adapterkit.languages import hub_code, language_name
 
@@ -56,13 +57,14 @@ class CardRecords:
     @property
     def title(self) -> str:
         """One line: what it is."""
-        what = f"{self.task_name} task adapter" if self.is_task else f"{self._kind} adapter"
+        what = f"{self.task_name} {self.kind} adapter".lstrip()
         return f"{language_name(self.language)} {what} for {self.base_model}"
 
     @property
-    def _kind(self) -> str:
+    def kind(self) -> str:
+        """``language``, ``domain`` or ``task``; ``language`` where the folder does not say."""
         kind = str(self.adapter["kind"])
-        return kind if kind in ("language", "domain") else "language"
+        return kind if kind in ("language", "domain", "task") else "language"
 
     @property
     def task_name(self) -> str:
@@ -72,13 +74,14 @@ class CardRecords:
     def metadata(self) -> dict[str, Any]:
         """The front matter."""
         pipeline = PIPELINES.get(str(self.adapter["head"]))
+        own = own_licence(self.licence, self.answers) or (None, None)
         return {
             "base_model": self.base_model,
             "base_model_relation": "adapter",
             "language": [hub_code(self.language)],
             "license": self.licence,
-            "license_name": self.answers.get("license_name"),
-            "license_link": self.answers.get("license_link"),
+            "license_name": own[0],
+            "license_link": own[1],
             "library_name": "peft" if self.is_peft else "adapter-transformers",
             "pipeline_tag": pipeline,
             "tags": self._tags(),
@@ -102,7 +105,7 @@ class CardRecords:
         }
 
     def _tags(self) -> list[str]:
-        tags = ["adapterkit", "mad-x", "task-adapter" if self.is_task else "language-adapter"]
+        tags = ["adapterkit", "mad-x", f"{self.kind}-adapter"]
         tags += ["peft", str(self.adapter["method"])] if self.is_peft else ["adapter-transformers"]
         tags += [self.adapter["backbone"]["type"], self.task_name, self.language]
         return list(dict.fromkeys(tag for tag in tags if tag))

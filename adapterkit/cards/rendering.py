@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.backbone.architectures import ARCHITECTURES
-from adapterkit.cards.answers import QUESTIONS, UNKNOWN
+from adapterkit.cards.answers import QUESTIONS, UNKNOWN, own_licence
 from adapterkit.cards.front import front_matter
 from adapterkit.cards.records import CardRecords, at, number, scripts, text
 from adapterkit.cards.scores import CONDITIONS, ScoreRecord, in_words, percent
@@ -46,13 +46,16 @@ def render_card(records: CardRecords) -> str:
             "size": size(told["files"]),
             "labels": list(told["labels"]),
             "task": records.task_name or "its task",
+            "is_domain": records.kind == "domain",
             "source": source_of(made),
+            "over": _references(made.get("over")),
+            "alone": is_alone(made),
             "self_trained": self_trained(made),
             "questions": questions(records.answers),
             "coverage": coverage(made),
             "heldout": heldout(made),
             "scores": score_sections(records.scores),
-            "licence": licence_line(records),
+            "licence": licence_line(records.licence, records.answers),
             "data_licence": text(made, "corpus", "licence")
             or text(made, "self_training", "corpus", "licence"),
             "training": training(told),
@@ -77,10 +80,10 @@ def questions(answers: Mapping[str, str]) -> list[Row]:
     return [(question, answers.get(key, UNKNOWN)) for key, question in QUESTIONS.items()]
 
 
-def licence_line(records: CardRecords) -> str:
+def licence_line(licence: str, answers: Mapping[str, str]) -> str:
     """The licence in words."""
-    name = records.answers.get("license_name")
-    return f"{name} ({records.answers.get('license_link')})" if name else records.licence
+    own = own_licence(licence, answers)
+    return f"{own[0]} ({own[1]})" if own else licence
 
 
 def source_of(provenance: Mapping[str, Any]) -> dict[str, str] | None:
@@ -96,6 +99,11 @@ def source_of(provenance: Mapping[str, Any]) -> dict[str, str] | None:
         return None
     keys = ("name", "digest", "repository", "commit", "starter")
     return {key: text(first, key) for key in keys}
+
+
+def is_alone(provenance: Mapping[str, Any]) -> bool:
+    """Whether the record says that a task adapter was trained without a language adapter."""
+    return "over" in provenance and not provenance["over"] and not provenance.get("target_ready")
 
 
 def self_trained(provenance: Mapping[str, Any]) -> dict[str, str] | None:
@@ -193,6 +201,7 @@ def training(told: Mapping[str, Any]) -> list[Row]:
         ("Precision", text(made, "config", "precision")),
         ("Trained over", _references(made.get("over"))),
         ("Started from", _references(made.get("init"))),
+        ("Merged from", merged_from(made)),
         ("Corpus (fingerprint)", text(made, "corpus", "fingerprint")),
         ("Raw text (fingerprint)", text(made, "self_training", "corpus", "fingerprint")),
         ("Made with", _versions(made)),
@@ -205,6 +214,16 @@ def training(told: Mapping[str, Any]) -> list[Row]:
 def _references(value: Any) -> str:
     entries = value if isinstance(value, list) else [value]
     return "; ".join(reference(one) for one in entries if isinstance(one, Mapping))
+
+
+def merged_from(provenance: Mapping[str, Any]) -> str:
+    """The adapters whose weights were summed, each with its weight; empty where none were."""
+    parts = provenance.get("merged")
+    return "; ".join(
+        f"{weight:g} times {reference(one)}"
+        for one in (parts if isinstance(parts, list) else ())
+        if (weight := number(one, "weight")) is not None
+    )
 
 
 def reference(entry: Mapping[str, Any]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapterkit.cards.answers import QUESTIONS
+from adapterkit.cards.answers import QUESTIONS, own_licence
 from adapterkit.cards.front import front_matter
 from adapterkit.cards.records import model_index
-from adapterkit.cards.rendering import score_sections, templates
+from adapterkit.cards.rendering import licence_line, score_sections, templates
 from adapterkit.cards.scores import ScoreRecord
 from adapterkit.formats.pins import StackPins
 from adapterkit.languages import hub_code, language_name
@@ -39,13 +39,14 @@ class StackRecords:
 
     def metadata(self) -> dict[str, Any]:
         """The front matter."""
+        own = own_licence(self.licence, self.answers) or (None, None)
         return {
             "base_model": self.base,
             "base_model_relation": "adapter",
             "language": [hub_code(self.pins.language)],
             "license": self.licence,
-            "license_name": self.answers.get("license_name"),
-            "license_link": self.answers.get("license_link"),
+            "license_name": own[0],
+            "license_link": own[1],
             "library_name": "adapterkit",
             "tags": ["adapterkit", "mad-x", "stack", self.pins.task, self.pins.language],
             "model-index": model_index(self.repository, "other", self.scores),
@@ -85,6 +86,6 @@ def render_stack_card(records: StackRecords) -> str:
             ],
             "questions": [(QUESTIONS[key], answers[key]) for key in QUESTIONS if key in answers],
             "scores": score_sections(records.scores),
-            "licence": answers.get("license_name") or records.licence,
+            "licence": licence_line(records.licence, answers),
         },
     )

@@ -125,7 +125,7 @@ def _kind(listing: Listing, own: Mapping[str, Any], old: list[tuple[str, ...]]) 
     kind = _text(own.get("kind"))
     if kind in ("language", "domain", "task", "stack"):
         return kind
-    for kind in ("language", "task"):
+    for kind in ("language", "domain", "task"):
         if f"{kind}-adapter" in listing.tags:
             return kind
     if old:

@@ -285,6 +285,97 @@ def test_the_templates_are_found() -> None:
     assert {"language.md", "task.md", "stack.md"} <= {path.name for path in templates().iterdir()}
 
 
+def told_of(name: str, **made: Any) -> CardRecords:
+    """The records of an example with another provenance."""
+    told = records(name)
+    return replace(
+        told, adapter={**told.adapter, "provenance": {**told.adapter["provenance"], **made}}
+    )
+
+
+def domain(over: object, base: str = "mini") -> str:
+    told = told_of("language", over=over)
+    changed = {"kind": "domain", "backbone": {**told.adapter["backbone"], "name": base}}
+    return render_card(replace(told, base_model=base, adapter={**told.adapter, **changed}))
+
+
+@pytest.mark.parametrize(
+    ("over", "loading", "stack"),
+    [
+        ({"starter": "mini:eng"}, 'language = ak.load_adapter("mini:eng")', "language, domain"),
+        (
+            {"repository": "me/eng", "commit": "c" * 40},
+            f'language = ak.load_adapter("me/eng", revision="{"c" * 40}")',
+            "language, domain",
+        ),
+        ({}, "# Before it in the stack: the language adapter that it was trained over.", "domain"),
+    ],
+)
+@pytest.mark.parametrize(("base", "more"), [("mini@2", ", task"), ("you/bert", "")])
+def test_a_domain_adapter_says_so_and_loads_what_lies_under_it(
+    over: dict[str, str], loading: str, stack: str, base: str, more: str
+) -> None:
+    base = f"adapterkit/{base}" if more else base
+    card = domain({"name": "eng", "digest": "ab" * 32, **over}, base)
+    assert "A domain adapter: it was trained on" in card
+    assert "It teaches the frozen backbone the" not in card
+    assert f"\n{loading}" in card
+    assert '\ndomain = ak.load_adapter("example/mini-eng", revision="v1")' in card
+    assert f"ak.Stack({stack}{more}))" in card
+    assert "domain-adapter" in front(card)["tags"]
+    assert "language-adapter" not in front(card)["tags"]
+
+
+def test_a_domain_adapter_whose_record_names_none_under_it_says_that() -> None:
+    assert "over a language adapter that no record names" in domain(None)
+    assert "over a language adapter, eng (never published; sha256 abab" in domain(
+        {"name": "eng", "digest": "ab" * 32}
+    )
+
+
+def test_a_task_adapter_trained_over_nothing_is_not_said_to_work_behind_a_language_adapter() -> (
+    None
+):
+    alone = render_card(told_of("task", over=[]))
+    assert "(`eng`) without a\nlanguage adapter: use it without one." in alone
+    assert "adapter of another language before it" not in alone
+    assert "ak.Stack(task))\n" in alone
+    for made in ({}, {"over": [], "target_ready": [{"name": "cym", "digest": "d"}]}):
+        card = render_card(told_of("task", **made))
+        assert "adapter of another language before it" in card
+
+
+def licensed(licence: str, answers: dict[str, str]) -> list[str]:
+    """Cards of an adapter and of a stack."""
+    return [
+        render_card(replace(records("language"), licence=licence, answers=answers)),
+        render_stack_card(replace(stack_records(), licence=licence, answers=answers)),
+    ]
+
+
+def test_a_licence_of_ones_own_is_that_of_licence_other_alone() -> None:
+    name, link = {"license_name": "My"}, {"license_link": "https://x.org/my"}
+    for card in (*licensed("mit", name), *licensed("mit", name | link)):
+        assert ": mit." in card
+        assert "My" not in card
+        assert front(card)["license"] == "mit"
+        assert "license_name" not in front(card)
+    for card in licensed("other", name | link):
+        assert "My (https:" in card
+        assert front(card)["license_name"] == "My"
+
+
+def test_a_merged_adapter_names_its_parts_and_their_weights() -> None:
+    merged = [
+        {"name": "cym", "digest": "d" * 64, "weight": 0.25},
+        {"name": "eng", "digest": "e" * 64, "weight": -1, "starter": "mini:eng"},
+    ]
+    card = render_card(told_of("language", merged=merged))
+    parts = "0.25 times cym (never published; sha256 dddddddddddddddd); -1 times mini:eng, which"
+    assert f"| Merged from | {parts} ships with adapterkit |" in card
+    assert "Merged from" not in render_card(records("language"))
+
+
 def test_what_went_on_with_its_own_labels_says_that_nobody_labelled_them() -> None:
     told = records("task")
     text = {"fingerprint": "ab12", "licence": "CC-BY-4.0"}
