@@ -117,7 +117,7 @@ def evaluate(
         progress: Show a bar once it has taken two seconds; by default if stderr is a terminal.
 
     Raises:
-        ConfigError: If the stack's head does not fit the task.
+        ConfigError: If the stack's head does not fit the task, or the seed is below 0.
         CorpusError: If the task has no examples of this split.
     """
     return evaluation(model, task, split=split, seed=seed, progress=progress).scores
@@ -132,6 +132,8 @@ def evaluation(
     progress: bool | None = False,
 ) -> Evaluation:
     """As `evaluate`, with the answers behind the scores; without a bar, if none is asked for."""
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: must be 0 or more")
     examples = task.examples(split)
     said = answers(model, task, examples, progress=progress)
     gold = tuple(task.gold(example) for example in examples)

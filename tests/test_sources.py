@@ -13,8 +13,9 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.errors import ConfigError
-from adapterkit.evaluation import compare, find_source, find_sources
+from adapterkit.evaluation import compare, evaluate, find_source, find_sources
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
+from adapterkit.model import AdaptedModel
 from adapterkit.tasks.tagging import Tagging
 
 LANGUAGES, DOMAINS = ("aaa", "eng", "cym"), ("bio", "law")
@@ -87,6 +88,16 @@ def test_a_whole_copy_of_a_damaged_source_is_found(backbone: Backbone, place: Pa
     shutil.copytree(place / "eng", place / "zzz")
     (place / "eng" / "adapter_config.json").write_text("{}")
     assert found(adapter, place) == ["eng"]
+
+
+def test_a_seed_that_no_bootstrap_takes_is_refused_before_predicting(
+    backbone: Backbone, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapterkit.evaluation.answers", None)
+    examples = Tagging({"test": (TaggedSentence(("a", "b"), ("NOUN", "VERB")),)})
+    model = AdaptedModel(backbone, Stack(task(backbone, place)))
+    with pytest.raises(ConfigError, match="seed = -1: must be 0 or more"):
+        evaluate(model, examples, seed=-1)
 
 
 def test_a_language_and_a_domain_adapter_take_the_place_of_all_under_the_task_adapter(

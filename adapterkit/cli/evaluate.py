@@ -23,6 +23,7 @@ from adapterkit.cli.options import (
     say,
     split_names,
 )
+from adapterkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from adapterkit.composition.adapter import Adapter
@@ -90,6 +91,7 @@ def evaluate(
     if record:
         check_measured(record, adapters)
     if baselines:
+        _check_comparable(adapters, stack)
         rival = _rival(adapters, source, [folder_of(name) for name in split_names(stack)])
         found = compare(reader, adapters, examples, source=rival, seed=seed)
     else:
@@ -114,6 +116,14 @@ def evaluate(
             "gold (down) taken for (across)",
             [str(cell) for cell in table[0]],
             [[str(c) for c in row] for row in table[1:]],
+        )
+
+
+def _check_comparable(stack: "Stack", names: str) -> None:
+    if len(stack.adapters) < 2:
+        raise ConfigError(
+            f"--baselines: a language adapter and a task adapter on it are compared, and --stack {names!r} has "
+            f"{len(stack.adapters)}; name both, such as --stack mini:eng,mini:pos"
         )
 
 

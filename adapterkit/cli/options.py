@@ -34,7 +34,7 @@ Dtype = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 Method = Annotated[
     str,
     typer.Option("--method", help="pfeiffer, houlsby, parallel, scaled_parallel, lora or ia3."),

@@ -41,7 +41,7 @@ def report(
     ] = None,
     seed: Seed = 0,
     resamples: Annotated[
-        int, typer.Option("--resamples", help="Of the bootstrap behind each interval.")
+        int, typer.Option("--resamples", min=1, help="Of the bootstrap behind each interval.")
     ] = 1000,
     json: Json = False,
 ) -> None:

@@ -273,6 +273,32 @@ def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("words", "option", "value"),
+    [
+        (("evaluate", "--test", "x"), "--seed", -1),
+        (("report", "t.csv", "--json"), "--seed", -1),
+        (("report", "t.csv", "--json"), "--resamples", 0),
+        (("report", "t.csv", "--json"), "--resamples", -3),
+    ],
+)
+def test_a_number_below_its_least_is_wrong_usage(
+    run: Run, words: tuple[str, ...], option: str, value: int
+) -> None:
+    code, out, err = run(*words, option, value)
+    assert (code, out) == (2, "")
+    assert f"Invalid value for '{option}'" in err
+
+
+@pytest.mark.parametrize("stack", ["", "mini:pos"])
+def test_baselines_without_a_language_adapter_are_one_error(
+    run: Run, labelled: Path, stack: str
+) -> None:
+    code, out, err = run("evaluate", "--stack", stack, "--baselines", "--test", labelled)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "name both, such as --stack mini:eng,mini:pos" in err
+
+
 def test_a_stopped_training_says_how_to_go_on_and_exits_with_130(
     run: Run,
     text: Path,
