@@ -1,5 +1,6 @@
 """`evaluate`: scores of a stack with intervals, and the baselines beside it."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from adapterkit.cli.options import (
     percent,
     print_json,
     print_table,
+    refuse,
     say,
     split_names,
 )
@@ -81,6 +83,8 @@ def evaluate(
     from adapterkit.model import AdaptedModel
     from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
 
+    if not baselines:
+        refuse({"--source": source}, "is one of the baselines; add --baselines, or leave it out")
     check_can_write(predictions, "--predictions")
     # A table that tells no languages cannot be filtered; what is recorded of it is what the user says.
     filtered = not record or any(takes_language(task, path) for path in test)
@@ -103,11 +107,10 @@ def evaluate(
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
     if json:
-        print_json(
-            {k: v.scores.as_dict() for k, v in found.items()}
-            if baselines
-            else found["own"].scores.as_dict()
-        )
+        records = {name: one.scores.as_dict() for name, one in found.items()}
+        if confusion:
+            records["own"]["confusion"] = asdict(found["own"].confusion())
+        print_json(records if baselines else records["own"])
         return
     _print_scores(found)
     if confusion:

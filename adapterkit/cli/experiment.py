@@ -1,13 +1,12 @@
 """`run`: a recipe's grid; recipes of the other kind go on to `publish_recipe`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Device, Json, percent, print_json, print_table, say
-from adapterkit.errors import AdapterkitError, ConfigError, found
+from adapterkit.cli.options import Device, Json, percent, print_json, print_table, refuse, say
+from adapterkit.errors import AdapterkitError, found
 
 if TYPE_CHECKING:
     from adapterkit.experiments.check import Checked
@@ -77,9 +76,9 @@ def run(
         "--table": table != "table",
     }
     if PUBLISH not in record_of(recipe):
-        _refuse({"--push": push, "--dry-run": dry_run}, f"{recipe} has no [{PUBLISH}]")
+        refuse({"--push": push, "--dry-run": dry_run}, f"{recipe} has no [{PUBLISH}]")
     else:
-        _refuse(grids, f"{recipe} is no grid")
+        refuse(grids, f"{recipe} is no grid")
         _publish(
             recipe,
             out,
@@ -134,12 +133,6 @@ def run(
         return
     _print_rows(done.rows)
     typer.echo(f"table: {done.table}")
-
-
-def _refuse(options: Mapping[str, object], why: str) -> None:
-    given = [name for name, value in options.items() if value]
-    if given:
-        raise ConfigError(f"{', '.join(given)}: {why}")
 
 
 def _publish(

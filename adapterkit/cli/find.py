@@ -24,7 +24,7 @@ def search(
     license: Annotated[
         str | None, typer.Option("--license", "--licence", help="E.g. cc-by-4.0.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="The most to be shown.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The most to be shown.")] = 50,
     offline: Annotated[
         bool, typer.Option("--offline", help="Only look into what earlier searches found.")
     ] = False,

@@ -39,7 +39,8 @@ Method = Annotated[
     str,
     typer.Option("--method", help="pfeiffer, houlsby, parallel, scaled_parallel, lora or ia3."),
 ]
-Rank = Annotated[int, typer.Option("--rank", help="Of LoRA.")]
+Rank = Annotated[int | None, typer.Option("--rank", help="Of LoRA; by default 8.")]
+NO_RANK = "only LoRA has a rank, and --method is {}; leave it out, or say --method lora"
 MaxMinutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop after so long.")]
 LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="Peak of AdamW.")]
 Fresh = Annotated[
@@ -128,6 +129,21 @@ def numbers(text: str, option: str) -> list[int]:
     if not all(name.isdecimal() for name in found):
         raise ConfigError(f"{option} {text}: numbers with commas are needed, such as 0,1,2")
     return [int(name) for name in found]
+
+
+def refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuse options that would change nothing.
+
+    Args:
+        options: What was given, by the option's name; None, False and what is empty were not.
+        why: That they have no meaning here, and what to do.
+
+    Raises:
+        ConfigError: If one was given.
+    """
+    given = [name for name, value in options.items() if value or type(value) in (int, float)]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: {why}")
 
 
 def print_json(record: Mapping[str, Any] | Sequence[Any]) -> None:

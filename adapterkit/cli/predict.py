@@ -11,17 +11,19 @@ from adapterkit.cli.options import (
     BackboneName,
     Device,
     Dtype,
-    Json,
     Language,
     StackNames,
     check_can_write,
     load,
     load_stack,
+    refuse,
 )
 from adapterkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from adapterkit.composition.base import Composition
+
+FORMATS = ("conllu", "tsv", "jsonl")
 
 
 def predict(
@@ -41,7 +43,9 @@ def predict(
     language: Language = None,
     device: Device = None,
     dtype: Dtype = None,
-    json: Json = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="JSON lines, one a text: as --format jsonl.")
+    ] = False,
 ) -> None:
     """Predict labels for texts, or for a file.
 
@@ -54,17 +58,33 @@ def predict(
 
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
+    _check_format(format, out, json=json)
     check_can_write(out, "--out")
     _check_no_file(texts or ())
     words = read_words(input, language=language) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
     found = label(model, words, language=language)
-    kind = format or _format_of(out, classified=bool(found) and found[0].is_classified)
+    kind = _format_of(out, classified=bool(found) and found[0].is_classified)
+    kind = "jsonl" if json else format or kind
     written = write_predictions(
-        out, found, format="jsonl" if json else kind, column=_column_of(model.stack), source=input
+        out, found, format=kind, column=_column_of(model.stack), source=input
     )
     if written is not None:
         typer.echo(written, nl=False)
+
+
+def _check_format(format: str | None, out: Path | None, *, json: bool) -> None:
+    if format not in (None, *FORMATS):
+        raise ConfigError(f"--format {format}: must be one of {', '.join(FORMATS)}")
+    named = _suffix_of(out)
+    refuse(
+        {"--json": json and format not in (None, "jsonl")},
+        f"is JSON lines, and --format is {format}; leave one of the two out",
+    )
+    refuse(
+        {"--json": json and named not in ("", "jsonl")},
+        f"not with --out {out}, which is {named} by its name; leave --json out, or write a .jsonl file",
+    )
 
 
 def _column_of(stack: "Composition") -> str:
@@ -86,5 +106,10 @@ def _check_no_file(texts: Sequence[str]) -> None:
 
 
 def _format_of(out: Path | None, *, classified: bool) -> str:
+    return _suffix_of(out) or ("tsv" if classified else "conllu")
+
+
+def _suffix_of(out: Path | None) -> str:
+    """The format that a file's name says, or nothing."""
     suffix = out.suffix.removeprefix(".") if out else ""
-    return suffix if suffix in ("conllu", "tsv", "jsonl") else "tsv" if classified else "conllu"
+    return suffix if suffix in FORMATS else ""

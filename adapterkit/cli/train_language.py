@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from adapterkit.cli.options import (
+    NO_RANK,
     BackboneName,
     Device,
     Dtype,
@@ -23,6 +24,7 @@ from adapterkit.cli.options import (
     load_to_train,
     peak_memory_bytes,
     print_json,
+    refuse,
     say,
     tell_training,
 )
@@ -52,7 +54,7 @@ def train_language(
         float | None, typer.Option("--reduction-factor", help="2, or 16 for little text.")
     ] = None,
     method: Method = "pfeiffer",
-    rank: Rank = 8,
+    rank: Rank = None,
     invertible: Annotated[
         bool, typer.Option("--invertible/--no-invertible", help="A coupling on the embeddings.")
     ] = True,
@@ -69,12 +71,15 @@ def train_language(
         typer.Option("--embedding-rows", help="Also train the rows of the text's own pieces."),
     ] = False,
     embedding_rows_at_least: Annotated[
-        int,
-        typer.Option("--embedding-rows-at-least", help="Only of pieces that occur so often."),
-    ] = 5,
+        int | None,
+        typer.Option(
+            "--embedding-rows-at-least", help="Only of pieces that occur so often; by default 5."
+        ),
+    ] = None,
     embedding_rows_rate: Annotated[
-        float, typer.Option("--embedding-rows-rate", help="Factor on their learning rate.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--embedding-rows-rate", help="Factor on their learning rate; by default 1."),
+    ] = None,
     keep_start: Annotated[
         float | None,
         typer.Option(
@@ -113,24 +118,35 @@ def train_language(
 
     if precision not in (None, "float32", "bfloat16"):
         raise ConfigError(f"--precision {precision}: must be float32 or bfloat16")
+    refuse({"--rank": rank if method != "lora" else None}, NO_RANK.format(method))
+    rows = {
+        "--embedding-rows-at-least": embedding_rows_at_least,
+        "--embedding-rows-rate": embedding_rows_rate,
+    }
+    refuse({} if embedding_rows else rows, "no rows are trained without --embedding-rows; add it")
+    usual = LanguageConfig()
     config = LanguageConfig(
         reduction_factor=reduction_factor,
         invertible=invertible,
         upper_layers=upper_layers,
         restrict_vocabulary=restrict_vocabulary,
         embedding_rows=embedding_rows,
-        embedding_rows_at_least=embedding_rows_at_least,
-        embedding_rows_rate=embedding_rows_rate,
+        embedding_rows_at_least=usual.embedding_rows_at_least
+        if embedding_rows_at_least is None
+        else embedding_rows_at_least,
+        embedding_rows_rate=usual.embedding_rows_rate
+        if embedding_rows_rate is None
+        else embedding_rows_rate,
         keep_start=keep_start,
         steps=steps,
         max_minutes=max_minutes,
-        batch_size=LanguageConfig().batch_size if batch_size is None else batch_size,
+        batch_size=usual.batch_size if batch_size is None else batch_size,
         block_length=block_length,
         learning_rate=learning_rate,
         evaluate_every=evaluate_every,
         precision=precision,  # type: ignore[arg-type]
         method=method,
-        rank=rank,
+        rank=usual.rank if rank is None else rank,
         seed=seed,
     )
     tell_training()

@@ -7,6 +7,7 @@ import typer
 
 from adapterkit.cli.labelled import Column, TaskName, make_task
 from adapterkit.cli.options import (
+    NO_RANK,
     BackboneName,
     Device,
     Dtype,
@@ -24,6 +25,7 @@ from adapterkit.cli.options import (
     numbers,
     paths,
     print_json,
+    refuse,
     say,
     split_names,
     tell_training,
@@ -62,7 +64,7 @@ def train_task(
     max_minutes: MaxMinutes = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Examples a step.")] = None,
     method: Method = "pfeiffer",
-    rank: Rank = 8,
+    rank: Rank = None,
     leave_out: Annotated[
         str,
         typer.Option(
@@ -99,6 +101,7 @@ def train_task(
 
     if cache_mib is not None and cache_mib < 0:
         raise ConfigError(f"--cache-mib {cache_mib}: must be 0 or more; 0: none")
+    refuse({"--rank": rank if method != "lora" else None}, NO_RANK.format(method))
     usual = TaskConfig()
     config = TaskConfig(
         epochs=usual.epochs if epochs is None else epochs,
@@ -108,7 +111,7 @@ def train_task(
         learning_rate=learning_rate,
         head_rate=head_rate,
         method=method,
-        rank=rank,
+        rank=usual.rank if rank is None else rank,
         leave_out=tuple(numbers(leave_out, "--leave-out")),
         cache_mib=usual.cache_mib if cache_mib is None else cache_mib or None,
         seed=seed,

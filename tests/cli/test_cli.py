@@ -1,20 +1,18 @@
 import inspect
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from adapterkit.cli.app import app, main
+from adapterkit.cli.app import app
 from adapterkit.cli.self_train import self_train
 from adapterkit.settings import SelfTrainingConfig
 from adapterkit.training import loop
+from tests.cli.conftest import Run
 from tests.pages.simulated import Simulation, simulate
-from tests.tiny import lines, make_encoder_decoder
+from tests.tiny import make_encoder_decoder
 
-Run = Callable[..., tuple[int, str, str]]
 VERBS = (
     "demo",
     "corpus",
@@ -38,43 +36,6 @@ VERBS = (
 )
 
 OWN = ("own", "source-kept")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["adapterkit", *map(str, words)])
-        capfd.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out = capfd.readouterr()
-        return code, out.out, out.err
-
-    return call
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "cym.txt"
-    path.write_text("\n".join(lines(150)) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def labelled(tmp_path: Path) -> Path:
-    rows = []
-    for line in lines(40, seed=2):
-        for number, word in enumerate(line.split(), start=1):
-            rows.append(
-                f"{number}\t{word}\t_\t{'NOUN' if word[0] in 'aeiou' else 'VERB'}" + "\t_" * 6
-            )
-        rows.append("")
-    path = tmp_path / "x.conllu"
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.mark.long
@@ -271,32 +232,6 @@ def test_bad_input_is_one_error_on_stderr_and_nothing_on_stdout(
     assert out == ""
     assert message in err
     assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(
-    ("words", "option", "value"),
-    [
-        (("evaluate", "--test", "x"), "--seed", -1),
-        (("report", "t.csv", "--json"), "--seed", -1),
-        (("report", "t.csv", "--json"), "--resamples", 0),
-        (("report", "t.csv", "--json"), "--resamples", -3),
-    ],
-)
-def test_a_number_below_its_least_is_wrong_usage(
-    run: Run, words: tuple[str, ...], option: str, value: int
-) -> None:
-    code, out, err = run(*words, option, value)
-    assert (code, out) == (2, "")
-    assert f"Invalid value for '{option}'" in err
-
-
-@pytest.mark.parametrize("stack", ["", "mini:pos"])
-def test_baselines_without_a_language_adapter_are_one_error(
-    run: Run, labelled: Path, stack: str
-) -> None:
-    code, out, err = run("evaluate", "--stack", stack, "--baselines", "--test", labelled)
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "name both, such as --stack mini:eng,mini:pos" in err
 
 
 def test_a_stopped_training_says_how_to_go_on_and_exits_with_130(

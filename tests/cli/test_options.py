@@ -1,0 +1,137 @@
+"""Options that would change nothing, and numbers that cannot be: one error, before anything is computed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "value"),
+    [
+        (("evaluate", "--test", "x"), "--seed", -1),
+        (("report", "t.csv", "--json"), "--seed", -1),
+        (("report", "t.csv", "--json"), "--resamples", 0),
+        (("report", "t.csv", "--json"), "--resamples", -3),
+        (("search", "--language", "sw"), "--limit", 0),
+        (("search", "--language", "sw"), "--limit", -1),
+    ],
+)
+def test_a_number_below_its_least_is_wrong_usage(
+    run: Run, words: tuple[str, ...], option: str, value: int
+) -> None:
+    code, out, err = run(*words, option, value)
+    assert (code, out) == (2, "")
+    assert f"Invalid value for '{option}'" in err
+
+
+TRAIN = ("train-language", "--text", "x.txt", "--language", "cym", "--out", "o")
+TASK = ("train-task", "--train", "x.conllu", "--over", "", "--out", "o")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("evaluate", "--test", "x", "--source", "mini:eng"),
+            "--source: is one of the baselines; add",
+        ),
+        (("predict", "a", "--format", "nonsense"), "--format nonsense: must be one of conllu, tsv"),
+        (("predict", "a", "--format", "nonsense", "--json"), "--format nonsense: must be one of"),
+        (
+            ("predict", "a", "--format", "tsv", "--json"),
+            "--json: is JSON lines, and --format is tsv",
+        ),
+        (
+            ("predict", "a", "--out", "y.tsv", "--json"),
+            "--json: not with --out y.tsv, which is tsv",
+        ),
+        (
+            (*TRAIN, "--rank", 999),
+            "--rank: only LoRA has a rank, and --method is pfeiffer; leave it",
+        ),
+        (
+            (*TRAIN, "--method", "ia3", "--rank", 0),
+            "--rank: only LoRA has a rank, and --method is ia3",
+        ),
+        (
+            (*TRAIN, "--embedding-rows-rate", 3),
+            "--embedding-rows-rate: no rows are trained without",
+        ),
+        (
+            (*TRAIN, "--embedding-rows-at-least", 0),
+            "--embedding-rows-at-least: no rows are trained",
+        ),
+        ((*TASK, "--rank", 8), "--rank: only LoRA has a rank, and --method is pfeiffer; leave it"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(
+    run: Run,
+    words: tuple[object, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*words, "--backbone", "./nowhere")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.long
+def test_lora_takes_a_rank_and_embedding_rows_a_rate(
+    run: Run, text: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    words = ("--backbone", tiny_folder, "--text", text, "--language", "cym")
+    few = ("--steps", 1, "--batch-size", 4, "--block-length", 24)
+    lora = ("--method", "lora", "--rank", 3, "--out", tmp_path / "a")
+    rows = ("--embedding-rows", "--embedding-rows-rate", 3, "--embedding-rows-at-least", 2)
+    assert run("train-language", *words, *few, *lora)[0] == 0
+    assert run("train-language", *words, *few, *rows, "--out", tmp_path / "b")[0] == 0
+    config = {
+        name: json.loads((tmp_path / name / "adapterkit.json").read_text())["provenance"]["config"]
+        for name in ("a", "b")
+    }
+    assert config["a"]["rank"] == 3
+    assert config["a"]["embedding_rows_at_least"] == 5
+    assert (config["b"]["embedding_rows_rate"], config["b"]["embedding_rows_at_least"]) == (3, 2)
+    assert config["b"]["rank"] == 8
+
+
+@pytest.mark.long
+def test_confusions_stand_in_the_json_that_was_asked_for(
+    run: Run, labelled: Path, tmp_path: Path
+) -> None:
+    code, out, err = run("evaluate", "--test", labelled, "--confusion", "--json")
+    assert code == 0, err
+    found = json.loads(out)["confusion"]
+    assert {"NOUN", "VERB"} <= set(found["labels"])
+    words = sum(line.count("\t") > 0 for line in labelled.read_text().splitlines())
+    assert sum(map(sum, found["counts"])) == words
+    code, out, _ = run("evaluate", "--test", labelled, "--confusion", "--json", "--baselines")
+    assert [name for name, one in json.loads(out).items() if "confusion" in one] == ["own"]
+    code, out, _ = run("evaluate", "--test", labelled, "--json")
+    assert "confusion" not in json.loads(out)
+
+
+@pytest.mark.long
+def test_predict_says_that_its_json_is_lines_and_prints_them(run: Run) -> None:
+    assert "JSON lines, one a text" in " ".join(run("predict", "--help")[1].split())
+    code, out, _ = run("predict", "The cat sleeps .", "A dog .", "--json")
+    assert code == 0
+    assert [json.loads(line)["text"] for line in out.splitlines()] == [
+        "The cat sleeps .",
+        "A dog .",
+    ]
+
+
+@pytest.mark.parametrize("stack", ["", "mini:pos"])
+def test_baselines_without_a_language_adapter_are_one_error(
+    run: Run, labelled: Path, stack: str
+) -> None:
+    code, out, err = run("evaluate", "--stack", stack, "--baselines", "--test", labelled)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "name both, such as --stack mini:eng,mini:pos" in err
