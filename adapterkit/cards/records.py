@@ -7,6 +7,7 @@ from typing import Any
 from adapterkit.backbone.identity import MINI
 from adapterkit.cards.answers import own_licence
 from adapterkit.cards.scores import ScoreRecord
+from adapterkit.config import PRESETS
 from adapterkit.languages import hub_code, language_name
 
 PIPELINES = {"tagging": "token-classification", "classification": "text-classification"}
@@ -71,6 +72,14 @@ class CardRecords:
         """The task, as its training named it: ``upos``."""
         return text(self.adapter["provenance"], "task") if self.is_task else ""
 
+    @property
+    def preset(self) -> str | None:
+        """The preset of bottlenecks that were trained from nothing; None where no record is certain of it."""
+        made = self.adapter["provenance"]
+        method = text(made, "config", "method")
+        certain = str(self.adapter["method"]).startswith("bottleneck") and made.get("init") is None
+        return method if certain and method in PRESETS else None
+
     def metadata(self) -> dict[str, Any]:
         """The front matter."""
         pipeline = PIPELINES.get(str(self.adapter["head"]))
@@ -89,6 +98,7 @@ class CardRecords:
             "adapterkit": {
                 "kind": self.adapter["kind"],
                 "method": self.adapter["method"],
+                "preset": self.preset,
                 "language": self.language,
                 "script": next(iter(scripts(self.adapter["provenance"])), None),
                 "task": self.task_name,

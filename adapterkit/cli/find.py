@@ -19,7 +19,12 @@ def search(
     ] = None,
     backbone: Annotated[str | None, typer.Option("--backbone", help="Its name or Hub id.")] = None,
     method: Annotated[
-        str | None, typer.Option("--method", help="E.g. bottleneck, pfeiffer, lora.")
+        str | None,
+        typer.Option(
+            "--method",
+            help="lora, ia3, bottleneck (all of them), or pfeiffer, houlsby, parallel: those bottlenecks, and "
+            "those that do not say which they are.",
+        ),
     ] = None,
     license: Annotated[
         str | None, typer.Option("--license", "--licence", help="E.g. cc-by-4.0.")

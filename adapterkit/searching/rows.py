@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapterkit.backbone.identity import ALIASES, canonical
+from adapterkit.config import PRESETS
 from adapterkit.errors import ConfigError
 from adapterkit.hub.catalogue import Listing
 from adapterkit.languages import known_languages, normalise_code
@@ -26,7 +27,7 @@ class Found:
         languages: ISO 639-3 codes.
         tasks: Names of its task, as its tags, its card and its scores have it.
         backbone: The backbone's Hub id, or its type where only that is known; else empty.
-        method: E.g. ``bottleneck + invertible``, ``lora``; empty where nobody says.
+        method: E.g. ``bottleneck + invertible``, ``bottleneck (houlsby)``, ``lora``; empty where nobody says.
         licence: The Hub's identifier.
         bytes: Of its files; 0 where nobody says.
         modified: Day of its last change.
@@ -71,7 +72,7 @@ def row_of(listing: Listing) -> Found:
         languages=languages,
         tasks=_tasks(listing, own, old),
         backbone=_backbone(listing, own),
-        method=_text(own.get("method")) or _method(listing),
+        method=_own_method(own) or _method(listing),
         licence=_tag(listing, "license:") or _text(listing.card.get("license")),
         bytes=plausible(own.get("bytes")),
         modified=listing.modified,
@@ -176,6 +177,26 @@ def _backbone(listing: Listing, own: Mapping[str, Any]) -> str:
             return canonical(short)
     types = ("xlm-roberta", "roberta", "bert", "distilbert", "deberta", "deberta-v2")
     return next((tag for tag in listing.tags if tag in types), "")
+
+
+def _own_method(own: Mapping[str, Any]) -> str:
+    """What our card says: ``bottleneck + invertible (houlsby)``, or without a preset that it does not know."""
+    method, preset = _text(own.get("method")), _text(own.get("preset"))
+    return f"{method} ({preset})" if method and preset in PRESETS else method
+
+
+def has_method(said: str, wanted: str) -> bool:
+    """Whether an adapter is made by a method.
+
+    Args:
+        said: Its method, as `Found` has it.
+        wanted: A preset of bottlenecks, of which those are found too that tell no preset; ``bottleneck`` for all
+            of them; else any part of a method's name.
+    """
+    presets = set(PRESETS) & set(re.findall(r"\w+", said))
+    if wanted in PRESETS:
+        return wanted in presets or ("bottleneck" in said and not presets)
+    return wanted in said or (wanted == "bottleneck" and bool(presets))
 
 
 def _method(listing: Listing) -> str:

@@ -12,7 +12,7 @@ from adapterkit.languages import all_codes
 from adapterkit.licences import hub_licence
 from adapterkit.naming import find_languages
 from adapterkit.searching.index import recall, remember
-from adapterkit.searching.rows import Found, plausible, row_of
+from adapterkit.searching.rows import Found, has_method, plausible, row_of
 
 LIBRARIES = ("adapterkit", "adapter-transformers")
 TASKS = {
@@ -36,7 +36,7 @@ class Question:
         languages: ISO 639-3 codes, any of them.
         tasks: Words for the task, any of them.
         backbone: Canonical name.
-        method: E.g. ``lora``; a part of the method's name is enough.
+        method: E.g. ``lora``; matched as `has_method` says.
         licence: The Hub's identifier.
     """
 
@@ -66,7 +66,7 @@ class Question:
         same = not self.backbone or row.backbone in (self.backbone, self.backbone.split("@")[0])
         return (
             same
-            and (not self.method or self.method in row.method)
+            and (not self.method or has_method(row.method, self.method))
             and (not self.licence or self.licence == row.licence)
         )
 
@@ -131,13 +131,14 @@ def search(
         language: A name (``Swahili``, ``Kiswahili``), an ISO 639 code or a BCP 47 tag.
         task: E.g. ``pos``, ``ner``, ``classification``, or any word that a card may have.
         backbone: Its name or Hub id.
-        method: E.g. ``lora``, ``bottleneck``, ``pfeiffer``.
+        method: E.g. ``lora``, ``bottleneck`` (all of them), or a preset such as ``pfeiffer``: those bottlenecks, and
+            those that do not say which they are.
         license: E.g. ``cc-by-4.0``.
         limit: The most to be shown.
         offline: Ask nobody; look into what earlier searches found.
 
     Raises:
-        ConfigError: If nothing is asked for, or the language or the licence is unknown.
+        ConfigError: If nothing is asked for, the language or the licence is unknown, or the limit below 1.
         HubError: If the Hub cannot be asked, and no earlier search has left anything.
     """
     question = Question(
@@ -147,6 +148,8 @@ def search(
         method=(method or "").lower(),
         licence=hub_licence(license) if license else "",
     )
+    if limit < 1:
+        raise ConfigError(f"limit = {limit}: must be 1 or more")
     if question == Question():
         raise ConfigError(
             "say what to look for: --language, --task, --backbone, --method, --license"

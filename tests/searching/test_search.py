@@ -16,7 +16,7 @@ from adapterkit.hub.catalogue import Listing, list_repositories, listing_of
 from adapterkit.hub.web import Unreachable
 from adapterkit.searching import search as searching
 from adapterkit.searching.index import index_file
-from adapterkit.searching.rows import row_of
+from adapterkit.searching.rows import has_method, row_of
 from adapterkit.searching.search import search
 from tests.cards.examples import records
 
@@ -140,7 +140,9 @@ def test_our_cards_are_read_back(shelf: Shelf) -> None:
         ({"backbone": "mini"}, ["me/swa-language"]),
         ({"backbone": "xlm-roberta-base"}, [OLD_LANGUAGE.repository]),
         ({"license": "CC BY-SA 4.0"}, ["me/swa-language"]),
-        ({"method": "pfeiffer"}, [OLD_LANGUAGE.repository]),
+        ({"method": "bottleneck"}, [OLD_LANGUAGE.repository, "me/swa-language"]),
+        ({"method": "pfeiffer"}, [OLD_LANGUAGE.repository, "me/swa-language"]),
+        ({"method": "houlsby"}, ["me/swa-language"]),
         ({"method": "invertible"}, ["me/swa-language"]),
         ({"method": "lora"}, [LORA.repository]),
     ],
@@ -150,6 +152,33 @@ def test_backbone_method_and_licence_narrow_it(
 ) -> None:
     rows = [row.repository for row in search("sw", **options)]  # type: ignore[arg-type]
     assert [row for row in rows if row != LORA.repository or "lora" in options.values()] == expected
+
+
+def made_by(method: str, init: object = None) -> str:
+    """The method of a row whose adapter was trained by ``method``."""
+    told = records("language")
+    made = {**told.adapter["provenance"], "config": {"method": method}, "init": init}
+    card = render_card(replace(told, adapter={**told.adapter, "provenance": made}))
+    return row_of(listing("me/x", **yaml.safe_load(card.split("---\n")[1]))).method
+
+
+@pytest.mark.parametrize("wanted", ["pfeiffer", "houlsby", "parallel", "scaled_parallel"])
+def test_a_preset_finds_its_bottlenecks_and_those_that_tell_none(wanted: str) -> None:
+    for method in ("pfeiffer", "houlsby", "parallel", "scaled_parallel"):
+        said = made_by(method)
+        assert said == f"bottleneck + invertible ({method})"
+        assert has_method(said, wanted) == (method == wanted)
+        assert has_method(said, "bottleneck")
+    assert has_method(made_by(wanted, init={"name": "eng"}), wanted)  # the start's shape, not its
+    assert has_method("bottleneck", wanted)
+    assert not has_method("lora", wanted)
+    assert not has_method("", wanted)
+
+
+def test_a_limit_below_one_is_refused(shelf: Shelf) -> None:
+    with pytest.raises(ConfigError, match="limit = -1: must be 1 or more"):
+        search("Swahili", limit=-1)
+    assert not shelf.asked
 
 
 def test_sizes_that_no_card_tells_are_asked_for(shelf: Shelf) -> None:
