@@ -8,11 +8,12 @@ import torch
 from adapterkit.backbone.identity import MINI, canonical
 from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter
+from adapterkit.composition.kinds import is_task, require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, sha256_of
 from adapterkit.formats.adapterhub import read_folder
-from adapterkit.formats.guard import CONFIG, READ
+from adapterkit.formats.guard import CONFIG, READ, SETUP
 from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, write_pins
 from adapterkit.formats.places import PUBLISHED, STARTER, folder_of
 from adapterkit.hub.fetching import is_folder
@@ -111,6 +112,7 @@ def save_stack(
     *,
     backbone: str = "mini",
     language: str | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Pin published adapters, first to last, as a stack that can be published itself.
 
@@ -119,22 +121,27 @@ def save_stack(
         folder: Where `stack.json` goes.
         backbone: ``mini`` or a Hub id; it is loaded, and every part must fit it.
         language: ISO 639 code of the language that it predicts in; by default the first part's.
+        overwrite: Replace a stack that is in ``folder`` already.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: If a part was never published, or the last one has no head.
+        ConfigError: If a part was never published, the last one is no task adapter with a head or another one is a task
+            adapter, or ``folder`` holds an adapter, or a stack and ``overwrite`` is off.
         AdapterMismatch: If a part does not fit.
         HubError: If the Hub does not give a part.
     """
+    place = Path(folder).expanduser()
+    _require_free(place, overwrite=overwrite)
     loaded = [_pinned(one) for one in parts]
     adapters = [adapter for adapter, _ in loaded]
+    if not adapters or adapters[-1].head is None or not is_task(adapters[-1]):
+        raise ConfigError("a stack must end in a task adapter, or it predicts nothing")
+    require_no_task(adapters[:-1], but="in a stack there is one at most, and it stands last")
     name, commit = _backbone_place(backbone)
     base = load_backbone(_backbone_reference(name), revision=commit or None, device="cpu")
-    model = AdaptedModel(base, Stack(*adapters))
-    if model.stack.head is None:
-        raise ConfigError("a stack must end in a task adapter, or it predicts nothing")
+    AdaptedModel(base, Stack(*adapters))  # refuses what does not fit
     code = language or next((one.language for one in adapters if one.language), "")
     if not code:
         raise ConfigError("no part names its language; say in which this predicts (--language cym)")
@@ -147,13 +154,20 @@ def save_stack(
         task=str(adapters[-1].provenance.get("task") or "task"),
         parts=tuple(pin for _, pin in loaded),
     )
-    place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    if (place / CONFIG).exists():
-        raise ConfigError(f"{place} holds an adapter; choose another folder for the stack")
     write_pins(place, pins)
     read_pins(place)
     return place
+
+
+def _require_free(place: Path, *, overwrite: bool) -> None:
+    for file, what in ((CONFIG, "an adapter"), (SETUP, "a composition")):
+        if (place / file).exists():
+            raise ConfigError(f"{place} holds {what}; choose another folder for the stack")
+    if is_stack(place) and not overwrite:
+        raise ConfigError(
+            f"{place} already holds a stack; choose another folder, or pass overwrite (--overwrite)"
+        )
 
 
 def _backbone_place(backbone: str) -> tuple[str, str]:

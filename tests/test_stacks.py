@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from adapterkit.cli.app import app
 from adapterkit.cli.options import load_stack as load_named
 from adapterkit.errors import ConfigError, FolderError
 from adapterkit.formats.adapterhub import load_adapter
@@ -65,4 +67,46 @@ def test_what_cannot_be_pinned_is_refused(tmp_path: Path) -> None:
     (tmp_path / "eng" / "published.json").write_text('{"repository": "me/eng", "digest": "old"}')
     with pytest.raises(ConfigError, match="has changed since it was published as me/eng"):
         save_stack([tmp_path / "eng", "mini:pos"], tmp_path / "d")
-    assert not [name for name in "abcd" if (tmp_path / name / STACK_FILE).exists()]
+    with pytest.raises(ConfigError, match="must end in a task adapter"):
+        save_stack([], tmp_path / "e")
+    save_adapter(load_adapter("mini:eng"), tmp_path / "f")
+    with pytest.raises(ConfigError, match="f holds an adapter; choose another folder"):
+        save_stack(["mini:eng", "mini:pos"], tmp_path / "f", overwrite=True)
+    assert not [name for name in "abcdef" if (tmp_path / name / STACK_FILE).exists()]
+
+
+def test_a_second_task_adapter_is_refused_as_predict_refuses_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'pos' is a task adapter; in a stack there is one"):
+        save_stack(["mini:pos", "mini:topic"], tmp_path / "a", language="eng")
+    with pytest.raises(ConfigError, match="'pos' is a task adapter; in a stack there is one"):
+        save_stack(["mini:eng", "mini:pos", "mini:topic"], tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_stack_that_is_there_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
+    save_stack(["mini:eng", "mini:pos"], tmp_path / "a")
+    with pytest.raises(ConfigError, match=r"already holds a stack; .*--overwrite"):
+        save_stack(["mini:eng", "mini:topic"], tmp_path / "a")
+    assert read_pins(tmp_path / "a").task == "upos"
+    save_stack(["mini:eng", "mini:topic"], tmp_path / "a", overwrite=True)
+    assert [part.name for part in read_pins(tmp_path / "a").parts] == ["eng", "topic"]
+
+
+@pytest.mark.long
+def test_the_command_line_replaces_a_stack_with_overwrite_alone(tmp_path: Path) -> None:
+    runner = CliRunner()
+    words = ["stack", "mini:eng,mini:pos", "--out", str(tmp_path / "a")]
+    assert runner.invoke(app, words).exit_code == 0
+    assert isinstance(runner.invoke(app, words).exception, ConfigError)
+    assert runner.invoke(app, [*words, "--overwrite"]).exit_code == 0
+
+
+def test_a_folder_at_home_is_meant_by_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    made = save_stack(["mini:eng", "mini:pos"], "~/stacks/a")
+    assert made == tmp_path / "home" / "stacks" / "a"
+    assert (made / STACK_FILE).is_file()
+    assert not (tmp_path / "~").exists()

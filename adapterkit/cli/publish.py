@@ -192,6 +192,9 @@ def stack(
             help="In which it predicts; by default the first part's.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a stack that is already there.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Pin published adapters together, so that one id gives a working predictor.
@@ -203,7 +206,9 @@ def stack(
     from adapterkit.formats.inspection import inspect
     from adapterkit.stacks import save_stack
 
-    place = save_stack(split_names(parts), out, backbone=backbone, language=language)
+    place = save_stack(
+        split_names(parts), out, backbone=backbone, language=language, overwrite=overwrite
+    )
     told = inspect(place)
     if json:
         print_json({"out": str(out), **told})
