@@ -36,7 +36,8 @@ def merge(
         name: Of the new adapter.
 
     Returns:
-        A new adapter; its provenance names the parts with their digests and weights.
+        A new adapter; its provenance names the parts with their digests and weights. A derived backbone on which all
+        of them were allowed is allowed for it too.
 
     Raises:
         AdapterMismatch: If shapes, backbones or labels differ: every difference at once.
@@ -154,6 +155,8 @@ def _copy(
             name, _wider(adapters), backbone=first.backbone, kind=first.kind, head=merged.head
         )
     languages = {adapter.language for adapter in adapters}
+    allowed = {adapter.allowed for adapter in adapters}
+    merged.allowed = allowed.pop() if len(allowed) == 1 else ""
     merged.name = name
     merged.language = languages.pop() if len(languages) == 1 else ""
     merged.provenance = {
@@ -162,6 +165,8 @@ def _copy(
             for adapter, weight in zip(adapters, weights, strict=True)
         ]
     }
+    if merged.allowed:
+        merged.provenance["allowed_backbone"] = merged.allowed
     return merged
 
 

@@ -104,6 +104,20 @@ def test_merged_loras_change_what_their_sum_changes(tmp_path: Path) -> None:
     torch.testing.assert_close(change(again, "q", x), change(merged, "q", x))
 
 
+@pytest.mark.parametrize("make", [adapter, lora])
+def test_a_derived_backbone_is_allowed_where_all_parts_were_allowed_on_it(make: Any) -> None:
+    a, b = make(1), make(2)
+    assert merge([a, b], [0.5, 0.5]).allowed == ""
+    a.allowed = "me/tuned"
+    alone = merge([a, b], [0.5, 0.5])
+    assert (alone.allowed, "allowed_backbone" in alone.provenance) == ("", False)
+    b.allowed = "me/tuned"
+    both = merge([a, b], [0.5, 0.5])
+    assert (both.allowed, both.provenance["allowed_backbone"]) == ("me/tuned", "me/tuned")
+    b.allowed = "me/other"
+    assert merge([a, b], [0.5, 0.5]).allowed == ""
+
+
 def test_loras_of_other_layers_are_not_merged() -> None:
     with pytest.raises(AdapterMismatch, match="only 'l2' changes k"):
         merge([lora(1), lora(2, paths=("q", "v", "k"))], [0.5, 0.5])
