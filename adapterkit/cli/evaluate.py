@@ -85,7 +85,7 @@ def evaluate(
 
     if not baselines:
         refuse({"--source": source}, "is one of the baselines; add --baselines, or leave it out")
-    check_can_write(predictions, "--predictions")
+    predictions = check_can_write(predictions, "--predictions")
     # A table that tells no languages cannot be filtered; what is recorded of it is what the user says.
     filtered = not record or any(takes_language(task, path) for path in test)
     asked = language if filtered else None

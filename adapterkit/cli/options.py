@@ -189,20 +189,26 @@ def peak_memory_bytes() -> int:
     return size if sys.platform == "darwin" else size * 1024
 
 
-def check_can_write(path: Path | None, option: str) -> None:
+def check_can_write(path: Path | None, option: str) -> Path | None:
     """Refuse a file that could not be written, before anything is computed for it.
 
+    Returns:
+        The file: where a link is named, what it leads to.
+
     Raises:
-        ConfigError: If a folder stands there, or no file can be made there.
+        ConfigError: If a folder or a pipe stands there, or no file can be made there.
     """
     if path is None:
-        return
+        return None
+    if path.is_fifo() or path.is_socket():
+        raise ConfigError(f"{option} {path}: is a pipe; name a file")
     if path.is_dir():
         raise ConfigError(f"{option} {path}: is a folder; name a file, such as {path / 'out.tsv'}")
     home = next(place for place in path.absolute().parents if place.exists())
     if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
         why = "may not be written to" if home.is_dir() else "is no folder"
         raise ConfigError(f"{option} {path}: cannot be written, {home} {why}")
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def paths(values: Sequence[Path] | None) -> list[Path]:

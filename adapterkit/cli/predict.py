@@ -59,7 +59,7 @@ def predict(
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
     _check_format(format, out, json=json)
-    check_can_write(out, "--out")
+    out = check_can_write(out, "--out")
     _check_no_file(texts or ())
     words = read_words(input, language=language) if input else list(texts or ())
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))

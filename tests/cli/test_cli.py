@@ -1,12 +1,15 @@
 import inspect
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from adapterkit.cli.app import app
+from adapterkit.cli.options import check_can_write
 from adapterkit.cli.self_train import self_train
+from adapterkit.errors import ConfigError
 from adapterkit.settings import SelfTrainingConfig
 from adapterkit.training import loop
 from tests.cli.conftest import Run
@@ -426,6 +429,17 @@ def test_a_place_that_cannot_be_written_is_refused_before_predicting(
         assert (code, out) == (1, "")
         assert f"{words[-1]} {place}: " in err
         assert err.count("\n") == 1
+
+
+def test_a_link_is_followed_to_the_file_that_is_written_and_a_pipe_is_refused(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert check_can_write(tmp_path / "link", "--out") == tmp_path / "real"
+    assert check_can_write(tmp_path / "new", "--out") == tmp_path / "new"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match=r"--out .*pipe: is a pipe"):
+        check_can_write(tmp_path / "pipe", "--out")
 
 
 def test_a_languages_name_is_taken_as_its_code_and_an_unknown_code_is_warned_of(
