@@ -91,6 +91,10 @@ def evaluate(
     asked = language if filtered else None
     examples = make_task(task, test=test, column=column, language=asked)
     code = language_of_scores(examples.examples("test"), language) if record else ""
+    if record and not code:
+        say(
+            "warning: the examples do not tell their language, so the card will not: --language cym"
+        )
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
     if record:
         check_measured(record, adapters)

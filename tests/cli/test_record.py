@@ -113,6 +113,7 @@ def test_the_language_of_a_score_is_what_the_examples_or_the_user_say_and_else_u
     assert code == 0, error
     (one,) = read_scores(place / "pos")
     assert one.language == recorded
+    assert ("do not tell their language" in error) == (not recorded)
 
 
 @pytest.mark.parametrize(
