@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adapterkit.nn.twin import twin
+from adapterkit.nn.twin import copied, twin
 from adapterkit.settings import Precision
 
 PLAIN = "adapterkit_plain"
@@ -21,11 +21,14 @@ logger = logging.getLogger("adapterkit")
 
 def in_dtype(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy of ``model`` with its floating-point parameters in ``dtype``; tied ones stay tied."""
-    memo: dict[int, Any] = {id(buffer): buffer for buffer in model.buffers()}
-    for parameter in model.parameters():
-        cast = parameter.detach().to(dtype) if parameter.is_floating_point() else parameter
-        memo[id(parameter)] = nn.Parameter(cast, requires_grad=False)
-    return copy.deepcopy(model, memo)
+
+    def change(old: Tensor) -> Tensor:
+        if not isinstance(old, nn.Parameter):
+            return old
+        cast = old.detach().to(dtype) if old.is_floating_point() else old
+        return nn.Parameter(cast, requires_grad=False)
+
+    return copied([model], change)[0]
 
 
 def with_plain_attention(model: nn.Module) -> nn.Module:
