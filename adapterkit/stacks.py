@@ -14,7 +14,7 @@ from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, sha256_of
 from adapterkit.formats.adapterhub import read_folder
 from adapterkit.formats.guard import CONFIG, READ, SETUP
-from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, write_pins
+from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, require_free, write_pins
 from adapterkit.formats.places import PUBLISHED, STARTER, folder_of
 from adapterkit.hub.fetching import is_folder
 from adapterkit.hub.upload import look
@@ -164,10 +164,7 @@ def _require_free(place: Path, *, overwrite: bool) -> None:
     for file, what in ((CONFIG, "an adapter"), (SETUP, "a composition")):
         if (place / file).exists():
             raise ConfigError(f"{place} holds {what}; choose another folder for the stack")
-    if is_stack(place) and not overwrite:
-        raise ConfigError(
-            f"{place} already holds a stack; choose another folder, or pass overwrite (--overwrite)"
-        )
+    require_free(place, overwrite=overwrite)
 
 
 def _backbone_place(backbone: str) -> tuple[str, str]:

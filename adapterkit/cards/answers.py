@@ -63,11 +63,10 @@ def checked_answers(record: Mapping[str, object], where: str) -> dict[str, str]:
     return {key: str(value).strip() for key, value in record.items() if str(value).strip()}
 
 
-def own_licence(licence: str, answers: Mapping[str, str]) -> tuple[str, str] | None:
-    """Name and link of a licence that the Hub does not know; None where ``licence`` is one that it does."""
-    if licence != "other" or not set(_EXTRA) <= set(answers):
-        return None
-    return answers["license_name"], answers["license_link"]
+def licence_entries(licence: str, answers: Mapping[str, str]) -> dict[str, str | None]:
+    """The front matter's licence; name and link are None where the Hub knows ``licence``."""
+    own = licence == "other" and set(_EXTRA) <= set(answers)
+    return {"license": licence, **{key: answers[key] if own else None for key in _EXTRA}}
 
 
 def unanswered(answers: Mapping[str, str]) -> list[str]:

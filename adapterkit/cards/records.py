@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapterkit.backbone.identity import MINI
-from adapterkit.cards.answers import own_licence
+from adapterkit.cards.answers import licence_entries
 from adapterkit.cards.scores import ScoreRecord
 from adapterkit.config import PRESETS
 from adapterkit.languages import hub_code, language_name
@@ -83,14 +83,11 @@ class CardRecords:
     def metadata(self) -> dict[str, Any]:
         """The front matter."""
         pipeline = PIPELINES.get(str(self.adapter["head"]))
-        own = own_licence(self.licence, self.answers) or (None, None)
         return {
             "base_model": self.base_model,
             "base_model_relation": "adapter",
             "language": [hub_code(self.language)],
-            "license": self.licence,
-            "license_name": own[0],
-            "license_link": own[1],
+            **licence_entries(self.licence, self.answers),
             "library_name": "peft" if self.is_peft else "adapter-transformers",
             "pipeline_tag": pipeline,
             "tags": self._tags(),

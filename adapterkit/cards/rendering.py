@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.backbone.architectures import ARCHITECTURES
-from adapterkit.cards.answers import QUESTIONS, UNKNOWN, own_licence
+from adapterkit.cards.answers import QUESTIONS, UNKNOWN, licence_entries
 from adapterkit.cards.front import front_matter
 from adapterkit.cards.records import CardRecords, at, number, scripts, text
 from adapterkit.cards.scores import CONDITIONS, ScoreRecord, in_words, percent
@@ -82,8 +82,9 @@ def questions(answers: Mapping[str, str]) -> list[Row]:
 
 def licence_line(licence: str, answers: Mapping[str, str]) -> str:
     """The licence in words."""
-    own = own_licence(licence, answers)
-    return f"{own[0]} ({own[1]})" if own else licence
+    entries = licence_entries(licence, answers)
+    name, link = entries["license_name"], entries["license_link"]
+    return f"{name} ({link})" if name else licence
 
 
 def source_of(provenance: Mapping[str, Any]) -> dict[str, str] | None:

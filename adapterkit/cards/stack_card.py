@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapterkit.cards.answers import QUESTIONS, own_licence
+from adapterkit.cards.answers import QUESTIONS, licence_entries
 from adapterkit.cards.front import front_matter
 from adapterkit.cards.records import model_index
 from adapterkit.cards.rendering import licence_line, score_sections, templates
@@ -39,14 +39,11 @@ class StackRecords:
 
     def metadata(self) -> dict[str, Any]:
         """The front matter."""
-        own = own_licence(self.licence, self.answers) or (None, None)
         return {
             "base_model": self.base,
             "base_model_relation": "adapter",
             "language": [hub_code(self.pins.language)],
-            "license": self.licence,
-            "license_name": own[0],
-            "license_link": own[1],
+            **licence_entries(self.licence, self.answers),
             "library_name": "adapterkit",
             "tags": ["adapterkit", "mad-x", "stack", self.pins.task, self.pins.language],
             "model-index": model_index(self.repository, "other", self.scores),

@@ -85,7 +85,7 @@ def pull(
     """
     place = None if out is None else Path(out).expanduser()
     if place is not None:
-        check_free(place, overwrite=overwrite)
+        require_free(place, overwrite=overwrite)
     fetched = bring(reference, revision=revision, backbone=backbone)
     return install(fetched, place, overwrite=overwrite)
 
@@ -98,15 +98,6 @@ def bring(reference: str, *, revision: str | None = None, backbone: str | None =
     """
     fetched = fetch(reference, revision=revision, backbone=backbone)
     return replace(fetched, files={n: f for n, f in fetched.files.items() if n != ORIGIN})
-
-
-def check_free(out: Path, *, overwrite: bool) -> None:
-    """Refuse a place that holds an adapter.
-
-    Raises:
-        ConfigError: If it does and ``overwrite`` is off.
-    """
-    require_free(out, overwrite=overwrite)
 
 
 def install(fetched: Fetched, out: Path | None, *, overwrite: bool = False) -> Pulled:
