@@ -1,7 +1,7 @@
 """Looking at everything before anything starts: the recipe's file, its data, its methods, all problems at once."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from adapterkit.experiments.reading import read_recipe
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
+from adapterkit.metrics import is_span_scheme
 from adapterkit.table import SOURCE
 
 FOREIGN = 0.05
@@ -270,6 +271,12 @@ def _labels(recipe: Recipe, data: DataFolder) -> list[str]:
         except AdapterkitError as error:
             problems.append(f"[tasks.{name}] {task.source}: {error}")
             continue
+        if task.kind == "tagging" and is_span_scheme(sorted(known)):
+            problems += [
+                f"{method}: [tasks.{name}] has labels of spans ({_some(known)}): only tags of words (pos) go on so"
+                for method in recipe.grid_methods
+                if recipe.method(method).like in SELF_TRAINED
+            ]
         for language in recipe.grid_languages:
             if _is_target(recipe, language, name):
                 problems += _foreign(recipe, data, task, language, known)
@@ -291,8 +298,12 @@ def _foreign(
     share = sum(foreign.values()) / total
     return [
         f"[tasks.{task.name}] {language}: {100 * share:.0f} % of its labels are none of {task.source}'s "
-        f"({', '.join(sorted(foreign)[:6])}; {task.source} has {', '.join(sorted(known)[:6])} ...)"
+        f"({_some(foreign)}; {task.source} has {_some(known)} ...)"
     ]
+
+
+def _some(labels: Iterable[str]) -> str:
+    return ", ".join(sorted(labels)[:6])
 
 
 def _size(data: DataFolder, task: Labelled, language: str) -> int:

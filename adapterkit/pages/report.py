@@ -31,7 +31,7 @@ from adapterkit.pages.sections import (
 from adapterkit.pages.study import Study, make_study
 from adapterkit.pages.svg import Picture, renamed
 from adapterkit.pages.variants import rejoined, variants_of
-from adapterkit.pages.words import in_several, summary_of
+from adapterkit.pages.words import group_name, in_several, summary_of, task_name
 from adapterkit.table import SOURCE, read_table, read_tables
 
 
@@ -231,4 +231,13 @@ def _missing_rivals(report: Report, wanted: Sequence[str]) -> list[str]:
     if lacking:
         names = "" if set(lacking) <= set(RIVALS) else f"; its methods are: {', '.join(known)}"
         said.append(f"Gains over {', '.join(lacking)}: the table has no such method{names}")
+    for facts in report.facts:
+        here = facts.panel.grids
+        key = facts.panel.key
+        where = f"{task_name(key.task)}, languages {group_name(key.group)}"
+        said += [
+            f"Gains over {r}, {where}: it {in_several(variants_of(r, here))}; choose one with --rivals"
+            for r in report.rivals
+            if r not in here and variants_of(r, here)
+        ]
     return said

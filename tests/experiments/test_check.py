@@ -120,6 +120,19 @@ def test_other_labels_are_noticed(tmp_path: Path, data: Path, tiny_folder: Path)
     assert "bre: 100 % of its labels are none of eng's (N, V; eng has NOUN, VERB" in found
 
 
+def test_labels_of_spans_cannot_go_on_with_themselves(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    for file in (data / "ud").iterdir():
+        write(file, file.read_text().replace("NOUN", "O").replace("VERB", "B-PER"))
+    changes = [(METHODS, 'methods = ["own", "self-trained"]'), ('kind = "pos"', 'kind = "tagging"')]
+    (found,) = problems(tmp_path, data, tiny_folder, *changes)
+    assert found == (
+        "self-trained: [tasks.pos] has labels of spans (B-PER, O): only tags of words (pos) go on so"
+    )
+    assert problems(tmp_path, data, tiny_folder, changes[1]) == []
+
+
 def test_a_pattern_that_fits_two_files_is_no_guess(
     tmp_path: Path, data: Path, tiny_folder: Path
 ) -> None:

@@ -75,6 +75,19 @@ def test_a_method_in_several_settings_is_said_to_be_there_and_how_to_choose_one(
     assert "Gains over removed: the table has no such method; its methods are: lora · " in reasons
 
 
+def test_a_rival_that_stands_in_several_settings_in_one_panel_only_is_named_with_that_panel(
+    tmp_path: Path,
+) -> None:
+    known = [row(language="sme", method=method, group="known") for method in ("own", "lora")]
+    said = made_of(tmp_path, [row(), *settings_of("lora"), *known], rivals=["lora"])
+    assert said.rivals == ("lora",)
+    reasons = [why for why in said.left_out if why.startswith("Gains over")]
+    assert len(reasons) == 1
+    assert reasons[0].startswith("Gains over lora, parts of speech, languages of no named group: it ")
+    assert "stands in several settings: 'lora · from eng, steps 240'" in reasons[0]
+    assert "known" not in reasons[0]
+
+
 def test_a_setting_can_be_the_method_looked_at_and_a_rival_though_its_name_holds_commas(
     tmp_path: Path,
 ) -> None:
