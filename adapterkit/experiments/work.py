@@ -20,7 +20,7 @@ from adapterkit.experiments.nodes import Node
 from adapterkit.experiments.recipe import Labelled
 from adapterkit.experiments.store import Store
 from adapterkit.formats.adapterhub import load_adapter
-from adapterkit.formats.guard import WORK
+from adapterkit.formats.guard import CONFIG, WORK
 from adapterkit.merging import merge
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig, from_record
@@ -86,7 +86,7 @@ class Worker:
     def _language(self, node: Node) -> None:
         settings = node.settings
         init = node.needs.get("init")
-        adapter = train_language(
+        adapter = self._kept_adapter(node) or train_language(
             self.backbone,
             self.data.corpus(settings["texts"], settings["language"], settings["megabytes"]),
             out=self.store.part(node),
@@ -105,7 +105,7 @@ class Worker:
         over = [n for role, n in node.needs.items() if role.startswith("over")]
         ready = [n for role, n in node.needs.items() if role.startswith("ready")]
         init = node.needs.get("init")
-        adapter = train_task(
+        adapter = self._kept_adapter(node) or train_task(
             self.backbone,
             tasks,
             over=[self._adapter(one) for one in over] or None,
@@ -122,7 +122,7 @@ class Worker:
 
     def _self_trained(self, node: Node) -> None:
         settings = node.settings
-        adapter = self_train(
+        adapter = self._kept_adapter(node) or self_train(
             self.backbone,
             self.data.corpus(settings["texts"], settings["language"], settings["megabytes"]),
             over=Stack(*(self._layer(layer, node) for layer in settings.get("layers", [_PLAIN]))),
@@ -160,11 +160,17 @@ class Worker:
         )
         self._finish(node, whole.provenance)
 
+    def _kept_adapter(self, node: Node) -> Adapter | None:
+        """An adapter whose training had ended when a process was killed before it could note that."""
+        return self._adapter(node) if self._ended(node, CONFIG) else None
+
     def _kept(self, node: Node) -> Whole | None:
-        """A backbone whose training had ended when a process was killed before it could note that."""
+        """The same of a trained backbone."""
+        return self._whole(node) if self._ended(node, WHOLE) else None
+
+    def _ended(self, node: Node, file: str) -> bool:
         folder = self.store.part(node)
-        ended = (folder / WHOLE).is_file() and not (folder / WORK).exists()
-        return self._whole(node) if ended else None
+        return (folder / file).is_file() and not (folder / WORK).exists()
 
     def _finish(self, node: Node, provenance: dict[str, Any]) -> None:
         minutes = round(provenance["run"]["seconds"] / 60, 3)

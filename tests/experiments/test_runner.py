@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -394,3 +395,43 @@ def test_killed_before_it_was_noted_a_trained_backbone_is_not_trained_again(
         run(path, data=data, out=tmp_path / "out")
     monkeypatch.setattr(work, "fine_tune", killed)
     assert len(run(path, data=data, out=tmp_path / "out").rows) == 1
+
+
+@pytest.mark.slow
+def test_killed_before_they_were_noted_adapters_are_not_trained_again(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = [
+        ('methods = ["own", "source-kept", "removed"]', 'methods = ["self-trained"]'),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ('dev = ["cym", "bre"]', 'dev = ["cym"]'),
+        ("[text]", "[self_training]\nsentences = 20\nrounds = 1\n[text]"),
+    ]
+    data, path = data_folder(tmp_path / "data"), recipe(tmp_path, tiny_folder, *change)
+    note, noted = Store.finish_part, set[str]()
+
+    def killed(store: Store, node: Node, record: dict[str, Any]) -> None:
+        if node.digest not in noted:
+            noted.add(node.digest)
+            raise KeyboardInterrupt
+        note(store, node, record)
+
+    monkeypatch.setattr(Store, "finish_part", killed)
+    trained: list[str] = []
+
+    def counting(name: str) -> Callable[..., Any]:
+        train = getattr(work, name)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            trained.append(name)
+            return train(*given, **named)
+
+        return counted
+
+    for name in ("train_language", "train_task", "self_train"):
+        monkeypatch.setattr(work, name, counting(name))
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(path, data=data, out=tmp_path / "out")
+    assert len(run(path, data=data, out=tmp_path / "out").rows) == 1
+    assert trained == ["train_language", "train_language", "train_task", "self_train"]
