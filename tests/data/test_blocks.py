@@ -1,10 +1,11 @@
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adapterkit.data import blocks
-from adapterkit.data.blocks import Blocks, Vocabulary
+from adapterkit.data.blocks import Blocks, Vocabulary, pack_corpus
 from adapterkit.seeds import derive
 from adapterkit.text.lines import Line
 
@@ -53,3 +54,23 @@ def test_a_short_line_never_takes_the_room_that_a_longer_one_before_it_left() ->
     for _ in range(50):
         draw.shuffle(texts)
         assert kept(texts) == expected
+
+
+def test_a_second_run_in_the_folder_does_not_change_the_blocks_of_the_first(tmp_path: Path) -> None:
+    def packed(token: int, count: int) -> Blocks:
+        lines = [Line(f"{n} words", heldout=n == 0) for n in range(count)]
+        training, _, _ = pack_corpus(
+            lines,
+            lambda texts: [[token] * 7 for _ in texts],
+            Vocabulary(20, 0, 1, 2, (0, 1, 2)),
+            length=8,
+            folder=tmp_path,
+            heldout_blocks=1,
+        )
+        return training
+
+    first = packed(5, 50)
+    before = first.tokens.copy()
+    packed(9, 3)
+    assert (first.tokens == before).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["blocks.i32"]
