@@ -217,6 +217,7 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     problems = _of_another_kind(config)
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")
+    _make_plain(config)
     problems = [
         f"{name} = {values[name]}: must be above 0"
         for name in positive.split()
@@ -240,6 +241,18 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
             problems.append(f"embedding_rows: a {method} adapter's folder has no place for them")
     if problems:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")
+
+
+def _make_plain(config: Any) -> None:
+    """Turn numbers of other libraries into Python's own: a checkpoint and a card can hold nothing else."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        plain: object = value
+        if _is_number(value):
+            plain = int(value) if isinstance(value, Integral) else float(value)
+        elif isinstance(value, list | tuple | range):
+            plain = tuple(map(int, value))
+        object.__setattr__(config, field.name, plain)  # it is frozen, and still being made
 
 
 def _of_another_kind(config: Any) -> list[str]:

@@ -1,10 +1,13 @@
 """What a training is given: another kind of thing is one clear error before any work, and nothing is changed."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from adapterkit.backbone.frozen import Backbone
@@ -214,6 +217,22 @@ def test_lists_and_whole_numbers_do_for_tuples_and_numbers() -> None:
         leave_out = wrong
         with pytest.raises(ConfigError, match=r"leave_out = .* must be a list of whole numbers"):
             TaskConfig(leave_out=leave_out)
+
+
+def test_numbers_of_numpy_and_ranges_are_kept_as_plain_ones(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    others: Any = {
+        "seed": np.int64(1),
+        "steps": np.int32(2),
+        "learning_rate": np.float32(0.5),
+        "epochs": Fraction(1, 2),
+        "leave_out": range(1),
+    }
+    config = replace(SHORT, **others)
+    assert config == replace(SHORT, seed=1, steps=2, learning_rate=0.5, epochs=0.5, leave_out=(0,))
+    made = train_task(backbone, tagging(20), over=None, out=tmp_path / "p", config=config)
+    assert json.dumps(made.provenance["config"]["seed"]) == "1"
 
 
 def test_a_folder_in_the_home_is_written_where_it_is_read(
