@@ -88,7 +88,7 @@ class LanguageConfig:
             self,
             positive=(
                 "rank reduction_factor upper_layers lower_layers steps max_minutes batch_size block_length embedding_rows_at_least embedding_rows_rate "
-                "learning_rate clip evaluate_every patience heldout_blocks"
+                "learning_rate clip masking evaluate_every patience heldout_blocks"
             ),
             shares=("warmup", "masking", "keep_start"),
         )
@@ -228,6 +228,9 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
         for name in shares
         if values[name] is not None and not 0 <= values[name] <= 1
     ]
+    decay = values.get("weight_decay", 0)
+    if not 0 <= decay < inf:
+        problems.append(f"weight_decay = {decay}: must be 0 or more")
     method = values.get("method", "pfeiffer")
     if method not in METHODS:
         problems.append(f"method = {method}: there are {', '.join(METHODS)}")

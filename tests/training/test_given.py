@@ -210,6 +210,18 @@ def test_a_setting_of_another_kind_is_refused(setting: dict[str, Any], says: str
             kind(**setting)
 
 
+@pytest.mark.parametrize("decay", [-0.1, float("nan"), float("inf")])
+def test_a_weight_decay_below_zero_or_without_end_is_refused(decay: float) -> None:
+    for kind in (LanguageConfig, TaskConfig):
+        with pytest.raises(ConfigError, match=f"weight_decay = {decay}: must be 0 or more"):
+            kind(weight_decay=decay)
+
+
+def test_a_language_training_that_would_mask_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="masking = 0: must be above 0"):
+        LanguageConfig(masking=0)
+
+
 def test_lists_and_whole_numbers_do_for_tuples_and_numbers() -> None:
     leave_out: Any = [0, 1]
     assert TaskConfig(leave_out=leave_out, epochs=3, reduction_factor=8).epochs == 3
