@@ -157,7 +157,12 @@ def train(
     with torch.no_grad():
         for name, parameter in names.items():
             parameter.copy_(run.best[name])
-    if progress.step and not progress.best_step:
+    if not progress.step:
+        logger.warning(
+            "max_minutes were over before the first step, with the look that comes before it: what is kept is what this "
+            "training began with, and nothing was learned; give it more time"
+        )
+    elif not progress.best_step:
         logger.warning(
             "no step of this training made it better than it was before: what is kept is what it began with; "
             "try another learning rate"

@@ -59,6 +59,16 @@ def test_random_weights_are_never_the_best(tmp_path: Path) -> None:
     assert weight < 0
 
 
+def test_a_training_whose_time_is_over_before_its_first_step_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_of(replace(CONFIG, max_minutes=1e-9), start_counts=False)
+    progress = train(Told(), settings, work=tmp_path, same={}, report=Silent())
+    assert (progress.step, progress.best_step) == (0, 0)
+    assert "over before the first step" in caplog.text
+    assert "nothing was learned" in caplog.text
+
+
 def test_what_was_of_use_before_may_stay_the_best_and_it_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
