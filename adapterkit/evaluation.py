@@ -20,9 +20,9 @@ from adapterkit.files import read_json
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.guard import OWN_FILE
 from adapterkit.formats.places import starters
-from adapterkit.metrics import Confusion, Score, confusion
+from adapterkit.metrics import Confusion, Score, confusion, is_span_scheme
 from adapterkit.model import AdaptedModel
-from adapterkit.prediction import answers
+from adapterkit.prediction import answers, require_head
 from adapterkit.tasks.base import Answer, Task
 
 CONDITIONS = ("own", "source", "none")
@@ -117,7 +117,7 @@ def evaluate(
         progress: Show a bar once it has taken two seconds; by default if stderr is a terminal.
 
     Raises:
-        ConfigError: If the stack's head does not fit the task, or the seed is below 0.
+        ConfigError: If the stack's head does not fit the task or knows none of its labels, or the seed is below 0.
         CorpusError: If the task has no examples of this split.
     """
     return evaluation(model, task, split=split, seed=seed, progress=progress).scores
@@ -135,21 +135,24 @@ def evaluation(
     if seed < 0:
         raise ConfigError(f"seed = {seed}: must be 0 or more")
     examples = task.examples(split)
-    said = answers(model, task, examples, progress=progress)
     gold = tuple(task.gold(example) for example in examples)
-    _check_labels(model, gold)
+    _check_labels(model, require_head(model, task).labels, gold)
+    said = answers(model, task, examples, progress=progress)
     scores = Scores(task.scores(examples, said, seed=seed), task.main_metric, len(examples))
     return Evaluation(scores, examples, tuple(said), gold)
 
 
-def _check_labels(model: AdaptedModel, gold: Sequence[Sequence[str]]) -> None:
-    assert model.stack.head is not None
-    known = set(model.stack.head.config.labels)
-    there = {label for labels in gold for label in labels}
-    if not known & there:
+def _check_labels(
+    model: AdaptedModel, labels: Sequence[str], gold: Sequence[Sequence[str]]
+) -> None:
+    """Refuse examples of whose labels the head knows none; ``O``, which is no span, does not count beside spans."""
+    there = {label for one in gold for label in one}
+    plain = {"O"} if is_span_scheme([*labels, *there]) else set()
+    known = set(labels) - plain
+    if there - plain and not known & there:
         raise ConfigError(
             f"the task adapter {model.stack.adapters[-1].name!r} and the examples share no label\n"
-            f"  the adapter knows: {', '.join(sorted(known))}\n  the examples have: {', '.join(sorted(there)[:20])}"
+            f"  the adapter knows: {', '.join(sorted(known))}\n  the examples have: {', '.join(sorted(there - plain)[:20])}"
         )
 
 

@@ -14,6 +14,7 @@ from adapterkit.composition.base import Composition
 from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.numbers import row_numbers
 from adapterkit.composition.rows import Rows
+from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Window, by_length, pad, text_windows
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.data.writing import PredictedText
@@ -85,18 +86,32 @@ def answers(
     """What ``model`` says of ``examples``, one answer each.
 
     Raises:
-        ConfigError: If the stack's head is not of the task's kind.
+        ConfigError: If the stack's head is not of the task's kind, or the model is built from `Rows`.
     """
+    labels = require_head(model, task).labels
+    limit = min(limit or model.backbone.max_length, model.backbone.max_length)
+    windows = task.windows(examples, model.backbone, limit=limit)
+    logits = window_logits(model, windows, progress=progress)
+    return task.answers(windows, logits, len(examples), labels)
+
+
+def require_head(model: AdaptedModel, task: Task[Any]) -> HeadConfig:
+    """The head by which ``model`` answers ``task``.
+
+    Raises:
+        ConfigError: If it is of another kind, there is none, or the model is built from `Rows`.
+    """
+    if isinstance(model.stack, Rows):
+        raise ConfigError(
+            "examples are scored with one composition, not Rows; build a model for each of them"
+        )
     head = model.stack.head
     if head is None or head.config.head_type != task.kind:
         kind = "no head" if head is None else f"a {head.config.head_type} head"
         raise ConfigError(
             f"the stack {model.stack!r} ends with {kind}, a {task.kind} head is needed; put its task adapter last"
         )
-    limit = min(limit or model.backbone.max_length, model.backbone.max_length)
-    windows = task.windows(examples, model.backbone, limit=limit)
-    logits = window_logits(model, windows, progress=progress)
-    return task.answers(windows, logits, len(examples), head.config.labels)
+    return head.config
 
 
 def predict(

@@ -14,12 +14,17 @@ from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.fuse import Fuse
+from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig, preset
+from adapterkit.data.examples import TaggedSentence
 from adapterkit.errors import AdapterMismatch, ConfigError
+from adapterkit.evaluation import evaluate
 from adapterkit.formats.compositions import load_composition, save_composition
 from adapterkit.methods import low_rank
+from adapterkit.model import AdaptedModel
 from adapterkit.settings import LanguageConfig, TaskConfig
+from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
 from adapterkit.training.language import train_language
 from adapterkit.training.shape import other_shape, with_shape
@@ -256,3 +261,25 @@ def test_a_folder_in_the_home_is_written_where_it_is_read(
     save_composition(Stack(language(backbone), task(backbone)), "~/both")
     assert load_composition("~/both") == load_composition(tmp_path / "both")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "pos"]
+
+
+def test_examples_are_refused_before_they_are_read_if_no_label_or_only_o_is_shared(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = HeadConfig("tagging", ("B-PER", "I-PER", "O"))
+    shape = BottleneckConfig(4)
+    ner = new_adapter("ner", shape, backbone=backbone.facts, kind="task", head=head)
+    model = AdaptedModel(backbone, Stack(ner))
+
+    def named(*tags: str) -> Tagging:
+        return Tagging({"test": (TaggedSentence(("a",) * len(tags), tags),)}, "ner")
+
+    assert evaluate(model, named("O", "O")).examples == 1
+    assert evaluate(model, named("O", "B-PER", "B-MISC")).main == "span_f1"
+    monkeypatch.setattr("adapterkit.evaluation.answers", None)
+    for tags in (("B-PERSON", "I-PERSON", "O"), ("NOUN",)):
+        with pytest.raises(ConfigError, match="share no label") as caught:
+            evaluate(model, named(*tags))
+        assert f"the examples have: {', '.join(tags[:2])}" in str(caught.value)
+    with pytest.raises(ConfigError, match="one composition, not Rows"):
+        evaluate(AdaptedModel(backbone, Rows([Stack(ner)])), named("O"))
