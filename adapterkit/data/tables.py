@@ -21,6 +21,8 @@ JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 TABLES = JSON_LINES | {".tsv", ".csv"}
 """Suffixes of every file that :func:`read_rows` reads."""
 
+_LONGEST_FIELD = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Row:
@@ -181,6 +183,8 @@ def _tsv(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+    # By itself the reader takes no text of more than 131,072 characters; this is one setting for all of Python.
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     reader = csv.reader((f"{line}\n" for _, line in read_lines(path)), strict=True)
     try:
         for fields in reader:

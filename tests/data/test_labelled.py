@@ -216,6 +216,13 @@ def test_a_quote_in_tsv_is_a_plain_character(tmp_path: Path) -> None:
     assert [t.label for t in read_labelled(path)] == ["1", "0"]
 
 
+def test_a_long_text_stands_in_csv_as_in_tsv(tmp_path: Path) -> None:
+    text = "word " * 40_000
+    tsv = put(tmp_path / "a.tsv", f"text\tlabel\n{text}\tgood\n")
+    table = put(tmp_path / "a.csv", f'text,label\n"{text}",good\n')
+    assert read_labelled(table) == read_labelled(tsv)
+
+
 def test_a_quote_in_csv_quotes(tmp_path: Path) -> None:
     path = put(tmp_path / "a.csv", 'id,label,text\n1,good,"so, ""it""\nis"\n')
     assert read_labelled(path) == [LabelledText('so, "it"\nis', "good", "1")]
