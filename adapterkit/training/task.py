@@ -87,8 +87,8 @@ def train_task(
         progress: Show a progress bar; by default if stderr is a terminal.
 
     Returns:
-        The adapter with the best dev score seen; without a dev set, with the best score on the
-        first 200 training examples; with ``keep_last`` that of the last step.
+        The adapter with the best dev score seen, on the first task that has a dev set; without any, with the best
+        score on 200 training examples from all over the first task's; with ``keep_last`` that of the last step.
 
     Raises:
         ConfigError: If tasks and adapters do not pair up or something else was given, ``over`` has a task adapter in it, ``config`` asks for
@@ -129,7 +129,7 @@ def train_task(
         problem = Supervised(sources, adapter, adapter.labels, config, judge)
         told.info("%s", plan(config, init))
         with reporter(
-            f"task adapter {adapter.name}", f"{judge.split} {tasks[0].main_metric}", progress
+            f"task adapter {adapter.name}", f"{judge.split} {judge.task.main_metric}", progress
         ) as report:
             settings = settings_of(config, start_counts=init is not None and not keep_last)
             run = train(problem, settings, work=work, same=same, report=report)
@@ -138,7 +138,7 @@ def train_task(
             "examples": [len(one.examples("train")) for one in tasks],
             "selection": {
                 "split": judge.split,
-                "metric": tasks[0].main_metric,
+                "metric": judge.task.main_metric,
                 "value": round(-run.best, 5),
             },
             "config": as_record(config),

@@ -11,15 +11,17 @@ from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.config import HeadConfig, preset
-from adapterkit.data.examples import LabelledText
+from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.model import AdaptedModel
 from adapterkit.settings import TaskConfig
 from adapterkit.tasks.classification import Classification
+from adapterkit.tasks.tagging import Tagging
 from adapterkit.training import loop
 from adapterkit.training.checkpoint import Progress, read_checkpoint
 from adapterkit.training.judging import FEW, judge_of
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import Silent
+from adapterkit.training.task import train_task
 from tests.tiny import lines
 from tests.training.stopping import stopped_before
 
@@ -129,3 +131,16 @@ def test_without_dev_examples_the_judge_takes_some_from_all_over_the_set(
     few = Classification({"train": tuple(texts[:FEW])})
     whole = judge_of(few, AdaptedModel(backbone, Stack(adapter)), limit=32, room=0)
     assert whole.examples == tuple(texts[:FEW])
+
+
+def test_the_record_names_the_metric_of_the_task_that_chose(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    named = TaggedSentence(("ab", "cd"), ("B-PER", "O"))
+    plain = TaggedSentence(("ab", "cd"), ("NOUN", "VERB"))
+    tasks = [Tagging({"train": (named,)}), Tagging({"train": (plain,), "dev": (plain,)})]
+    backbone = load_backbone(tiny_folder)
+    made = train_task(backbone, tasks, over=None, out=tmp_path / "t", config=CONFIG)
+    assert tasks[0].main_metric == "span_f1"
+    chosen = made.provenance["selection"]
+    assert (chosen["split"], chosen["metric"]) == ("dev", "accuracy")
