@@ -22,8 +22,8 @@ from adapterkit.formats.guard import OWN_FILE
 from adapterkit.formats.places import starters
 from adapterkit.metrics import Confusion, Score, confusion, is_span_scheme
 from adapterkit.model import AdaptedModel
-from adapterkit.prediction import answers, require_head
-from adapterkit.tasks.base import Answer, Task
+from adapterkit.prediction import answers, require_head, require_model
+from adapterkit.tasks.base import Answer, Task, require_task
 
 CONDITIONS = ("own", "source", "none")
 _Named: TypeAlias = tuple[str, str]  # digest and name
@@ -134,7 +134,8 @@ def evaluation(
     """As `evaluate`, with the answers behind the scores; without a bar, if none is asked for."""
     if seed < 0:
         raise ConfigError(f"seed = {seed}: must be 0 or more")
-    examples = task.examples(split)
+    require_model(model)
+    examples = require_task(task).examples(split)
     gold = tuple(task.gold(example) for example in examples)
     _check_labels(model, require_head(model, task).labels, gold)
     said = answers(model, task, examples, progress=progress)

@@ -101,6 +101,7 @@ def require_head(model: AdaptedModel, task: Task[Any]) -> HeadConfig:
     Raises:
         ConfigError: If it is of another kind, there is none, or the model is built from `Rows`.
     """
+    require_model(model)
     if isinstance(model.stack, Rows):
         raise ConfigError(
             "examples are scored with one composition, not Rows; build a model for each of them"
@@ -142,6 +143,7 @@ def predict(
         ConfigError: If the stack carries no head, ``texts`` is no list (or another one-dimensional iterable) of
             texts, or one of them is neither a string nor words.
     """
+    require_model(model)
     texts = texts_of(texts)
     if isinstance(model.stack, Rows):
         return _predict_rows(model, model.stack, texts, rows, language, progress)
@@ -158,6 +160,18 @@ def predict(
         PredictedText(text, words, answer.labels, answer.scores)
         for (text, words), answer in zip(sentences, said, strict=True)
     ]
+
+
+def require_model(model: object) -> None:
+    """Refuse what is no model, a stack for one.
+
+    Raises:
+        ConfigError: That says how to make one.
+    """
+    if not isinstance(model, AdaptedModel):
+        raise ConfigError(
+            f"a model is needed, not {type(model).__name__}: ak.AdaptedModel(backbone, stack)"
+        )
 
 
 def texts_of(texts: object) -> list[str | tuple[str, ...]]:
@@ -261,6 +275,7 @@ def fill(model: AdaptedModel, text: str, *, guesses: int = 5) -> list[list[Filli
             language model or has no trained head, there are not so many tokens, or the stack has a task
             adapter in it or is `Rows`.
     """
+    require_model(model)
     _check_masks(model.backbone)
     if isinstance(model.stack, Rows):
         raise ConfigError("fill takes one composition, not Rows; build a model for each language")

@@ -7,7 +7,7 @@ labels are scored. It knows no training loop and no files of adapters.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ class Answer:
     scores: tuple[float, ...]
 
 
+@runtime_checkable
 class Task(Protocol[E]):
     """A task over examples of type ``E``."""
 
@@ -86,6 +87,20 @@ class Task(Protocol[E]):
         self, examples: Sequence[E], answers: Sequence[Answer], *, seed: int
     ) -> dict[str, Score]:
         """Every metric of the task, with intervals."""
+
+
+def require_task(task: object) -> Task[Any]:
+    """``task``, if it is one.
+
+    Raises:
+        ConfigError: That says how to make one.
+    """
+    if not isinstance(task, Task):
+        raise ConfigError(
+            f"a task is needed, not {type(task).__name__} ({task!r:.60}): ak.Tagging.from_files(...), "
+            "ak.Classification.from_files(...)"
+        )
+    return task
 
 
 def read_splits(

@@ -26,11 +26,11 @@ from adapterkit.nn.bottleneck import initialise
 from adapterkit.nn.heads import Head
 from adapterkit.seeds import derive
 from adapterkit.settings import TaskConfig, as_record
-from adapterkit.tasks.base import Task
+from adapterkit.tasks.base import Task, require_task
 from adapterkit.tensorfile import digest_of_tensors
 from adapterkit.training.checkpoint import kept
 from adapterkit.training.defaults import decide_task
-from adapterkit.training.given import require_backbone, under_of
+from adapterkit.training.given import require_backbone, require_config, under_of
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter
 from adapterkit.training.record import run_record, versions
@@ -92,6 +92,8 @@ def train_fusion(
         AdapterMismatch: If an adapter does not fit the backbone.
     """
     require_backbone(backbone)
+    require_task(task)
+    require_config(config, TaskConfig)
     if not isinstance(fuse, Fuse):
         raise ConfigError(f"train_fusion trains a Fuse, not {fuse!r:.60}: ak.Fuse(pos, ner)")
     for adapter in fuse.adapters:

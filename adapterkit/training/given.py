@@ -12,7 +12,8 @@ from adapterkit.composition.base import Composition, Value
 from adapterkit.composition.stack import Stack
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
-from adapterkit.tasks.base import Task
+from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig
+from adapterkit.tasks.base import Task, require_task
 
 
 def require_backbone(backbone: object) -> None:
@@ -55,6 +56,19 @@ def require_adapter(adapter: object, role: str) -> None:
         )
 
 
+def require_config(
+    config: object, kind: type[LanguageConfig | TaskConfig | SelfTrainingConfig]
+) -> None:
+    """Refuse what is neither settings of this kind nor None.
+
+    Raises:
+        ConfigError: That says which are needed.
+    """
+    if config is not None and not isinstance(config, kind):
+        name = kind.__name__
+        raise ConfigError(f"config= takes a {name}, not {_kind(config)}: ak.{name}(...)")
+
+
 def adapters_of(adapters: object, role: str) -> tuple[Adapter, ...]:
     """A list of adapters as a tuple.
 
@@ -73,9 +87,10 @@ def tasks_of(task: Task[Any] | Sequence[Task[Any]]) -> list[Task[Any]]:
     """One task or several as a list.
 
     Raises:
-        ConfigError: If there is none, or they are of several kinds (one head serves all).
+        ConfigError: If there is none, one is no task, or they are of several kinds (one head serves all).
     """
-    tasks: list[Task[Any]] = list(task) if isinstance(task, Sequence) else [task]
+    several = task if isinstance(task, Sequence) and not isinstance(task, str) else [task]
+    tasks = [require_task(one) for one in several]
     if not tasks:
         raise ConfigError("there is no task to train on; the list is empty")
     kinds = sorted({one.kind for one in tasks})

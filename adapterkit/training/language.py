@@ -26,7 +26,12 @@ from adapterkit.training.ahead import DEPTH, read_ahead
 from adapterkit.training.checkpoint import Progress
 from adapterkit.training.defaults import decide_language, decide_language_steps, require_shape
 from adapterkit.training.embedding_rows import ROWS, add_rows, check_rows, rows_record
-from adapterkit.training.given import require_adapter, require_backbone, require_corpus
+from adapterkit.training.given import (
+    require_adapter,
+    require_backbone,
+    require_config,
+    require_corpus,
+)
 from adapterkit.training.kept_start import keep, share_of
 from adapterkit.training.loop import HEAD, copy_of, settings_of, train
 from adapterkit.training.masked_lm import MaskedLanguageModelling, heldout_loss, vocabulary_of
@@ -82,6 +87,7 @@ def train_language(
     require_adapter(init, "init")
     require_adapter(over, "over")
     require_corpus(corpus)
+    require_config(config, LanguageConfig)
     config = config or LanguageConfig()
     config = replace(config, keep_start=share_of(config.keep_start, init, corpus.language, over))
     check_name(name or corpus.language)

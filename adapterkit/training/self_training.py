@@ -34,6 +34,7 @@ from adapterkit.training.given import (
     lowers_of,
     require_adapter,
     require_backbone,
+    require_config,
     require_corpus,
 )
 from adapterkit.training.progress import told
@@ -87,6 +88,7 @@ def self_train(
         CorpusError: If the text holds no sentence, or the backbone cannot read most of it.
         AdapterMismatch: If an adapter does not fit.
     """
+    require_config(config, SelfTrainingConfig)
     config = config or SelfTrainingConfig()
     folder = Path(out).expanduser()
     name = name or name_of(folder)

@@ -33,6 +33,7 @@ from adapterkit.training.given import (
     lowers_of,
     require_adapter,
     require_backbone,
+    require_config,
     tasks_of,
 )
 from adapterkit.training.loop import settings_of, train
@@ -99,6 +100,7 @@ def train_task(
     """
     require_backbone(backbone)
     require_adapter(init, "init")
+    require_config(config, TaskConfig)
     target_ready = adapters_of(target_ready, "target_ready")
     tasks = tasks_of(task)
     lowers = lowers_of(over, len(tasks))

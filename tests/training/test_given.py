@@ -23,6 +23,7 @@ from adapterkit.evaluation import evaluate
 from adapterkit.formats.compositions import load_composition, save_composition
 from adapterkit.methods import low_rank
 from adapterkit.model import AdaptedModel
+from adapterkit.prediction import fill, predict
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
@@ -64,6 +65,10 @@ def task(
         ({"target_ready": "mini:eng"}, "target_ready= takes a list of adapters, not str"),
         ({"target_ready": [Stack()]}, r"and Stack \(Stack\(\)\) is none"),
         ({"task": []}, "the list is empty"),
+        ({"task": "eng.conllu"}, r"a task is needed, not str \('eng.conllu'\): ak.Tagging.from"),
+        ({"task": [tagging(), Path("a")], "over": [None, None]}, "a task is needed, not "),
+        ({"config": LANGUAGE}, "config= takes a TaskConfig, not LanguageConfig"),
+        ({"config": {"steps": 2}}, r"config= takes a TaskConfig, not dict \({'steps': 2}\)"),
         ({"task": [tagging(), TEXTS], "over": [None, None]}, "classification and tagging"),
         ({"backbone": "mini"}, r"a backbone is needed, not str \('mini'\).*ak.load_backbone"),
     ],
@@ -71,10 +76,13 @@ def task(
 def test_what_is_no_adapter_no_task_and_no_backbone_is_refused_by_name(
     backbone: Backbone, tmp_path: Path, given: dict[str, Any], says: str
 ) -> None:
-    arguments: dict[str, Any] = {"backbone": backbone, "task": tagging(20), "over": None, **given}
+    arguments: dict[str, Any] = {
+        **{"backbone": backbone, "task": tagging(20), "over": None, "config": SHORT},
+        **given,
+    }
     first, labelled = arguments.pop("backbone"), arguments.pop("task")
     with pytest.raises(ConfigError, match=says):
-        train_task(first, labelled, out=tmp_path / "pos", config=SHORT, **arguments)
+        train_task(first, labelled, out=tmp_path / "pos", **arguments)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -84,6 +92,7 @@ def test_a_language_training_and_a_fusion_refuse_them_too(
     fuse: Any = Fuse(task(backbone, "a"), task(backbone, "b"))
     text: Any = ["a b", "c d"]
     name: Any = "mini:eng"
+    short: Any = SHORT
     for wrong, says in (
         (lambda out: train_language(backbone, text, out=out), "as a corpus, not list"),
         (lambda out: train_language(backbone, corpus(), out=out, init=name), "init= takes an adapter"),
@@ -91,6 +100,8 @@ def test_a_language_training_and_a_fusion_refuse_them_too(
         (lambda out: train_fusion(backbone, tagging(), fuse, out=out, under=name), "under= takes"),
         (lambda out: train_fusion(backbone, tagging(), name, out=out), "trains a Fuse, not 'mini"),
         (lambda out: train_fusion(name, tagging(), fuse, out=out), "a backbone is needed"),
+        (lambda out: train_fusion(backbone, name, fuse, out=out), "a task is needed, not str"),
+        (lambda out: train_language(backbone, corpus(), out=out, config=short), "a LanguageConfig, not"),
     ):  # fmt: skip
         training: Callable[[Path], object] = wrong
         with pytest.raises(ConfigError, match=says):
@@ -283,3 +294,16 @@ def test_examples_are_refused_before_they_are_read_if_no_label_or_only_o_is_shar
         assert f"the examples have: {', '.join(tags[:2])}" in str(caught.value)
     with pytest.raises(ConfigError, match="one composition, not Rows"):
         evaluate(AdaptedModel(backbone, Rows([Stack(ner)])), named("O"))
+
+
+def test_predictions_and_scores_take_a_model_and_a_task(backbone: Backbone) -> None:
+    model, stack, path = AdaptedModel(backbone, Stack(task(backbone))), Stack(), "cym.conllu"
+    wrong: Any
+    calls: list[Callable[[Any, Any], object]] = [predict, fill, evaluate]
+    for wrong in (stack, path, backbone):
+        for call in calls:
+            with pytest.raises(ConfigError, match="a model is needed, not "):
+                call(wrong, "a")
+    wrong = path
+    with pytest.raises(ConfigError, match=r"a task is needed, not str \('cym.conllu'\)"):
+        evaluate(model, wrong)
