@@ -101,7 +101,15 @@ def choose_precision(
     machine, where the processor has no instructions for it, is taken with a warning.
     """
     if weights != torch.float32:
-        return "bfloat16" if weights == torch.bfloat16 else "float32"
+        held: Precision = "bfloat16" if weights == torch.bfloat16 else "float32"
+        if asked not in (None, held):
+            logger.warning(
+                "the backbone is loaded in %s, so this runs in %s and not in %s as asked for; load it in float32",
+                str(weights).removeprefix("torch."),
+                held,
+                asked,
+            )
+        return held
     if asked == "bfloat16" and not multiplies_bfloat16(device):
         logger.warning(
             "bfloat16, as asked for or as the checkpoint has it, is up to a hundred times slower than float32 on this "

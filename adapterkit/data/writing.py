@@ -97,7 +97,7 @@ def write_predictions(
         The text if ``path`` is ``None``, else ``None``.
 
     Raises:
-        ConfigError: If ``format`` is none of the three, or CoNLL-U is asked for classified texts.
+        ConfigError: If ``format`` is none of the three, CoNLL-U is asked for classified texts, or a table for both kinds.
         CorpusError: If ``source`` does not hold the words that were predicted for.
     """
     writers: dict[str, Callable[[list[PredictedText]], str]] = {
@@ -150,6 +150,10 @@ def _conllu_sentence(number: int, text: PredictedText, column: str) -> str:
 
 def _tsv(texts: list[PredictedText]) -> str:
     if any(text.is_classified for text in texts):
+        if not all(text.is_classified for text in texts):
+            raise ConfigError(
+                "a table holds tags of words or labels of whole texts, and here are both; write them as jsonl"
+            )
         lines = [_tsv_line(text.text, text.labels[0], text.scores[0]) for text in texts]
         return "text\tlabel\tscore\n" + "".join(lines)
     return "\n".join(

@@ -81,11 +81,16 @@ def is_stack(folder: Path) -> bool:
 
 
 def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that already holds an adapter, a composition or a stack.
+    """Refuse a folder that already holds an adapter, a composition or a stack, or that cannot be one.
 
     Raises:
-        ConfigError: If it does and ``overwrite`` is off.
+        ConfigError: If it holds one and ``overwrite`` is off, or there is a file in its place or above it.
     """
+    for place in (folder, *folder.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ConfigError(f"{place} is a file, not a folder; choose another one")
+            break
     for file, what in ((CONFIG, "an adapter"), (SETUP, "a composition"), (STACK_FILE, "a stack")):
         if not overwrite and (folder / file).exists():
             raise ConfigError(

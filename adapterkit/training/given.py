@@ -12,6 +12,7 @@ from adapterkit.composition.base import Composition, Value
 from adapterkit.composition.stack import Stack
 from adapterkit.data.corpus import Corpus
 from adapterkit.errors import ConfigError
+from adapterkit.metrics import is_span_scheme
 from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig
 from adapterkit.tasks.base import Task, require_task
 
@@ -88,6 +89,7 @@ def tasks_of(task: Task[Any] | Sequence[Task[Any]]) -> list[Task[Any]]:
 
     Raises:
         ConfigError: If there is none, one is no task, or they are of several kinds (one head serves all).
+            Tags of spans and tags of words are two kinds.
     """
     several = task if isinstance(task, Sequence) and not isinstance(task, str) else [task]
     tasks = [require_task(one) for one in several]
@@ -98,6 +100,11 @@ def tasks_of(task: Task[Any] | Sequence[Task[Any]]) -> list[Task[Any]]:
         raise ConfigError(
             f"these tasks are of different kinds, {' and '.join(kinds)}: one head cannot serve both; "
             "train an adapter for each"
+        )
+    schemes = {is_span_scheme(labels) for one in tasks if (labels := set(one.labels()) - {"O"})}
+    if kinds == ["tagging"] and len(schemes) > 1:
+        raise ConfigError(
+            "some of these tasks tag spans and some tag words: one head cannot serve both; train an adapter for each"
         )
     return tasks
 

@@ -1,6 +1,8 @@
 """The folder of a run's checkpoints, and what must be the same again for a run to go on from one."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from torch import nn
 
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.precision import choose_precision
+from adapterkit.errors import ConfigError
 from adapterkit.files import read_json, write_json
 from adapterkit.formats.guard import WORK
 from adapterkit.formats.pins import require_free
@@ -46,15 +49,41 @@ def work_folder(folder: Path, *, fresh: bool, overwrite: bool) -> Iterator[Path]
     """The folder of a run's checkpoints inside ``folder``; removed when the run ends well.
 
     Raises:
-        ConfigError: If ``folder`` already holds an adapter, a composition or a stack and ``overwrite`` is off.
+        ConfigError: If ``folder`` already holds an adapter, a composition or a stack and ``overwrite`` is off, it cannot
+            be a folder, or another training writes into it now.
     """
     require_free(folder, overwrite=overwrite)
     work = folder / WORK
-    if fresh:
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        if fresh:
+            shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(exist_ok=True)
+        yield work
         shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, exist_ok=True)
-    yield work
-    shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let no other training into ``folder`` meanwhile, where the system can lock it; a killed process lets go."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{folder}: another training writes into this folder now; let it end, or choose another folder"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(handle)
 
 
 def surroundings(backbone: Backbone) -> dict[str, Any]:

@@ -48,6 +48,12 @@ def test_tsv_of_classified_texts_keeps_each_on_one_line() -> None:
     )
 
 
+def test_tagged_and_classified_texts_do_not_go_into_one_table() -> None:
+    for mixed in ([*TAGGED, *CLASSIFIED], [*CLASSIFIED, PredictedText("", (), (), ())]):
+        with pytest.raises(ConfigError, match="here are both; write them as jsonl"):
+            write_predictions(None, mixed, format="tsv")
+
+
 def test_json_lines_have_sorted_keys_and_rounded_scores() -> None:
     assert write_predictions(None, [TAGGED[1], *CLASSIFIED], format="jsonl") == (
         '{"labels": ["INTJ"], "scores": [0.5], "text": "Ie", "tokens": ["Ie"]}\n'

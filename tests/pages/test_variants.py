@@ -83,7 +83,9 @@ def test_a_rival_that_stands_in_several_settings_in_one_panel_only_is_named_with
     assert said.rivals == ("lora",)
     reasons = [why for why in said.left_out if why.startswith("Gains over")]
     assert len(reasons) == 1
-    assert reasons[0].startswith("Gains over lora, parts of speech, languages of no named group: it ")
+    assert reasons[0].startswith(
+        "Gains over lora, parts of speech, languages of no named group: it "
+    )
     assert "stands in several settings: 'lora · from eng, steps 240'" in reasons[0]
     assert "known" not in reasons[0]
 

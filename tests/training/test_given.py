@@ -27,6 +27,7 @@ from adapterkit.prediction import fill, predict
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
+from adapterkit.training.given import tasks_of
 from adapterkit.training.language import train_language
 from adapterkit.training.shape import other_shape, with_shape
 from adapterkit.training.task import train_task
@@ -34,6 +35,8 @@ from tests.training.test_before_training import SHORT, TEXTS
 from tests.training.test_training import LANGUAGE, corpus, tagging
 
 LABELS = tagging().labels()
+SPANS = Tagging({"train": (TaggedSentence(("a", "b"), ("B-PER", "O")),)}, "tags")
+NO_SPANS = Tagging({"train": (TaggedSentence(("a", "b"), ("O", "O")),)}, "tags")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,10 @@ def task(
         ({"config": LANGUAGE}, "config= takes a TaskConfig, not LanguageConfig"),
         ({"config": {"steps": 2}}, r"config= takes a TaskConfig, not dict \({'steps': 2}\)"),
         ({"task": [tagging(), TEXTS], "over": [None, None]}, "classification and tagging"),
+        (
+            {"task": [tagging(), SPANS], "over": [None, None]},
+            "some of these tasks tag spans and some",
+        ),
         ({"backbone": "mini"}, r"a backbone is needed, not str \('mini'\).*ak.load_backbone"),
     ],
 )
@@ -107,6 +114,23 @@ def test_a_language_training_and_a_fusion_refuse_them_too(
         with pytest.raises(ConfigError, match=says):
             training(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_examples_without_any_span_go_with_those_that_have_some() -> None:
+    assert tasks_of([SPANS, NO_SPANS]) == [SPANS, NO_SPANS]
+    assert tasks_of([tagging(), NO_SPANS])[1] is NO_SPANS
+
+
+def test_a_folder_that_is_a_file_or_lies_under_one_is_refused(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("a note")
+    for out in (tmp_path / "file", tmp_path / "file" / "pos"):
+        with pytest.raises(ConfigError, match="file is a file, not a folder; choose another one"):
+            train_language(backbone, corpus(), out=out, config=LANGUAGE)
+        with pytest.raises(ConfigError, match="file is a file, not a folder"):
+            train_task(backbone, tagging(20), over=None, out=out, config=SHORT)
+    assert (tmp_path / "file").read_text() == "a note"
 
 
 def test_one_of_several_tasks_may_stand_over_nothing(backbone: Backbone, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from adapterkit.formats.guard import WORK
 from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
+from adapterkit.training.runs import work_folder
 from tests.tiny import lines
 from tests.training.stopping import stopped_before
 
@@ -99,6 +100,28 @@ CONFIG = LanguageConfig(
 def interrupt(monkeypatch: pytest.MonkeyPatch, backbone: Backbone, out: Path, at: int) -> None:
     with stopped_before(at, monkeypatch):
         train_language(backbone, CORPUS, out=out, config=CONFIG)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_a_folder_has_one_training_at_a_time(tmp_path: Path) -> None:
+    with work_folder(tmp_path / "out", fresh=False, overwrite=False) as work:
+        (work / "checkpoint").write_text("of the first")
+        for fresh in (False, True):
+            with (
+                pytest.raises(ConfigError, match="another training writes into this folder now"),
+                work_folder(tmp_path / "out", fresh=fresh, overwrite=True),
+            ):
+                pass
+        assert (work / "checkpoint").read_text() == "of the first"
+        with work_folder(tmp_path / "other", fresh=False, overwrite=False):
+            pass
+    with (
+        pytest.raises(ZeroDivisionError),
+        work_folder(tmp_path / "out", fresh=True, overwrite=True),
+    ):
+        raise ZeroDivisionError
+    with work_folder(tmp_path / "out", fresh=False, overwrite=False) as work:
+        assert work.is_dir(), "who was stopped has let go"
 
 
 @pytest.mark.long
