@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapterkit.cli.labelled import Column, TaskName, make_task, takes_language
+from adapterkit.cli.labelled import Column, TaskName, TextColumn, make_task, takes_language
 from adapterkit.cli.options import (
     BackboneName,
     Device,
@@ -39,6 +39,7 @@ def evaluate(
     backbone: BackboneName = "mini",
     task: TaskName = "pos",
     column: Column = None,
+    text_field: TextColumn = None,
     language: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +90,7 @@ def evaluate(
     # A table that tells no languages cannot be filtered; what is recorded of it is what the user says.
     filtered = not record or any(takes_language(task, path) for path in test)
     asked = language if filtered else None
-    examples = make_task(task, test=test, column=column, language=asked)
+    examples = make_task(task, test=test, column=column, text=text_field, language=asked)
     code = language_of_scores(examples.examples("test"), language) if record else ""
     if record and not code:
         say(

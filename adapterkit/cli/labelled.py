@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapterkit.cli.options import refuse
 from adapterkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ Column = Annotated[
     str | None,
     typer.Option("--column", help="The labels' column or key, where it is not the usual one."),
 ]
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-field", help="The texts' column or key, where it is not 'text'."),
+]
 
 
 def make_task(
@@ -26,6 +31,7 @@ def make_task(
     dev: list[Path] | None = None,
     test: list[Path] | None = None,
     column: str | None,
+    text: str | None,
     language: str | None,
 ) -> "Task[Any]":
     """The task a user named, with its files."""
@@ -37,8 +43,14 @@ def make_task(
     files = {"train": train or None, "dev": dev or None, "test": test or None}
     if name == "classification":
         return Classification.from_files(
-            files["train"], dev=files["dev"], test=files["test"], column=column, language=language
+            files["train"],
+            dev=files["dev"],
+            test=files["test"],
+            text=text or "text",
+            column=column,
+            language=language,
         )
+    refuse({"--text-field": text}, "is of texts with a label each, for --task classification")
     for path in [*(train or ()), *(dev or ()), *(test or ())]:
         _check_no_table(path, column or "label")
     # Two-column files have no names of columns; the usual name of CoNLL-U and JSONL is the reader's default.

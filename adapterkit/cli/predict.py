@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapterkit.cli.labelled import TextColumn
 from adapterkit.cli.options import (
     BackboneName,
     Device,
@@ -40,6 +41,7 @@ def predict(
         str | None,
         typer.Option("--format", help="conllu, tsv or jsonl; by default by --out's name."),
     ] = None,
+    text_field: TextColumn = None,
     language: Language = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -52,16 +54,24 @@ def predict(
     Example: adapterkit predict --stack adapters/cym,mini:pos "Croeso i Gymru ."
     """
     from adapterkit.data.labelled import read_words
+    from adapterkit.data.lines import format_of
+    from adapterkit.data.tables import TABLES
     from adapterkit.data.writing import write_predictions
     from adapterkit.model import AdaptedModel
     from adapterkit.prediction import predict as label
 
     if bool(texts) == bool(input):
         raise ConfigError("predict needs texts or --input FILE, one of the two")
+    if not input or format_of(input) not in TABLES:
+        refuse({"--text-field": text_field}, "is of --input FILE with columns or keys")
     _check_format(format, out, json=json)
     out = check_can_write(out, "--out")
     _check_no_file(texts or ())
-    words = read_words(input, language=language) if input else list(texts or ())
+    words = (
+        read_words(input, text_column=text_field or "text", language=language)
+        if input
+        else list(texts or ())
+    )
     model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
     found = label(model, words, language=language)
     kind = _format_of(out, classified=bool(found) and found[0].is_classified)

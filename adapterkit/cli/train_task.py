@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.labelled import Column, TaskName, make_task
+from adapterkit.cli.labelled import Column, TaskName, TextColumn, make_task
 from adapterkit.cli.options import (
     NO_RANK,
     BackboneName,
@@ -48,6 +48,7 @@ def train_task(
         list[Path] | None, typer.Option("--dev", help="To choose the best weights by.")
     ] = None,
     column: Column = None,
+    text_field: TextColumn = None,
     language: Language = None,
     target_ready: Annotated[
         str, typer.Option("--target-ready", help="Language adapters to cycle through, with commas.")
@@ -119,7 +120,9 @@ def train_task(
     tell_training()
     adapter = training.train_task(
         load_to_train(backbone, out, device=device, dtype=dtype, precision=config.precision),
-        make_task(task, train=train, dev=paths(dev), column=column, language=language),
+        make_task(
+            task, train=train, dev=paths(dev), column=column, text=text_field, language=language
+        ),
         over=load_stack(over) if over else None,
         out=out,
         config=config,

@@ -7,11 +7,13 @@ import re
 
 _ARGUMENT = re.compile(r'(?<![\w-])(encoding|column|text_field)=(?:"([\w.-]+)"|(?=\s|$))')
 _NO_COLUMN = re.compile(r"(there is no '(?!text'|tokens')[^'\n]+'; there are: [^\n]*)$")
+_NO_TEXT = re.compile(r"(there is no '[^'\n]+' to read the text from; there are: [^\n]*)$")
 
 
 def for_shell(message: str) -> str:
     """``message`` with ``encoding="cp1252"`` as ``--encoding cp1252``, and what to do about a missing column."""
     message = _ARGUMENT.sub(_option, message)
+    message = _NO_TEXT.sub(r"\1; use --text-field for another one", message)
     return _NO_COLUMN.sub(r"\1; use --column for another one", message)
 
 

@@ -39,8 +39,17 @@ class Row:
         return self.values[column]
 
     def text(self, column: str) -> str:
-        """Give the value of a column that has to hold a string."""
-        value = self.value(column)
+        """Give the value of the column that holds the text: a string.
+
+        Raises:
+            CorpusError: If there is no such column, or something else in it.
+        """
+        if column not in self.values:
+            columns = ", ".join(map(str, self.values)) or "none"
+            raise CorpusError(
+                f"{self.place}: there is no {column!r} to read the text from; there are: {columns}"
+            )
+        value = self.values[column]
         if not isinstance(value, str):
             raise CorpusError(f"{self.place}: {column!r} holds {_kind(value)}, not a string")
         return value

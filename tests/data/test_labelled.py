@@ -241,8 +241,9 @@ def test_wrong_tables_are_refused_with_file_and_line(tmp_path: Path) -> None:
     assert refusal(lambda: read_labelled(path)) == (
         f"{path}, line 3: has 1 columns, the header has 2: label, text"
     )
-    assert f"{path}, line 2: there is no 'sentence'; there are: label, text" in refusal(
-        lambda: read_labelled(path, text_column="sentence")
+    assert (
+        f"{path}, line 2: there is no 'sentence' to read the text from; there are: label, text"
+        in refusal(lambda: read_labelled(path, text_column="sentence"))
     )
     message = refusal(lambda: read_labelled(path, language="eng"))
     assert f"{path}, line 2: the language 'eng' was asked for, but there is no 'lang'" in message
