@@ -6,7 +6,7 @@ another version are never shown as this one's.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +156,12 @@ def _is_score(score: Any) -> bool:
 
 
 def add_score(folder: Path, record: ScoreRecord) -> None:
-    """Write ``record`` into the folder's `scores.json`, in the place of the same measurement."""
-    kept = [one for one in read_scores(folder) if one.key != record.key]
+    """Write ``record`` into the folder's `scores.json`, in the place of the same measurement.
+
+    One that was recorded before anybody said the language of its examples is the same, too.
+    """
+    same = {record.key, replace(record, language="").key}
+    kept = [one for one in read_scores(folder) if one.key not in same]
     write_scores(folder, [*kept, record])
 
 

@@ -116,6 +116,17 @@ def test_the_language_of_a_score_is_what_the_examples_or_the_user_say_and_else_u
     assert ("do not tell their language" in error) == (not recorded)
 
 
+def test_a_score_whose_language_is_said_later_is_not_shown_twice(
+    evaluate: Call, place: Path, tiny_folder: Path
+) -> None:
+    base = ["--backbone", tiny_folder, "--stack", f"{place / 'eng'},{place / 'pos'}"]
+    record = ["--record", place / "pos"]
+    assert evaluate(*base, "--test", place / "cym.conllu", *record)[0] == 0
+    assert evaluate(*base, "--test", place / "cym.conllu", *record, "--language", "cy")[0] == 0
+    (one,) = read_scores(place / "pos")
+    assert one.language == "cym"
+
+
 @pytest.mark.parametrize(
     ("languages", "said"),
     [
