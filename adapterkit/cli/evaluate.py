@@ -122,8 +122,9 @@ def evaluate(
         table = found["own"].confusion().rows()
         print_table(
             "gold (down) taken for (across)",
-            [str(cell) for cell in table[0]],
+            ["", *(str(cell) for cell in table[0][1:])],
             [[str(c) for c in row] for row in table[1:]],
+            dense=True,
         )
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -151,15 +151,27 @@ def print_json(record: Mapping[str, Any] | Sequence[Any]) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True))
 
 
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout. Cells are shown as they are: what looks like markup is none."""
+def print_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, dense: bool = False
+) -> None:
+    """A table on stdout. Cells are shown as they are: what looks like markup is none.
+
+    Args:
+        title: What stands over it.
+        header: Names of its columns.
+        rows: Its cells.
+        dense: No room beside the cells, and the names of rows are not broken: for many narrow columns.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(visible(title)), title_justify="left")
+    padding = (0, 0) if dense else (0, 1)
+    table = Table(title=Text(visible(title)), title_justify="left", padding=padding)
     for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if number else "left"
+        whole = dense and not number
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     Console().print(table)

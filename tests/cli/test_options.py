@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapterkit.cli.options import print_table
 from tests.cli.conftest import Run
 
 
@@ -99,6 +100,36 @@ def test_lora_takes_a_rank_and_embedding_rows_a_rate(
     assert config["a"]["embedding_rows_at_least"] == 5
     assert (config["b"]["embedding_rows_rate"], config["b"]["embedding_rows_at_least"]) == (3, 2)
     assert config["b"]["rank"] == 8
+
+
+def test_a_table_of_many_columns_breaks_no_name_of_a_row_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [
+        "ADJ",
+        "ADP",
+        "ADV",
+        "AUX",
+        "CCONJ",
+        "DET",
+        "INTJ",
+        "NOUN",
+        "NUM",
+        "PART",
+        "PRON",
+        "PROPN",
+        "PUNCT",
+        "SCONJ",
+        "SYM",
+        "VERB",
+        "X",
+    ]
+    rows = [[name, *["12"] * len(names)] for name in names]
+    print_table("who is taken for whom", ["", *names], rows, dense=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.strip("│").split("│")[0].strip() for line in lines if "12" in line] == names
 
 
 @pytest.mark.long
