@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backbone:
     """A frozen masked language model and its tokenizer. Never hooked: models hook their own twin.
 
@@ -40,6 +40,10 @@ class Backbone:
     facts: BackboneFacts
     untrained_head: tuple[str, ...]
     max_length: int
+
+    def __repr__(self) -> str:
+        """What it is, in a line; its modules are those of ``model``."""
+        return f"Backbone({self.name!r}: {self.facts.model_type}, {self.layers} layers of {self.width}, {self.device})"
 
     @property
     def name(self) -> str:

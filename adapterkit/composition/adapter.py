@@ -61,6 +61,12 @@ class Adapter(nn.Module):
         self.embedding_rows: EmbeddingRows | None = None
         self.head = head
 
+    def __repr__(self) -> str:
+        """What it is, in a line; its modules are in ``named_modules()``."""
+        made_for = f"for {self.backbone.name or self.backbone.model_type}"
+        what = ", ".join(filter(None, (self.kind, self.language, made_for)))
+        return f"Adapter({self.name!r}: {what})"
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Label names of its head, in the order of the outputs; empty without a head."""

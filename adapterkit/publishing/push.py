@@ -16,7 +16,7 @@ from typing import Any
 
 from adapterkit.cards.answers import unanswered
 from adapterkit.cards.scores import SCORES_FILE
-from adapterkit.errors import HubError, found
+from adapterkit.errors import ConfigError, HubError, found
 from adapterkit.files import sha256_of
 from adapterkit.formats.guard import OWNED
 from adapterkit.formats.pins import STACK_FILE, is_stack
@@ -107,6 +107,10 @@ def push(
         HubError: If the Hub refuses, cannot be reached, or somebody else publishes at the same time.
     """
     check_repository(repository)
+    if not isinstance(folder, str | Path):
+        raise ConfigError(
+            f"push takes a folder, not {folder!r:.80}; save it first: ak.save_adapter(adapter, folder)"
+        )
     place = Path(folder).expanduser()
     wish = Wish(language, license, base_model, Path(answers) if answers else None, private)
     build = stack_parcel if is_stack(place) else adapter_parcel

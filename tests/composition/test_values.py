@@ -199,3 +199,10 @@ def test_an_average_of_couplings_is_exactly_invertible(backbone: Backbone) -> No
         w * a.invertible(x) for w, a in zip((0.5, 0.8, -0.3), three, strict=True) if a.invertible
     )
     assert (coupling(x) - outputs).abs().max() > 1e-4  # averaging outputs would not be invertible
+
+
+def test_adapters_and_backbones_are_shown_in_one_line(backbone: Backbone) -> None:
+    made = make(backbone, 1)
+    assert repr(made) == f"Adapter('a1': language, for {backbone.name})"
+    assert repr(backbone).startswith(f"Backbone({backbone.name!r}: xlm-roberta, 3 layers of ")
+    assert "\n" not in repr([made, backbone])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -386,3 +387,11 @@ def test_no_token_is_sent_over_a_plain_connection(
     monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
     with pytest.raises(HubError, match="only https:// is used"):
         publish(folder)
+
+
+def test_an_adapter_is_no_folder_to_publish(folder: Path) -> None:
+    adapter: Any = load_adapter(folder)
+    with pytest.raises(
+        ConfigError, match=r"takes a folder, not Adapter\('cym': language, cym, for "
+    ):
+        publish(adapter)
