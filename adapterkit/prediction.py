@@ -1,5 +1,6 @@
 """`predict`: labels for raw texts or texts already in words, with a score each; and `fill` for masks."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -25,6 +26,8 @@ from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.text.words import words_of
 from adapterkit.waiting import waiting
+
+logger = logging.getLogger("adapterkit")
 
 BATCH = 32
 Read = Callable[[Sequence[int], Tensor, Tensor], Tensor]
@@ -109,6 +112,8 @@ def require_head(model: AdaptedModel, task: Task[Any]) -> HeadConfig:
     head = model.stack.head
     if head is None or head.config.head_type != task.kind:
         kind = "no head" if head is None else f"a {head.config.head_type} head"
+        if head is None and any(one.head is not None for one in model.stack.adapters):
+            kind = "no head that its parts share (their labels or weights differ)"
         raise ConfigError(
             f"the stack {model.stack!r} ends with {kind}, a {task.kind} head is needed; put its task adapter last"
         )
@@ -151,6 +156,7 @@ def predict(
         raise ConfigError("rows= needs a model built from Rows; this one has one composition")
     head = model.stack.head
     if head is not None and head.config.head_type == "classification":
+        _warn_of_empty(texts)
         return _classify(model, texts, progress)
     code = language or (model.stack.adapters[0].language if model.stack.adapters else "")
     sentences = [_in_words(text, code) for text in texts]
@@ -160,6 +166,17 @@ def predict(
         PredictedText(text, words, answer.labels, answer.scores)
         for (text, words), answer in zip(sentences, said, strict=True)
     ]
+
+
+def _warn_of_empty(texts: Sequence[str | tuple[str, ...]]) -> None:
+    empty = [n for n, text in enumerate(texts, start=1) if not "".join(text).strip()]
+    if empty:
+        many = f"{len(empty)} texts are" if len(empty) > 1 else "a text is"
+        logger.warning(
+            "warning: %s empty (number %s): what is predicted of nothing means nothing",
+            many,
+            ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else ""),
+        )
 
 
 def require_model(model: object) -> None:

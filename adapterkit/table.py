@@ -125,6 +125,11 @@ def read_table(path: str | Path) -> list[Row]:
         ConfigError: If the file is missing or is no such table: every problem at once.
     """
     path = Path(path)
+    if path.is_dir():
+        there = sorted(one.name for one in path.iterdir() if one.suffix in (".csv", ".parquet"))
+        raise ConfigError(
+            f"{path} is a folder; say which table of it: {', '.join(there) or 'it has none'}"
+        )
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such table; `adapterkit run RECIPE` writes one")
     records = _from_parquet(path) if _is_parquet(path) else _from_csv(path)

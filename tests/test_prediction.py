@@ -11,6 +11,7 @@ import pytest
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter, new_adapter
+from adapterkit.composition.average import Average
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
@@ -32,8 +33,8 @@ def backbone(tiny_folder: Path) -> Backbone:
     return load_backbone(tiny_folder, device="cpu")
 
 
-def made(backbone: Backbone, kind: str = "tagging") -> Adapter:
-    head = HeadConfig(kind, ("A", "B"), layers=2 if kind == "classification" else 1)
+def made(backbone: Backbone, kind: str = "tagging", labels: str = "AB") -> Adapter:
+    head = HeadConfig(kind, tuple(labels), layers=2 if kind == "classification" else 1)
     return new_adapter("t", BottleneckConfig(4), backbone=backbone.facts, kind="task", head=head)
 
 
@@ -78,6 +79,26 @@ def test_what_is_no_list_of_texts_is_refused(
     for model in models:
         with pytest.raises(ConfigError, match=says):
             predict(model, texts, **rows_of(model, 2))
+
+
+def test_a_label_of_nothing_is_warned_of(
+    models: list[AdaptedModel], caplog: pytest.LogCaptureFixture
+) -> None:
+    tagger, classifier, _ = models
+    predict(tagger, ["", "ab"])
+    predict(classifier, ["ab", "cd"])
+    assert not caplog.text
+    assert len(predict(classifier, ["ab", "", " "])) == 3
+    assert "2 texts are empty (number 2, 3): what is predicted of nothing" in caplog.text
+
+
+def test_parts_whose_heads_differ_are_said_to_have_none_in_common(backbone: Backbone) -> None:
+    parts = [made(backbone), made(backbone, labels="AC")]
+    model = AdaptedModel(backbone, Stack(Average(*parts)))
+    with pytest.raises(ConfigError, match="ends with no head that its parts share"):
+        predict(model, ["ab"])
+    with pytest.raises(ConfigError, match="ends with no head, a tagging head is needed"):
+        predict(AdaptedModel(backbone, Stack()), ["ab"])
 
 
 def test_texts_may_come_in_any_order_of_things(models: list[AdaptedModel]) -> None:

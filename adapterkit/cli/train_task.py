@@ -1,5 +1,6 @@
 """`train-task`: a task adapter from labelled data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,9 @@ from adapterkit.cli.options import (
     split_names,
     tell_training,
 )
-from adapterkit.errors import ConfigError
+from adapterkit.errors import ConfigError, visible
+
+_FEW_LABELS = 8
 
 
 def train_task(
@@ -147,6 +150,11 @@ def train_task(
         print_json({**record, "started_at_steps": run["started_at_steps"], "tokens": run["tokens"]})
         return
     typer.echo(
-        f"{chosen['metric']} on {chosen['split']}: {100 * chosen['value']:.1f} %, {len(adapter.labels)} labels"
+        f"{chosen['metric']} on {chosen['split']}: {100 * chosen['value']:.1f} %, {_named(adapter.labels)}"
     )
     typer.echo(f"adapter: {out}")
+
+
+def _named(labels: Sequence[str]) -> str:
+    few = f": {', '.join(map(visible, labels))}" if len(labels) <= _FEW_LABELS else ""
+    return f"{len(labels)} labels{few}"

@@ -5,6 +5,7 @@ mean is not known here, except ``lang``, by which a file of many languages is fi
 """
 
 import csv
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,7 +195,11 @@ def _tsv(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
     # By itself the reader takes no text of more than 131,072 characters; this is one setting for all of Python.
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
-    reader = csv.reader((f"{line}\n" for _, line in read_lines(path)), strict=True)
+    lines = (f"{line}\n" for _, line in read_lines(path))
+    first = next(lines, "")
+    # Spreadsheets of many countries write semicolons, and what is called CSV has tabs now and then.
+    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+    reader = csv.reader(itertools.chain([first], lines), strict=True, delimiter=delimiter)
     try:
         for fields in reader:
             if fields:

@@ -4,7 +4,7 @@ import logging
 from importlib import resources
 from pathlib import Path
 
-from adapterkit.errors import FolderError
+from adapterkit.errors import ConfigError, FolderError
 from adapterkit.hub.fetching import fetch_adapter, is_folder, taken_for_id, without_revision
 
 STARTER = "mini:"
@@ -29,10 +29,12 @@ def folder_of(reference: str | Path, *, revision: str | None = None) -> Path:
     """The folder that ``reference`` means.
 
     Raises:
-        ConfigError: If ``revision`` is given for a folder or a starter.
+        ConfigError: If ``revision`` is given for a folder or a starter, or ``reference`` is no name and no path.
         FolderError: If it can only mean a folder or a starter, and there is none.
         HubError: If the Hub does not give it.
     """
+    if not isinstance(reference, str | Path):
+        raise ConfigError(f"a folder, a starter or a Hub id is needed, not {reference!r:.80}")
     text = str(reference)
     if text.startswith(STARTER):
         shipped = starters()

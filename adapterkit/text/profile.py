@@ -29,7 +29,7 @@ HIGH_FERTILITY = 3.0
 MANY_SPLIT = 0.2
 
 _NARROW = (
-    "by default the adapter is narrow (reduction factor 16), unless it starts from another (--init)"
+    "by default an adapter that starts from random weights is then narrow (reduction factor 16)"
 )
 _LINES_AT_ONCE = 1000
 _CHARACTERS_AT_ONCE = 1_000_000

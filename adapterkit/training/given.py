@@ -3,6 +3,8 @@
 People pass the name of an adapter where the adapter itself is meant, or a stack where one adapter can stand.
 """
 
+import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ from adapterkit.errors import ConfigError
 from adapterkit.metrics import is_span_scheme
 from adapterkit.settings import LanguageConfig, SelfTrainingConfig, TaskConfig
 from adapterkit.tasks.base import Task, require_task
+
+logger = logging.getLogger("adapterkit")
 
 
 def require_backbone(backbone: object) -> None:
@@ -107,6 +111,23 @@ def tasks_of(task: Task[Any] | Sequence[Task[Any]]) -> list[Task[Any]]:
             "some of these tasks tag spans and some tag words: one head cannot serve both; train an adapter for each"
         )
     return tasks
+
+
+def warn_of_labels(labels: Sequence[str]) -> None:
+    """Log what is probably a slip: one label only, or labels that differ in case or spaces only."""
+    if len(labels) == 1:
+        logger.warning(
+            "warning: every example has the label %r; there is nothing to learn", labels[0]
+        )
+    alike: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        alike["".join(label.split()).casefold()].append(label)
+    for same in alike.values():
+        if len(same) > 1:
+            logger.warning(
+                "warning: %s are labels of their own; if they mean the same, spell them alike",
+                " and ".join(map(repr, same)),
+            )
 
 
 def lowers_of(over: object, count: int) -> list[tuple[Composition, ...]]:

@@ -35,6 +35,7 @@ from adapterkit.training.given import (
     require_backbone,
     require_config,
     tasks_of,
+    warn_of_labels,
 )
 from adapterkit.training.loop import settings_of, train
 from adapterkit.training.progress import reporter, told
@@ -112,6 +113,7 @@ def train_task(
     )
     folder = Path(out).expanduser()
     labels = tuple(sorted({label for one in tasks for label in one.labels()}))
+    warn_of_labels(labels)
     adapter = _start(backbone, config, tasks[0].head(labels), init, name or name_of(folder))
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         precision = choose_precision(

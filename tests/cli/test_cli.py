@@ -371,6 +371,12 @@ def test_a_report_of_nothing_or_to_nowhere_is_one_error(run: Run, tmp_path: Path
     code, out, err = run("report", tmp_path / "no.csv", "--json")
     assert (code, out) == (1, "")
     assert "there is no such table" in err
+    (tmp_path / "b.parquet").write_text("")
+    (tmp_path / "a.csv").write_text("")
+    assert (
+        "is a folder; say which table of it: a.csv, b.parquet"
+        in run("report", tmp_path, "--json")[2]
+    )
     code, out, err = run("report", tmp_path / "no.csv")
     assert (code, out) == (1, "")
     assert "nothing to write: give --out FILE.html" in err
@@ -414,6 +420,8 @@ def test_a_text_that_is_a_file_is_refused_with_the_option_for_files(
     monkeypatch.chdir(labelled.parent)
     said = "ConfigError: x.conllu is a file: say --input x.conllu\n"
     assert run("predict", "abc", "x.conllu") == (1, "", said)
+    said = "ConfigError: mini:pos is an adapter, no text: the parts of a stack stand in one word with commas (--stack a,b)\n"
+    assert run("predict", "--stack", "mini:eng", "mini:pos", "abc") == (1, "", said)
     assert run("predict", "a" * 5000, "--json")[0] == 0
 
 

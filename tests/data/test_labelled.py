@@ -223,6 +223,19 @@ def test_a_long_text_stands_in_csv_as_in_tsv(tmp_path: Path) -> None:
     assert read_labelled(table) == read_labelled(tsv)
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_what_is_called_csv_may_be_separated_by_semicolons_or_tabs(
+    tmp_path: Path, mark: str
+) -> None:
+    path = put(tmp_path / "a.csv", f'text{mark}label\n"so, it; is"{mark}good\nno, no{mark}bad\n')
+    assert read_labelled(path) == [
+        LabelledText("so, it; is", "good"),
+        LabelledText("no, no", "bad"),
+    ]
+    table = put(tmp_path / "b.csv", "text,label\nso; it\tis,good\n")
+    assert read_labelled(table) == [LabelledText("so; it\tis", "good")]
+
+
 def test_a_quote_in_csv_quotes(tmp_path: Path) -> None:
     path = put(tmp_path / "a.csv", 'id,label,text\n1,good,"so, ""it""\nis"\n')
     assert read_labelled(path) == [LabelledText('so, "it"\nis', "good", "1")]

@@ -54,6 +54,16 @@ def test_tagged_and_classified_texts_do_not_go_into_one_table() -> None:
             write_predictions(None, mixed, format="tsv")
 
 
+def test_sentences_keep_their_numbers_beside_texts_without_words() -> None:
+    nothing = PredictedText("", (), (), ())
+    found = write_predictions(None, [TAGGED[0], nothing, TAGGED[1]], format="conllu")
+    assert found is not None
+    assert [line for line in found.splitlines() if "sent_id" in line] == [
+        "# sent_id = 1",
+        "# sent_id = 3",
+    ]
+
+
 def test_json_lines_have_sorted_keys_and_rounded_scores() -> None:
     assert write_predictions(None, [TAGGED[1], *CLASSIFIED], format="jsonl") == (
         '{"labels": ["INTJ"], "scores": [0.5], "text": "Ie", "tokens": ["Ie"]}\n'

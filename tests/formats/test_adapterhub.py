@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -358,6 +359,11 @@ def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
     shutil.copytree(Path(__file__).parent, tmp_path / "x")
     with pytest.raises(FolderError):
         load_adapter(tmp_path / "x")
+    thing: Any = {"name": "eng"}
+    with pytest.raises(
+        ConfigError, match=r"a folder, a starter or a Hub id is needed, not \{'name'"
+    ):
+        load_adapter(thing)
     with pytest.raises(FolderError, match="no such starter"):
         load_adapter("mini:nothing")
     with pytest.raises(FolderError, match="owner/name"):

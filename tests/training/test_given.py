@@ -27,7 +27,7 @@ from adapterkit.prediction import fill, predict
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
-from adapterkit.training.given import tasks_of
+from adapterkit.training.given import tasks_of, warn_of_labels
 from adapterkit.training.language import train_language
 from adapterkit.training.shape import other_shape, with_shape
 from adapterkit.training.task import train_task
@@ -119,6 +119,25 @@ def test_a_language_training_and_a_fusion_refuse_them_too(
 def test_examples_without_any_span_go_with_those_that_have_some() -> None:
     assert tasks_of([SPANS, NO_SPANS]) == [SPANS, NO_SPANS]
     assert tasks_of([tagging(), NO_SPANS])[1] is NO_SPANS
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (("good",), ["every example has the label 'good'"]),
+        (
+            ("Good", "bad", "good", "good "),
+            ["'Good' and 'good' and 'good ' are labels of their own"],
+        ),
+        (("bad", "good"), []),
+    ],
+)
+def test_labels_that_are_probably_a_slip_are_warned_of(
+    labels: tuple[str, ...], says: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_labels(labels)
+    assert len(caplog.records) == len(says)
+    assert all(one in caplog.text for one in says)
 
 
 def test_a_folder_that_is_a_file_or_lies_under_one_is_refused(
