@@ -84,9 +84,9 @@ class Task(Protocol[E]):
         """The right labels of an example."""
 
     def scores(
-        self, examples: Sequence[E], answers: Sequence[Answer], *, seed: int
+        self, examples: Sequence[E], answers: Sequence[Answer], *, seed: int, resamples: int = 1000
     ) -> dict[str, Score]:
-        """Every metric of the task, with intervals."""
+        """Every metric of the task, with intervals from ``resamples`` of the examples."""
 
 
 def require_task(task: object) -> Task[Any]:

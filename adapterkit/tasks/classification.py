@@ -154,9 +154,13 @@ class Classification:
         return (example.label,)
 
     def scores(
-        self, examples: Sequence[LabelledText], answers: Sequence[Answer], *, seed: int
+        self,
+        examples: Sequence[LabelledText],
+        answers: Sequence[Answer],
+        *,
+        seed: int,
+        resamples: int = 1000,
     ) -> dict[str, Score]:
         """Accuracy and macro F1."""
-        return classification_scores(
-            [t.label for t in examples], [a.labels[0] for a in answers], seed=seed
-        )
+        gold, said = [t.label for t in examples], [a.labels[0] for a in answers]
+        return classification_scores(gold, said, seed=seed, resamples=resamples)

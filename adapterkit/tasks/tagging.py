@@ -174,12 +174,19 @@ class Tagging:
         return example.tags
 
     def scores(
-        self, examples: Sequence[TaggedSentence], answers: Sequence[Answer], *, seed: int
+        self,
+        examples: Sequence[TaggedSentence],
+        answers: Sequence[Answer],
+        *,
+        seed: int,
+        resamples: int = 1000,
     ) -> dict[str, Score]:
         """Accuracy and macro F1 over words; also span F1 where labels are spans."""
         gold, said = [s.tags for s in examples], [a.labels for a in answers]
-        found = tagging_scores(gold, said, seed=seed)
-        return {**found, **span_scores(gold, said, seed=seed)} if self.has_spans() else found
+        found = tagging_scores(gold, said, seed=seed, resamples=resamples)
+        if not self.has_spans():
+            return found
+        return {**found, **span_scores(gold, said, seed=seed, resamples=resamples)}
 
 
 def _has_spans(splits: Mapping[str, Sequence[TaggedSentence]]) -> bool:

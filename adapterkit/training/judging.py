@@ -39,7 +39,9 @@ class Judge:
         read = None if self.states is None else self.states.logits
         logits = window_logits(self.model, self.windows, read=read)
         said = self.task.answers(self.windows, logits, len(self.examples), labels)
-        return self.task.scores(self.examples, said, seed=0)[self.task.main_metric].value
+        # Weights are chosen by the score alone: one resample, since nobody reads its interval.
+        scores = self.task.scores(self.examples, said, seed=0, resamples=1)
+        return scores[self.task.main_metric].value
 
 
 def judge_of(task: Task[Any], model: AdaptedModel, *, limit: int, room: int) -> Judge:
