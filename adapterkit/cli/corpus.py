@@ -68,6 +68,11 @@ def _rows(profile: "Profile", training: Estimate | None) -> list[tuple[str, str]
         ("of these held out, to judge by", f"{counts.heldout:,}"),
         ("size", f"{counts.bytes / 1e6:.2f} MB"),
         ("characters", f"{counts.characters:,}"),
+        *(
+            (("words and tokens", f"from every {profile.every}. line"),)
+            if profile.every > 1
+            else ()
+        ),
         ("words", f"{profile.words:,}"),
         *((f"letters: {name}", _percent(share)) for name, share in profile.scripts.items()),
     ]

@@ -248,6 +248,8 @@ def report_lines(profile: Profile) -> list[str]:
         + (f" (dropped: {', '.join(dropped)})" if dropped else ""),
         f"{counts.bytes / 1e6:.2f} MB, {profile.words:,} words, letters: {', '.join(scripts[:4])}",
     ]
+    if profile.every > 1:
+        lines[-1] += f" (words and tokens from every {profile.every}. line)"
     if coverage is not None:
         lines.append(
             f"{coverage.tokens:,} tokens, {coverage.fertility:.2f} a word; unreadable: "

@@ -7,6 +7,7 @@ lines are cleaned and counted is in ``lines``; printing is elsewhere.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 from adapterkit.settings import SMALL_CORPUS_BYTES
 from adapterkit.text.lines import Counts
@@ -31,6 +32,8 @@ MANY_SPLIT = 0.2
 _NARROW = (
     "by default an adapter that starts from random weights is then narrow (reduction factor 16)"
 )
+ENOUGH = 6_000_000
+"""Characters from which words, letters and tokens are counted in every so many-th line only."""
 _LINES_AT_ONCE = 1000
 _CHARACTERS_AT_ONCE = 1_000_000
 
@@ -40,7 +43,7 @@ class Coverage:
     """How a tokenizer reads a corpus. Shares are fractions of 1.
 
     Attributes:
-        tokens: Tokens of all kept lines, without special tokens.
+        tokens: Tokens of the kept lines, without special tokens.
         unk_rate: Share of the tokens that are UNK.
         unreadable_characters: Share of the characters, spaces apart, that lie under an UNK.
         fertility: Tokens a word: those that touch a word, for each word.
@@ -65,6 +68,8 @@ class Profile:
         words: Words of the kept lines, by Unicode word boundaries; punctuation is not a word.
         scripts: Share of the letters in each Unicode script, largest first.
         coverage: How the backbone's tokenizer reads it, where one was given.
+        every: Of a large corpus words, scripts and coverage are those of every so many-th kept line, its words and
+            tokens scaled up to the whole by characters; 1 where all lines were looked at.
     """
 
     language: str
@@ -72,6 +77,7 @@ class Profile:
     words: int
     scripts: Mapping[str, float]
     coverage: Coverage | None = None
+    every: int = 1
 
     @property
     def is_mostly_unreadable(self) -> bool:
@@ -84,6 +90,8 @@ class Profile:
         del record["heldout_below"]  # how the split was made, of no use to a reader
         record["words"] = self.words
         record["scripts"] = {name: round(share, 6) for name, share in self.scripts.items()}
+        if self.every > 1:
+            record["measured_every"] = self.every
         if self.coverage is not None:
             record |= {name: round(value, 6) for name, value in asdict(self.coverage).items()}
         return record
@@ -170,7 +178,7 @@ def measure(
     pieces: Pieces | None = None,
     unk_id: int | None = None,
 ) -> Profile:
-    """Profile a corpus in one pass over all its lines.
+    """Profile a corpus in one pass over its lines; from `ENOUGH` characters on over every so many-th.
 
     Args:
         lines: The kept lines that ``counts`` counted.
@@ -180,7 +188,8 @@ def measure(
         unk_id: The tokenizer's id for what it cannot read, or None if there is none.
     """
     sums, characters = _Sums(), Counter[str]()
-    for batch in batches(lines):
+    every = max(-(-counts.characters // ENOUGH), 1)
+    for batch in batches(islice(lines, 0, None, every)):
         spans = pieces(batch) if pieces is not None else [None] * len(batch)
         for line, encoded in zip(batch, spans, strict=True):
             characters.update(line)
@@ -191,8 +200,9 @@ def measure(
     found = count_scripts(characters)
     shares = {name: times / found.total() for name, times in found.most_common()}
     visible = sum(times for char, times in characters.items() if not char.isspace())
-    coverage = None if pieces is None else _coverage(sums, visible)
-    return Profile(language, counts, sums.words, shares, coverage)
+    scale = counts.characters / characters.total() if every > 1 else 1
+    coverage = None if pieces is None else _coverage(sums, visible, scale)
+    return Profile(language, counts, round(scale * sums.words), shares, coverage, every)
 
 
 def batches(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -209,9 +219,9 @@ def batches(lines: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _coverage(sums: _Sums, visible: int) -> Coverage:
+def _coverage(sums: _Sums, visible: int, scale: float) -> Coverage:
     return Coverage(
-        tokens=sums.tokens,
+        tokens=round(scale * sums.tokens),
         unk_rate=sums.unknown_tokens / max(sums.tokens, 1),
         unreadable_characters=sums.unread / max(visible, 1),
         fertility=sums.word_tokens / max(sums.words, 1),

@@ -1,6 +1,8 @@
 """The report on a corpus, and what it warns of."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -95,6 +97,33 @@ def test_the_record_is_plain_json_with_rounded_shares() -> None:
     assert record["kept"] == 2
     assert record["words"] == 7
     assert record["unreadable_characters"] == round(4 / 29, 6)
+
+
+def test_of_a_large_corpus_every_so_many_th_line_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [f"{index:03} {'word ' * (5 + index % 7)}end" for index in range(600)]
+    whole = profile(lines, 4)
+    assert (whole.every, "measured_every" in whole.as_dict()) == (1, False)
+    asked: list[str] = []
+
+    def pieces(batch: Sequence[str]) -> list[Encoded]:
+        asked.extend(batch)
+        return toy_pieces([*batch])
+
+    monkeypatch.setattr("adapterkit.text.profile.ENOUGH", whole.counts.characters // 4 + 1)
+    part = measure(lines, count_lines(lines), language="eng", pieces=pieces, unk_id=UNK)
+    assert part.as_dict()["measured_every"] == part.every == 4
+    assert asked == lines[::4]
+    assert part.counts == whole.counts
+    assert whole.coverage is not None
+    assert part.coverage is not None
+    assert part.words == pytest.approx(whole.words, rel=0.01)
+    assert part.words != len(" ".join(asked).split())
+    assert part.coverage.tokens == pytest.approx(whole.coverage.tokens, rel=0.01)
+    assert part.coverage.fertility == pytest.approx(whole.coverage.fertility, rel=0.01)
+    nothing = replace(count_lines(lines), characters=0)
+    assert measure(lines, nothing, language="eng").every == 1
 
 
 BASE = [f"a plain sentence about some thing {index}" for index in range(40)]
