@@ -8,13 +8,9 @@ Source: Devlin et al. (2019) (15 %, of which 80/10/10); Liu et al. (2019) (dynam
 
 import functools
 import heapq
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
@@ -177,8 +173,8 @@ def pack_corpus(
     keeper = _Heldout(limit=heldout_blocks * length)
     stream = (line.text for line in lines if not keeper.takes(line))
     path = folder / "blocks.i32"
-    # Another run may be reading the file that is there: its pages must not change under it.
-    with _beside(path) as file:
+    path.unlink(missing_ok=True)  # who may be reading it keeps it: its pages must not change under them
+    with path.open("wb") as file:
         count = sum(
             file.write(block.tobytes()) and 1
             for block in _blocks(_tokens(stream, encode), vocabulary, length)
@@ -191,18 +187,6 @@ def pack_corpus(
         )
     tokens = np.memmap(path, dtype=np.int32, mode="r", shape=(count, length))
     return Blocks(tokens, vocabulary), Blocks(np.stack(heldout), vocabulary), count * length
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of ``path`` when the block ends well; else it is gone."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def fingerprint(folder: Path) -> str:
