@@ -112,11 +112,12 @@ def _check_no_file(texts: Sequence[str]) -> None:
     from adapterkit.formats.guard import CONFIG
     from adapterkit.formats.places import STARTER, starters
 
+    shipped = {f"{STARTER}{name}" for name in starters()}
     for text in texts:
         with suppress(OSError, ValueError):  # no path at all: too long, a zero byte
             if Path(text).is_file():
                 raise ConfigError(f"{text} is a file: say --input {text}")
-            if text.removeprefix(STARTER) in starters() or (Path(text) / CONFIG).is_file():
+            if text in shipped or (Path(text) / CONFIG).is_file():
                 raise ConfigError(
                     f"{text} is an adapter, no text: the parts of a stack stand in one word with commas (--stack a,b)"
                 )

@@ -422,7 +422,7 @@ def test_a_text_that_is_a_file_is_refused_with_the_option_for_files(
     assert run("predict", "abc", "x.conllu") == (1, "", said)
     said = "ConfigError: mini:pos is an adapter, no text: the parts of a stack stand in one word with commas (--stack a,b)\n"
     assert run("predict", "--stack", "mini:eng", "mini:pos", "abc") == (1, "", said)
-    assert run("predict", "a" * 5000, "--json")[0] == 0
+    assert run("predict", "a" * 5000, "pos", "--json")[0] == 0
 
 
 @pytest.mark.parametrize("place", ["folder", "file/p.tsv", "file/more/p.tsv"])
