@@ -173,7 +173,8 @@ def pack_corpus(
     keeper = _Heldout(limit=heldout_blocks * length)
     stream = (line.text for line in lines if not keeper.takes(line))
     path = folder / "blocks.i32"
-    path.unlink(missing_ok=True)  # who may be reading it keeps it: its pages must not change under them
+    # Who may be reading the file keeps it: its pages must not change under them.
+    path.unlink(missing_ok=True)
     with path.open("wb") as file:
         count = sum(
             file.write(block.tobytes()) and 1
