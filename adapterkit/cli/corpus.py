@@ -68,11 +68,7 @@ def _rows(profile: "Profile", training: Estimate | None) -> list[tuple[str, str]
         ("of these held out, to judge by", f"{counts.heldout:,}"),
         ("size", f"{counts.bytes / 1e6:.2f} MB"),
         ("characters", f"{counts.characters:,}"),
-        *(
-            (("words and tokens", f"from every {profile.every}. line"),)
-            if profile.every > 1
-            else ()
-        ),
+        *_sampling(profile.every),
         ("words", f"{profile.words:,}"),
         *((f"letters: {name}", _percent(share)) for name, share in profile.scripts.items()),
     ]
@@ -91,6 +87,10 @@ def _rows(profile: "Profile", training: Estimate | None) -> list[tuple[str, str]
             ("minutes of train-language", f"{training['minutes']:.1f}"),
         ]
     return [*rows, ("fingerprint (sha256)", counts.fingerprint[:16])]
+
+
+def _sampling(every: int) -> list[tuple[str, str]]:
+    return [("words and tokens", f"from every {every}. line")] if every > 1 else []
 
 
 def _percent(share: float) -> str:

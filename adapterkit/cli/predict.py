@@ -66,7 +66,7 @@ def predict(
         refuse({"--text-field": text_field}, "is of --input FILE with columns or keys")
     _check_format(format, out, json=json)
     out = check_can_write(out, "--out")
-    _check_no_file(texts or ())
+    _check_are_texts(texts or ())
     words = (
         read_words(input, text_column=text_field or "text", language=language)
         if input
@@ -108,7 +108,7 @@ def _column_of(stack: "Composition") -> str:
     return "ner" if column == "tags" and is_span_scheme(last.labels) else column
 
 
-def _check_no_file(texts: Sequence[str]) -> None:
+def _check_are_texts(texts: Sequence[str]) -> None:
     from adapterkit.formats.guard import CONFIG
     from adapterkit.formats.places import STARTER, starters
 

@@ -32,11 +32,13 @@ class Row:
     place: str
     values: Mapping[str, object]
 
-    def value(self, column: str) -> object:
-        """Give the value of a column that has to be there."""
+    def value(self, column: str, purpose: str = "") -> object:
+        """Give the value of a column that has to be there; ``purpose`` is what an error says it is for."""
         if column not in self.values:
             columns = ", ".join(map(str, self.values)) or "none"
-            raise CorpusError(f"{self.place}: there is no {column!r}; there are: {columns}")
+            raise CorpusError(
+                f"{self.place}: there is no {column!r}{purpose}; there are: {columns}"
+            )
         return self.values[column]
 
     def text(self, column: str) -> str:
@@ -45,12 +47,7 @@ class Row:
         Raises:
             CorpusError: If there is no such column, or something else in it.
         """
-        if column not in self.values:
-            columns = ", ".join(map(str, self.values)) or "none"
-            raise CorpusError(
-                f"{self.place}: there is no {column!r} to read the text from; there are: {columns}"
-            )
-        value = self.values[column]
+        value = self.value(column, " to read the text from")
         if not isinstance(value, str):
             raise CorpusError(f"{self.place}: {column!r} holds {_kind(value)}, not a string")
         return value

@@ -130,11 +130,14 @@ def _conllu(texts: list[PredictedText], column: str, source: Path | None) -> str
             "write them as tsv or jsonl"
         )
     kept = [text for text in texts if text.tokens]
-    numbers = [number for number, text in enumerate(texts, start=1) if text.tokens]
     if source is not None and format_of(source) == ".conllu":
         lines = with_tags(source, [text.labels for text in kept], column=column)
         return "".join(f"{line}\n" for line in lines)
-    return "".join(_conllu_sentence(n, text, column) for n, text in zip(numbers, kept, strict=True))
+    return "".join(
+        _conllu_sentence(number, text, column)
+        for number, text in enumerate(texts, start=1)
+        if text.tokens
+    )
 
 
 def _conllu_sentence(number: int, text: PredictedText, column: str) -> str:

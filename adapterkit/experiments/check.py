@@ -271,7 +271,7 @@ def _labels(recipe: Recipe, data: DataFolder) -> list[str]:
         except AdapterkitError as error:
             problems.append(f"[tasks.{name}] {task.source}: {error}")
             continue
-        if task.kind == "tagging" and is_span_scheme(sorted(known)):
+        if task.kind == "tagging" and is_span_scheme(known):
             problems += [
                 f"{method}: [tasks.{name}] has labels of spans ({_some(known)}): only tags of words (pos) go on so"
                 for method in recipe.grid_methods

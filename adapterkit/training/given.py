@@ -105,12 +105,17 @@ def tasks_of(task: Task[Any] | Sequence[Task[Any]]) -> list[Task[Any]]:
             f"these tasks are of different kinds, {' and '.join(kinds)}: one head cannot serve both; "
             "train an adapter for each"
         )
-    schemes = {is_span_scheme(labels) for one in tasks if (labels := set(one.labels()) - {"O"})}
-    if kinds == ["tagging"] and len(schemes) > 1:
+    if kinds == ["tagging"] and len(tasks) > 1 and _are_mixed(tasks):
         raise ConfigError(
             "some of these tasks tag spans and some tag words: one head cannot serve both; train an adapter for each"
         )
     return tasks
+
+
+def _are_mixed(tasks: Sequence[Task[Any]]) -> bool:
+    """Whether some tag spans and some words; examples with no label but ``O`` go with both."""
+    labels = [set(one.labels()) - {"O"} for one in tasks]
+    return len({is_span_scheme(one) for one in labels if one}) > 1
 
 
 def warn_of_labels(labels: Sequence[str]) -> None:
