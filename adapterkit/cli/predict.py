@@ -32,7 +32,7 @@ def predict(
     stack: StackNames = "mini:eng,mini:pos",
     backbone: BackboneName = "mini",
     input: Annotated[
-        Path | None, typer.Option("--input", help="File: .txt, .tsv, .jsonl, .conllu.")
+        Path | None, typer.Option("--input", help="File: .txt, .tsv, .csv, .jsonl, .conllu.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; by default stdout.")
