@@ -1,16 +1,17 @@
-"""Does a composition fit this very backbone: its linear layers, its vocabulary? What only a live model tells.
+"""Do a composition and token ids fit this very backbone: its layers, its vocabulary? What only a live model tells.
 
 Type, width, depth and identity are compared by `Adapter.check_fits`, from facts alone.
 """
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.backbone.layout import POOLER, is_named, module_at
 from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.base import Composition
 from adapterkit.config import Linear, LowRankConfig
-from adapterkit.errors import AdapterMismatch, found
+from adapterkit.errors import AdapterMismatch, ConfigError, found
 from adapterkit.nn.embedding_rows import EmbeddingRows
 
 
@@ -110,3 +111,49 @@ def linears(base: nn.Module, targets: tuple[str, ...] | str, *, prefix: str = ""
         for path, module in base.named_modules()
         if isinstance(module, nn.Linear) and path != POOLER and is_named(start + path, targets)
     ]
+
+
+def require_ids(backbone: Backbone, input_ids: Tensor, attention_mask: Tensor | None) -> None:
+    """Refuse token ids that ``backbone`` cannot read, before torch fails somewhere inside of it.
+
+    Args:
+        backbone: What is to read them.
+        input_ids: Shape ``(batch, length)``.
+        attention_mask: Shape ``(batch, length)``.
+
+    Raises:
+        ConfigError: If they are no batch of ids, too long, or out of range, or the mask is of another shape.
+    """
+    if not isinstance(input_ids, Tensor):
+        raise ConfigError(
+            f"input_ids are a tensor of shape (batch, length), got {input_ids!r:.80}; texts go into ak.predict"
+        )
+    if input_ids.ndim != 2 or not input_ids.numel() or input_ids.dtype not in _WHOLE:
+        raise ConfigError(
+            "input_ids are whole numbers of shape (batch, length), a token or more in each row, "
+            f"got {_kind(input_ids)}"
+        )
+    if attention_mask is not None and attention_mask.shape != input_ids.shape:
+        raise ConfigError(
+            f"attention_mask has a number for each of input_ids, {_kind(input_ids)}, got {_kind(attention_mask)}"
+        )
+    # Where positions are only relative (mT5), a longer text is unusual and can be read.
+    counted = getattr(backbone.model.config, "max_position_embeddings", None) is not None
+    if counted and input_ids.shape[1] > backbone.max_length:
+        raise ConfigError(
+            f"backbone {backbone.name!r} reads {backbone.max_length} tokens at most, got {input_ids.shape[1]}; "
+            "ak.predict cuts long texts into windows"
+        )
+    if input_ids.is_cpu:  # elsewhere it would be waited for
+        least, most = (int(value) for value in torch.aminmax(input_ids))
+        if least < 0 or most >= backbone.vocabulary:
+            raise ConfigError(
+                f"backbone {backbone.name!r} has the token ids 0 to {backbone.vocabulary - 1}, got {least} to {most}"
+            )
+
+
+_WHOLE = (torch.int64, torch.int32)
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tensor.dtype} of shape {tuple(tensor.shape)}".removeprefix("torch.")

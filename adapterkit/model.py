@@ -14,13 +14,14 @@ from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.data.batches import Batch
 from adapterkit.errors import ConfigError
-from adapterkit.fitting import check_parts
+from adapterkit.fitting import check_parts, require_ids
 from adapterkit.generation import Generation, generate
 from adapterkit.hooking import Hooked, hook, hook_head
 from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head, last_places
-from adapterkit.nn.losses import SomePieces, cross_entropy, frozen_cross_entropy
+from adapterkit.nn.losses import SomePieces, cross_entropy
+from adapterkit.passes import language_loss, last_hidden, second_text_loss, task_loss
 
 Thing = TypeVar("Thing")
 
@@ -82,10 +83,14 @@ class AdaptedModel(nn.Module):
             "and build the model again."
         )
 
-    def _groups(self, batch: int, rows: Sequence[int] | None) -> Groups | None:
+    def _groups(
+        self, input_ids: Tensor, attention_mask: Tensor | None, rows: Sequence[int] | None
+    ) -> Groups | None:
         """The composition of each row; None where there is only one, which is hooked already."""
+        require_ids(self.backbone, input_ids, attention_mask)
         if isinstance(self.stack, Rows):
-            numbers = row_numbers(rows, batch=batch, count=len(self.stack.parts), each="row")
+            count = len(self.stack.parts)
+            numbers = row_numbers(rows, batch=len(input_ids), count=count, each="row")
             return Groups(numbers, self.backbone.device)
         if rows is not None:
             raise ConfigError("rows= needs a model built from Rows; this one has one composition")
@@ -116,30 +121,27 @@ class AdaptedModel(nn.Module):
 
         Returns:
             Shape ``(batch, length, width)``.
+
+        Raises:
+            ConfigError: If ``input_ids`` are no batch of ids that the backbone can read, or ``rows`` do not fit it.
         """
-        return self._hidden(input_ids, attention_mask, self._groups(len(input_ids), rows))
+        return self._hidden(
+            input_ids, attention_mask, self._groups(input_ids, attention_mask, rows)
+        )
 
     def _hidden(
         self, input_ids: Tensor, attention_mask: Tensor | None, groups: Groups | None
     ) -> Tensor:
         """Last hidden state. Shape ``(batch, length, width)``."""
         if groups is None:
-            return self._encode(self._hooked(None), input_ids, attention_mask)
+            return last_hidden(self.backbone, self._hooked(None), input_ids, attention_mask)
         # In the order of their compositions rows are cut into slices, not copied at every layer.
         order = sorted(range(len(input_ids)), key=groups.numbers.__getitem__)
         hooked = self._hooked(groups.of(order), vocabulary=False)
         mask = None if attention_mask is None else attention_mask[order]
-        hidden = self._encode(hooked, input_ids[order], mask)
+        hidden = last_hidden(self.backbone, hooked, input_ids[order], mask)
         back = torch.tensor(order, device=hidden.device).argsort()
         return hidden[back]
-
-    def _encode(self, hooked: Hooked, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        # A cache of keys and values is for `generate`; here it would only cost memory.
-        options = {"use_cache": False} if self.backbone.architecture.kind == "causal" else {}
-        out = hooked.encoder(input_ids=input_ids, attention_mask=mask, **options)
-        hidden: Tensor = out.last_hidden_state
-        return hidden
 
     def logits(
         self,
@@ -156,10 +158,10 @@ class AdaptedModel(nn.Module):
             `Rows` whose heads differ, a list of tensors, one a row, without the batch axis.
 
         Raises:
-            ConfigError: If the last adapter carries no head.
+            ConfigError: If the last adapter carries no head, or as `encode` does.
         """
         self._require_heads()
-        groups = self._groups(len(input_ids), rows)
+        groups = self._groups(input_ids, attention_mask, rows)
         hidden = self._hidden(input_ids, attention_mask, groups)
         if groups is None:
             return self.head_logits(hidden, input_ids, attention_mask)
@@ -250,10 +252,10 @@ class AdaptedModel(nn.Module):
 
         Raises:
             ConfigError: If the backbone has no trained vocabulary head, or ``decoder_input_ids`` are
-                given to another than an encoder-decoder, or not given to one.
+                given to another than an encoder-decoder, or not given to one, or as `encode` does.
         """
         self.backbone.require_trained_head()
-        groups = self._groups(len(input_ids), rows)
+        groups = self._groups(input_ids, attention_mask, rows)
         if self._is_seq2seq(decoder_input_ids):
             hooked = self._hooked(groups)
             inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids}
@@ -298,9 +300,9 @@ class AdaptedModel(nn.Module):
             Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
         Raises:
-            ConfigError: If the backbone has no decoder or no trained head, or a setting cannot be right.
+            ConfigError: If the backbone has no decoder or no trained head, or a setting cannot be right, or as `encode` does.
         """
-        groups = self._groups(len(input_ids), rows)
+        groups = self._groups(input_ids, attention_mask, rows)
         options = Generation(max_new_tokens, num_beams, use_cache, forced_bos_token_id)
         return generate(self.backbone, self.stack, groups, input_ids, attention_mask, options)
 
@@ -363,50 +365,17 @@ class AdaptedModel(nn.Module):
             batch: Inputs and targets.
             pieces: From `some_pieces`: the masked-LM loss goes over these only.
         """
-        if self.stack.head is None and self.backbone.architecture.kind == "seq2seq":
-            return self._second_text_loss(batch)
-        if self.stack.head is None:
-            return self._language_loss(batch, pieces)
-        return task_loss(self.logits(batch.input_ids, batch.attention_mask), batch)
-
-    def _language_loss(self, batch: Batch, pieces: SomePieces | None) -> Tensor:
+        if self.stack.head is not None:
+            return task_loss(self.logits(batch.input_ids, batch.attention_mask), batch)
+        self.backbone.require_trained_head()
+        if self.backbone.architecture.kind == "seq2seq":
+            groups = self._groups(batch.input_ids, batch.attention_mask, None)
+            return second_text_loss(self._hooked(groups), batch)
+        if self._frozen is not None and self._frozen.vocabulary is not None:
+            return language_loss(self.backbone, self._frozen, batch, pieces)
         wanted = batch.targets != -100
-        targets = batch.targets[wanted]
-        self.backbone.require_trained_head()
-        if self._frozen is None or self._frozen.vocabulary is None:
-            logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
-            return cross_entropy(logits, targets)
-        hidden = self._wanted(self._frozen, batch, wanted)
-        features = self._frozen.vocabulary_head(inputs_embeds=hidden.unsqueeze(1)).logits.squeeze(1)
-        rows = None if self._frozen.rows is None else self._frozen.rows.table()
-        if pieces is not None:
-            return pieces.cross_entropy(features, targets, rows)
-        matrix = self._frozen.vocabulary
-        return frozen_cross_entropy(features, matrix.weight, matrix.bias, targets, rows)
-
-    def _wanted(self, hooked: Hooked, batch: Batch, wanted: Tensor) -> Tensor:
-        """Last hidden state at the wanted positions. Shape ``(wanted, width)``."""
-        if hooked.narrow is None:
-            return self._encode(hooked, batch.input_ids, batch.attention_mask)[wanted]
-        with hooked.narrow.to(wanted.flatten().nonzero().squeeze(-1)):
-            return self._encode(hooked, batch.input_ids, batch.attention_mask)[0]
-
-    def _second_text_loss(self, batch: Batch) -> Tensor:
-        self.backbone.require_trained_head()
-        hooked = self._hooked(self._groups(len(batch.input_ids), None))
-        # The model itself shifts the targets into the decoder's inputs.
-        out = hooked.vocabulary_head(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            labels=batch.targets,
-            use_cache=False,
-        )
-        return cross_entropy(out.logits.flatten(0, -2), batch.targets.flatten())
-
-
-def task_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean cross entropy of a head's logits, shape ``(batch, ..., labels)``, a scalar."""
-    return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
+        logits = self.mlm_logits(batch.input_ids, batch.attention_mask, positions=wanted)
+        return cross_entropy(logits, batch.targets[wanted])
 
 
 def unique(things: Iterable[Thing]) -> list[Thing]:

@@ -26,7 +26,7 @@ FLOORS = (
     ("text", "nn"),
     ("data", "backbone", "composition"),
     ("hooking", "fitting", "merging"),
-    ("methods", "generation"),
+    ("methods", "generation", "passes"),
     ("model", "formats"),
     ("tasks", "bridge"),
     ("evaluation", "prediction", "pages", "cards", "stacks"),
@@ -49,9 +49,6 @@ STEPS = {
     ("tensorfile", "header"),  # digests and loading read the header first
     ("composition", "backbone"),  # a backbone may be allowed by any name it is known under
     ("evaluation", "prediction"),  # scores are of predictions
-    ("hooking", "fitting", "merging"),
-    ("methods",),
-    ("model", "formats"),
     ("__main__", "__init__"),
 }
 DOORS = {

@@ -15,7 +15,7 @@ from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.errors import AdapterMismatch, ConfigError
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
-from tests.tiny import TYPES, WORDS, make_backbone
+from tests.tiny import TYPES, WORDS, make_backbone, make_encoder_decoder
 
 IDS = torch.tensor([[0, 11, 12, 4, 30, 2], [0, 4, 40, 2, 1, 1]])
 MASK = (IDS != 1).long()
@@ -308,3 +308,32 @@ def test_the_last_layer_may_be_computed_at_masked_positions_only(
     with pytest.raises(IndexError):
         model(SimpleNamespace(input_ids=IDS + 1000, attention_mask=MASK, targets=batch.targets))
     assert model.encode(IDS, MASK).shape == (*IDS.shape, backbone.width)
+
+
+@pytest.mark.parametrize(
+    ("ids", "mask", "why"),
+    [
+        (IDS.tolist(), None, r"a tensor of shape \(batch, length\), got \[\["),
+        (IDS[0], None, r"got int64 of shape \(6,\)"),
+        (IDS.float(), None, "got float32 of shape"),
+        (IDS[:, :0], None, "a token or more in each row"),
+        (IDS[:0], None, "a token or more in each row"),
+        (IDS, MASK[:, :5], r"attention_mask has .* \(2, 6\), got int64 of shape \(2, 5\)"),
+        (IDS, MASK[:1], r"attention_mask has"),
+        (IDS + 99_999, None, "has the token ids 0 to .*, got 99999 to 100039"),
+        (IDS - 1, None, "got -1 to 39"),
+        (IDS.repeat(1, 99), None, "reads .* tokens at most, got 594; ak.predict cuts"),
+    ],
+)
+def test_what_is_no_batch_of_ids_is_refused_by_name(
+    ids: Tensor, mask: Tensor | None, why: str, tmp_path: Path
+) -> None:
+    model = AdaptedModel(load_backbone(make_backbone(tmp_path / "x", "bert")))
+    for ask in (model.encode, model.mlm_logits):
+        with pytest.raises(ConfigError, match=why):
+            ask(ids, mask)
+
+
+def test_without_a_count_of_positions_longer_texts_are_read(tmp_path: Path) -> None:
+    model = AdaptedModel(load_backbone(make_encoder_decoder(tmp_path / "x", "mt5")))
+    assert model.encode(IDS.repeat(1, 99)).shape[:2] == (2, 594)

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from adapterkit.data.batches import Batch, Window, by_length, pad
-from adapterkit.model import AdaptedModel, task_loss
+from adapterkit.model import AdaptedModel
+from adapterkit.passes import task_loss
 from adapterkit.tasks.base import special_of
 from adapterkit.training.halves import Halves, halves_of
 
