@@ -19,7 +19,7 @@ from adapterkit.cli.report import report
 from adapterkit.cli.self_train import self_train
 from adapterkit.cli.train_language import train_language
 from adapterkit.cli.train_task import train_task
-from adapterkit.cli.wording import for_shell
+from adapterkit.cli.wording import for_recipe, for_shell
 from adapterkit.errors import AdapterkitError
 from adapterkit.version import __version__
 
@@ -85,7 +85,8 @@ def main() -> None:
     try:
         app()
     except AdapterkitError as error:
-        typer.echo(f"{type(error).__name__}: {for_shell(str(error))}", err=True)
+        spelt = for_recipe if experiment.run.__name__ in sys.argv[1:2] else for_shell
+        typer.echo(f"{type(error).__name__}: {spelt(str(error))}", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.cli.app import main
-from adapterkit.cli.wording import for_shell
+from adapterkit.cli.wording import for_recipe, for_shell
 
 FILES = {
     "four.tsv": "a\tb\tc\tX\nd\te\tf\tY\n",
@@ -65,3 +65,44 @@ def test_an_error_names_the_option_to_use(
 )
 def test_what_is_no_option_stays_as_it_is(message: str) -> None:
     assert for_shell(message) == message
+
+
+RECIPE = """
+[grid]
+split = "test"
+backbones = ["mini"]
+tasks = ["topic"]
+seeds = [0]
+methods = ["source-kept"]
+[groups]
+all = ["cym"]
+[text]
+files = "{language}.txt"
+[tasks.topic]
+kind = "classification"
+files = "{language}.{split}.tsv"
+source = "eng"
+[adapters.mini]
+eng = "mini:eng"
+"""
+
+
+def test_an_error_of_a_recipe_names_the_key_to_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("eng.train.tsv", "eng.dev.tsv", "cym.test.tsv"):
+        Path(name).write_text(FILES["class.tsv"], encoding="utf-8")
+    Path("r.toml").write_text(RECIPE, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["adapterkit", "run", "r.toml", "--data", "."])
+    with pytest.raises(SystemExit):
+        main()
+    said = capfd.readouterr().err
+    assert 'there are: text, class; name another one with column = "..." in the recipe' in said
+    assert "--column" not in said
+
+
+def test_a_recipe_spells_columns_as_keys() -> None:
+    said = 'Say which column holds the tag, for example column="4".'
+    assert for_recipe(said) == 'Say which column holds the tag, for example column = "4".'
+    assert for_recipe('my_column="4".tsv: it is empty') == 'my_column="4".tsv: it is empty'
