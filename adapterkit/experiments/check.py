@@ -49,9 +49,13 @@ def check(path: Path, data: DataFolder) -> Checked:
     recipe, problems = read_recipe(path)
     facts, missing = backbone_facts(recipe)
     problems = problems + missing + unknown_methods(recipe) + _leaks(recipe)
-    problems += _adapters(recipe, facts) + _methods(recipe, data)
+    adapters = _adapters(recipe, facts)
+    problems += adapters + _methods(recipe, data)
     cells, wrong = expand(recipe, data, facts)
-    problems += wrong
+    # What cells miss because of such an adapter is said already.
+    problems += [
+        one for one in wrong if not any(a.endswith(one.rsplit(" (for ", 1)[0]) for a in adapters)
+    ]
     problems += _labels(recipe, data)
     return Checked(recipe, tuple(cells), facts, tuple(dict.fromkeys(problems)))
 

@@ -39,6 +39,16 @@ def test_a_good_recipe_is_good(tmp_path: Path, data: Path, tiny_folder: Path) ->
 METHODS = 'methods = ["own", "source-kept", "removed"]'
 
 
+def test_an_adapter_that_is_missing_is_said_once_beside_what_else_is_wrong(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    missing = f'[adapters."{tiny_folder}"]\neng = "nowhere"\n[text]'
+    changes = (("[text]", missing), ('dev = ["cym", "bre"]', 'dev = ["cym", "glv"]'))
+    found = problems(tmp_path, data, tiny_folder, *changes)
+    assert sum("nowhere" in one for one in found) == 1, found
+    assert any("has no dev examples of glv" in one for one in found), found
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "said"),
