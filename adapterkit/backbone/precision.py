@@ -61,6 +61,7 @@ def plain_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    position_bias: Tensor | None = None,
     **unused: Any,
 ) -> tuple[Tensor, None]:
     """Softmax of scaled products, as transformers' table of attention functions has it.
@@ -76,6 +77,7 @@ def plain_attention(
         attention_mask: Added to the products; None where there is no padding.
         scaling: Of the products; by default one over the root of a head's width.
         dropout: Not used.
+        position_bias: Added to the products as well (mT5's relative positions).
         unused: What transformers tells its other attention functions.
 
     Returns:
@@ -86,6 +88,8 @@ def plain_attention(
         key, value = (part.repeat_interleave(shared, dim=1) for part in (key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     products = torch.matmul(query * scale, key.transpose(2, 3))
+    if position_bias is not None:
+        products = products + position_bias
     if attention_mask is not None:
         products = products + attention_mask[..., : key.shape[-2]]
     mixed = torch.matmul(torch.softmax(products, dim=-1), value)

@@ -10,6 +10,7 @@ import torch
 
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.backbone.load import load_backbone
+from adapterkit.backbone.precision import with_plain_attention
 from adapterkit.composition.adapter import Adapter, new_adapter
 from adapterkit.composition.base import Composition
 from adapterkit.composition.rows import Rows
@@ -86,6 +87,15 @@ def test_the_bare_backbone_is_transformers_own(backbone: Backbone) -> None:
     assert (model.encode(IDS) - expected.hidden_states[-1]).abs().max() < 1e-12
     assert (model.mlm_logits(IDS) - expected.logits).abs().max() < 1e-12
     assert model.mlm_logits(IDS).shape == (2, 6, WORDS)
+
+
+@torch.no_grad()
+def test_what_training_in_bfloat16_attends_by_computes_the_same(backbone: Backbone) -> None:
+    plain = with_plain_attention(backbone.model)
+    mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    expected = backbone.model(input_ids=IDS, attention_mask=mask).logits
+    found = plain(input_ids=IDS, attention_mask=mask).logits
+    assert (found - expected)[mask.bool()].abs().max() < 1e-12
 
 
 @torch.no_grad()

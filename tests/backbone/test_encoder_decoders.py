@@ -8,6 +8,7 @@ import torch
 
 from adapterkit.backbone.frozen import Backbone, base_of
 from adapterkit.backbone.load import load_backbone
+from adapterkit.backbone.precision import with_plain_attention
 from adapterkit.composition.average import Average
 from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
@@ -62,6 +63,14 @@ def test_the_bare_backbone_is_transformers_own(backbone: Backbone) -> None:
     logits = model.mlm_logits(IDS, MASK, decoder_input_ids=TARGETS)
     assert logits.shape == (3, 4, backbone.vocabulary)
     assert (logits - expected.logits).abs().max() < 1e-12
+
+
+@torch.no_grad()
+def test_what_training_in_bfloat16_attends_by_computes_the_same(backbone: Backbone) -> None:
+    plain = with_plain_attention(backbone.model)
+    inputs = {"input_ids": IDS, "attention_mask": MASK, "decoder_input_ids": TARGETS}
+    expected = backbone.model(**inputs, use_cache=False).logits
+    assert (plain(**inputs, use_cache=False).logits - expected).abs().max() < 1e-12
 
 
 def test_layers_are_numbered_through_encoder_and_decoder(backbone: Backbone) -> None:
