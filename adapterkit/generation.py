@@ -44,7 +44,7 @@ def generate(
         backbone: A decoder or an encoder-decoder.
         stack: What stands on it.
         groups: For `Rows`, the composition of each row; else None.
-        input_ids: Shape ``(batch, length)``.
+        input_ids: Shape ``(batch, length)``, padded on the left over a decoder.
         attention_mask: Shape ``(batch, length)``; by default all ones.
         options: How.
 
@@ -52,14 +52,16 @@ def generate(
         Shape ``(batch, length + new)``; of an encoder-decoder ``(batch, new)``.
 
     Raises:
-        ConfigError: If the backbone has no decoder or no trained head, or a setting cannot be right.
+        ConfigError: If the backbone has no decoder or no trained head, a setting cannot be right, or texts
+            that a decoder shall continue are padded on the right.
     """
     _check(backbone, options)
+    _check_ends(backbone, attention_mask)
     first = {} if options.first is None else {"forced_bos_token_id": options.first}
     out: Tensor = whole(backbone, stack, groups, beams=options.num_beams).generate(
         input_ids=input_ids,
         attention_mask=torch.ones_like(input_ids) if attention_mask is None else attention_mask,
-        max_new_tokens=options.max_new_tokens,
+        max_new_tokens=_most(backbone, options),
         num_beams=options.num_beams,
         use_cache=options.use_cache,
         do_sample=False,
@@ -92,6 +94,24 @@ def _check(backbone: Backbone, options: Generation) -> None:
         )
     if problems:
         raise ConfigError(f"backbone {backbone.name!r} cannot generate so:{found(problems)}")
+
+
+def _check_ends(backbone: Backbone, attention_mask: Tensor | None) -> None:
+    if backbone.architecture.kind != "causal" or attention_mask is None:
+        return
+    if bool((attention_mask[:, -1] == 0).any()):
+        raise ConfigError(
+            "texts that a decoder continues are padded on the left, and some of these end in padding "
+            "(attention_mask is 0 there), from which it would go on; a tokenizer does it with padding_side='left'"
+        )
+
+
+def _most(backbone: Backbone, options: Generation) -> int:
+    """Tokens at most; of a second text only those that the decoder has positions for (mBART fails beyond)."""
+    positions: int | None = getattr(backbone.config, "max_position_embeddings", None)
+    if backbone.architecture.kind != "seq2seq" or positions is None:
+        return options.max_new_tokens
+    return min(options.max_new_tokens, positions)
 
 
 def _whole(value: object) -> bool:

@@ -306,3 +306,16 @@ def test_settings_of_generation_that_cannot_be_right_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         AdaptedModel(backbone).generate(IDS, **settings)
+
+
+def test_texts_that_end_in_padding_are_not_continued(backbone: Backbone) -> None:
+    model, right = (
+        AdaptedModel(backbone),
+        torch.tensor([[0, 11, 12, 1, 1, 1], [0, 14, 40, 9, 8, 3]]),
+    )
+    with pytest.raises(ConfigError, match="padded on the left"):
+        model.generate(right, (right != 1).long(), max_new_tokens=2)
+    left = torch.tensor([[1, 1, 1, 0, 11, 12], [0, 14, 40, 9, 8, 3]])
+    padded = model.generate(left, (left != 1).long(), max_new_tokens=4)
+    alone = model.generate(left[:1, 3:], max_new_tokens=4)
+    assert torch.equal(padded[0, 6:], alone[0, 3:])

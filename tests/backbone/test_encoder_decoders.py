@@ -150,6 +150,14 @@ def test_the_first_token_can_be_the_target_language(backbone: Backbone) -> None:
             AdaptedModel(backbone).generate(IDS, MASK, forced_bos_token_id=wrong)
 
 
+def test_a_second_text_ends_where_the_decoder_has_no_more_positions(tmp_path: Path) -> None:
+    backbone = load_backbone(make_encoder_decoder(tmp_path / "b", "mbart"), device="cpu")
+    settings: Any = backbone.model.generation_config
+    settings.eos_token_id = None  # it would end by itself
+    out = AdaptedModel(backbone).generate(IDS[:1], max_new_tokens=500)
+    assert out.shape == (1, 1 + backbone.config.max_position_embeddings)
+
+
 @pytest.mark.parametrize("model_type", TYPES[1:])  # transformers 5 ties every mT5's
 def test_nothing_is_written_or_learned_through_a_head_that_was_never_trained(
     model_type: str, tmp_path: Path
