@@ -54,7 +54,7 @@ class AdapterPool:
         self.backbone = backbone
         self.max_bytes = max_bytes
         self.allow_backbone = allow_backbone
-        self._references: dict[str, str] = {}
+        self._references: dict[str, str | Path] = {}
         self._there: OrderedDict[str, Adapter] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -73,9 +73,8 @@ class AdapterPool:
             raise ConfigError(
                 f"a pool is given a name, and a folder or Hub id to load from, not {name!r:.60} and {reference!r:.60}"
             )
-        reference = str(reference)
         with self._lock:
-            if self._references.setdefault(name, reference) != reference:
+            if str(self._references.setdefault(name, reference)) != str(reference):
                 raise ConfigError(f"the pool already has an adapter {name!r}; choose another name")
             self._loading.setdefault(name, threading.Lock())
 

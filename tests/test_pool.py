@@ -159,3 +159,13 @@ def test_what_makes_no_sense_is_one_clear_error(folder: Path, backbone: Backbone
     allowing.add("cym", folder / "cym")
     allowing.add("pos", folder / "pos")
     assert len(allowing.predict(["ab"], [("cym", "pos")])) == 1
+
+
+def test_a_path_never_means_the_hub(
+    tmp_path: Path, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pool = AdapterPool(backbone)
+    pool.add("cym", Path("adapters/cym"))
+    with pytest.raises(FolderError, match="adapters/cym: there is no such folder"):
+        pool.get("cym")
