@@ -44,11 +44,10 @@ def dtype_of(dtype: str | torch.dtype | None, device: torch.device) -> torch.dty
         return torch.float32
     if dtype == "auto":
         return faster_dtype(device)
-    kind = _DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if kind == torch.float16 and device.type != "cpu":
-        return torch.float16
-    if kind is None or kind not in _DTYPES.values():
+    there = _DTYPES if device.type == "cpu" else {**_DTYPES, "float16": torch.float16}
+    kind = there.get(dtype) if isinstance(dtype, str) else dtype
+    if kind is None or kind not in there.values():
         raise ConfigError(
-            f"dtype {dtype!r} is not supported on {device.type}; use one of {', '.join(_DTYPES)}, auto"
+            f"dtype {dtype!r} is not supported on {device.type}; use one of {', '.join(there)}, auto"
         )
     return kind

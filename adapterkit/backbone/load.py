@@ -45,8 +45,8 @@ def load_backbone(
         name_or_folder: ``mini`` (ships with the package), a local folder, or a Hub repository id.
         revision: Branch, tag or commit of a Hub repository.
         dtype: ``float32`` (the default on a CPU, whatever the checkpoint is stored in),
-            ``bfloat16``, ``float64``, or ``auto``: bfloat16 where this machine multiplies it
-            faster, measured in some milliseconds, else float32.
+            ``bfloat16``, ``float64``, on a GPU ``float16``, or ``auto``: bfloat16 where this machine
+            multiplies it faster, measured in some milliseconds, else float32.
         device: E.g. ``cpu`` or ``cuda``; by default a GPU if there is one.
 
     Raises:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adapterkit.backbone.device import device_of
+from adapterkit.backbone.device import device_of, dtype_of
 from adapterkit.backbone.load import load_backbone
 from adapterkit.errors import AdapterkitError, ConfigError, FolderError
 from adapterkit.tensorfile import checkpoint_digest, read_tensors, write_tensors
@@ -100,6 +100,13 @@ def test_a_path_that_is_not_there_never_means_the_hub(name: str) -> None:
 def test_half_precision_on_a_cpu_is_refused() -> None:
     with pytest.raises(AdapterkitError, match="float16"):
         load_backbone("mini", device="cpu", dtype="float16")
+
+
+def test_half_precision_on_a_gpu_may_be_said_in_a_word() -> None:
+    gpu = torch.device("cuda")
+    assert dtype_of("float16", gpu) == dtype_of(torch.float16, gpu) == torch.float16
+    with pytest.raises(ConfigError, match="bfloat16, float16, auto"):
+        dtype_of("half", gpu)
 
 
 def test_each_word_gets_its_own_pieces_and_an_invisible_one_an_unk(tiny_folder: Path) -> None:
