@@ -113,27 +113,34 @@ def linears(base: nn.Module, targets: tuple[str, ...] | str, *, prefix: str = ""
     ]
 
 
-def require_ids(backbone: Backbone, input_ids: Tensor, attention_mask: Tensor | None) -> None:
+def require_ids(
+    backbone: Backbone,
+    input_ids: Tensor,
+    attention_mask: Tensor | None = None,
+    *,
+    name: str = "input_ids",
+) -> None:
     """Refuse token ids that ``backbone`` cannot read, before torch fails somewhere inside of it.
 
     Args:
         backbone: What is to read them.
         input_ids: Shape ``(batch, length)``.
         attention_mask: Shape ``(batch, length)``.
+        name: What the caller calls the ids.
 
     Raises:
         ConfigError: If they are no batch of ids, too long, or out of range, or the mask is of another shape.
     """
     if not isinstance(input_ids, Tensor):
         raise ConfigError(
-            f"input_ids are a tensor of shape (batch, length), got {input_ids!r:.80}; texts go into ak.predict"
+            f"{name} are a tensor of shape (batch, length), got {input_ids!r:.80}; texts go into ak.predict"
         )
     if input_ids.ndim != 2 or not input_ids.numel() or input_ids.dtype not in _WHOLE:
         raise ConfigError(
-            "input_ids are whole numbers of shape (batch, length), a token or more in each row, "
+            f"{name} are whole numbers of shape (batch, length), a token or more in each row, "
             f"got {_kind(input_ids)}"
         )
-    if attention_mask is not None and attention_mask.shape != input_ids.shape:
+    if attention_mask is not None and not _alike(attention_mask, input_ids):
         raise ConfigError(
             f"attention_mask has a number for each of input_ids, {_kind(input_ids)}, got {_kind(attention_mask)}"
         )
@@ -155,5 +162,28 @@ def require_ids(backbone: Backbone, input_ids: Tensor, attention_mask: Tensor | 
 _WHOLE = (torch.int64, torch.int32)
 
 
-def _kind(tensor: Tensor) -> str:
+def require_positions(positions: Tensor | None, ids: Tensor) -> None:
+    """Refuse positions that do not say of each token whether it is wanted: numbers would pick rows of the batch.
+
+    Args:
+        positions: Booleans; None where all are wanted. Shape ``(batch, length)``.
+        ids: The tokens. Shape ``(batch, length)``.
+
+    Raises:
+        ConfigError: If they are something else.
+    """
+    if positions is None or (_alike(positions, ids) and positions.dtype == torch.bool):
+        return
+    raise ConfigError(
+        f"positions are booleans, one for each token of {_kind(ids)}, got {_kind(positions)}"
+    )
+
+
+def _alike(given: object, ids: Tensor) -> bool:
+    return isinstance(given, Tensor) and given.shape == ids.shape
+
+
+def _kind(tensor: object) -> str:
+    if not isinstance(tensor, Tensor):
+        return f"{type(tensor).__name__} ({tensor!r:.60})"
     return f"{tensor.dtype} of shape {tuple(tensor.shape)}".removeprefix("torch.")

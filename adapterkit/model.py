@@ -14,7 +14,7 @@ from adapterkit.composition.rows import Rows
 from adapterkit.composition.stack import Stack
 from adapterkit.data.batches import Batch
 from adapterkit.errors import ConfigError
-from adapterkit.fitting import check_parts, require_ids
+from adapterkit.fitting import check_parts, require_ids, require_positions
 from adapterkit.generation import Generation, generate
 from adapterkit.hooking import Hooked, hook, hook_head
 from adapterkit.nn.bottleneck import Coupling
@@ -252,11 +252,20 @@ class AdaptedModel(nn.Module):
 
         Raises:
             ConfigError: If the backbone has no trained vocabulary head, or ``decoder_input_ids`` are
-                given to another than an encoder-decoder, or not given to one, or as `encode` does.
+                given to another than an encoder-decoder, or not given to one, or cannot be read, or
+                ``positions`` are no booleans of their shape, or as `encode` does.
         """
         self.backbone.require_trained_head()
         groups = self._groups(input_ids, attention_mask, rows)
+        texts = input_ids if decoder_input_ids is None else decoder_input_ids
         if self._is_seq2seq(decoder_input_ids):
+            require_ids(self.backbone, texts, name="decoder_input_ids")
+            if len(texts) != len(input_ids):
+                raise ConfigError(
+                    f"decoder_input_ids are a row for each of input_ids, {len(input_ids)}, got {len(texts)}"
+                )
+        require_positions(positions, texts)
+        if decoder_input_ids is not None:
             hooked = self._hooked(groups)
             inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids}
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask

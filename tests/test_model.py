@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -320,6 +321,8 @@ def test_the_last_layer_may_be_computed_at_masked_positions_only(
         (IDS[:0], None, "a token or more in each row"),
         (IDS, MASK[:, :5], r"attention_mask has .* \(2, 6\), got int64 of shape \(2, 5\)"),
         (IDS, MASK[:1], r"attention_mask has"),
+        (IDS, MASK.tolist(), r"attention_mask has .* got list \(\[\["),
+        (IDS, MASK.numpy(), r"attention_mask has .* got ndarray"),
         (IDS + 99_999, None, "has the token ids 0 to .*, got 99999 to 100039"),
         (IDS - 1, None, "got -1 to 39"),
         (IDS.repeat(1, 99), None, "reads .* tokens at most, got 594; ak.predict cuts"),
@@ -332,6 +335,14 @@ def test_what_is_no_batch_of_ids_is_refused_by_name(
     for ask in (model.encode, model.mlm_logits):
         with pytest.raises(ConfigError, match=why):
             ask(ids, mask)
+
+
+@pytest.mark.parametrize("positions", [MASK, MASK[0].bool(), MASK[:, :5].bool(), [0, 1]])
+def test_positions_that_are_no_booleans_of_each_token_are_refused(
+    positions: Any, small: Backbone
+) -> None:
+    with pytest.raises(ConfigError, match=r"one for each token of int64 of shape \(2, 6\), got"):
+        AdaptedModel(small).mlm_logits(IDS, MASK, positions=positions)
 
 
 def test_without_a_count_of_positions_longer_texts_are_read(tmp_path: Path) -> None:

@@ -289,6 +289,19 @@ def test_tagging_heads_read_the_encoder_and_others_are_refused(backbone: Backbon
 def test_what_makes_no_sense_is_refused(backbone: Backbone, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs decoder_input_ids"):
         AdaptedModel(backbone).mlm_logits(IDS, MASK)
+    ids: Any
+    for ids, why in (
+        (TARGETS + 100, r"token ids 0 to 119, got 102 to 145"),
+        (TARGETS.tolist(), "decoder_input_ids are a tensor"),
+        (TARGETS[0], "decoder_input_ids are whole numbers"),
+        (TARGETS[:1], "a row for each of input_ids, 3, got 1"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            AdaptedModel(backbone).mlm_logits(IDS, MASK, decoder_input_ids=ids)
+    with pytest.raises(ConfigError, match=r"positions are booleans, .* shape \(3, 4\)"):
+        AdaptedModel(backbone).mlm_logits(
+            IDS, MASK, decoder_input_ids=TARGETS, positions=MASK.bool()
+        )
     corpus = Corpus.from_lines(lines(50), language="cym")
     with pytest.raises(ConfigError, match="no objective for raw text"):
         train_language(backbone, corpus, out=tmp_path / "x")
