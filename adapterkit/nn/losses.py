@@ -17,7 +17,7 @@ KEPT = 2**24
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross entropy in float32 (float64 over float64 logits), a scalar; of no logits it is 0.
+    """Mean cross entropy in float32 (float64 over float64 logits), a scalar; of no targets it is 0.
 
     Args:
         logits: Shape ``(n, labels)``.
@@ -25,7 +25,8 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """
     if not len(logits):
         return _wide(logits).sum()
-    return functional.cross_entropy(_wide(logits), targets, ignore_index=-100)
+    total = functional.cross_entropy(_wide(logits), targets, ignore_index=-100, reduction="sum")
+    return total / (targets != -100).sum().clamp(min=1)  # torch's own mean of none is no number
 
 
 def frozen_cross_entropy(

@@ -88,6 +88,19 @@ def test_without_targets_the_loss_is_zero_and_so_are_its_gradients() -> None:
     assert not deltas.grad.any()
 
 
+def test_logits_none_of_which_has_a_target_teach_nothing() -> None:
+    logits = torch.randn(5, 3, requires_grad=True)
+    loss = losses.cross_entropy(logits, torch.full((5,), -100))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    some = torch.tensor([-100, 2, 0, -100, 1])
+    assert torch.equal(
+        losses.cross_entropy(logits, some), torch.nn.functional.cross_entropy(logits, some)
+    )
+
+
 @pytest.mark.parametrize("with_bias", [True, False])
 def test_a_loss_over_some_pieces_is_that_of_their_logits(with_bias: bool) -> None:
     features, weight, bias, _ = problem()
