@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from adapterkit.config import BackboneFacts
+from adapterkit.counting import check_span_labels
 from adapterkit.errors import AdapterkitError
-from adapterkit.experiments.data import DataFolder
+from adapterkit.experiments.data import DataFolder, Reference
 from adapterkit.experiments.grid import expand, is_wanted, scored, unknown_methods
 from adapterkit.experiments.methods import BUILT_IN, SELF_TRAINED
 from adapterkit.experiments.nodes import Cell
@@ -242,9 +244,14 @@ def _too_few(recipe: Recipe, method: Method, data: DataFolder) -> list[str]:
             if task.dataset or not _keeps(recipe, language, method, name):
                 continue
             try:
-                there = _size(data, task, language)
+                reference = data.labelled(task, language, "train")
             except AdapterkitError:
                 continue  # said once, by the plan
+            try:
+                there = _size(data, task, language, reference)
+            except AdapterkitError as error:
+                problems.append(f"[tasks.{name}] {language}: {error}")
+                continue
             if 0 < there < (method.labels or 0):
                 problems.append(
                     f"{method.name}: {name} has {there} training examples of {language}, "
@@ -270,6 +277,7 @@ def _labels(recipe: Recipe, data: DataFolder) -> list[str]:
         task = recipe.tasks.get(name)
         if task is None or task.dataset or data.root is None:
             continue
+        problems += _unreadable(recipe, data, task)
         try:
             known = set(_counts(data, task, task.source, "train"))
         except AdapterkitError as error:
@@ -287,14 +295,32 @@ def _labels(recipe: Recipe, data: DataFolder) -> list[str]:
     return problems
 
 
+def _unreadable(recipe: Recipe, data: DataFolder, task: Labelled) -> list[str]:
+    """What is wrong with files to learn from, beside the source's train set."""
+    several = any(recipe.method(name).like == "several-sources" for name in recipe.grid_methods)
+    more = product(task.more_sources if several else (), ("train", "dev"))
+    problems = []
+    for language, split in ((task.source, "dev"), *more):
+        try:
+            _counts(data, task, language, split)
+        except AdapterkitError as error:
+            problems.append(f"[tasks.{task.name}] {language}: {error}")
+    return problems
+
+
 def _foreign(
     recipe: Recipe, data: DataFolder, task: Labelled, language: str, known: set[str]
 ) -> list[str]:
     try:
         split, _ = scored(data, task, language, recipe.split)
-        there = _counts(data, task, language, "test" if split not in ("dev", "test") else split)
     except AdapterkitError:
         return []  # said once, by the plan
+    try:
+        there = _counts(data, task, language, "test" if split not in ("dev", "test") else split)
+        if is_span_scheme(there):
+            check_span_labels([(*there, *known)])
+    except AdapterkitError as error:
+        return [f"[tasks.{task.name}] {language}: {error}"]
     total = sum(there.values())
     foreign = {label: count for label, count in there.items() if label not in known}
     if sum(foreign.values()) <= FOREIGN * total:
@@ -310,8 +336,7 @@ def _some(labels: Iterable[str]) -> str:
     return ", ".join(sorted(labels)[:6])
 
 
-def _size(data: DataFolder, task: Labelled, language: str) -> int:
-    reference = data.labelled(task, language, "train")
+def _size(data: DataFolder, task: Labelled, language: str, reference: Reference | None) -> int:
     return 0 if reference is None else len(data.examples(task, language, reference, "train"))
 
 

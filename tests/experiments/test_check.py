@@ -130,6 +130,41 @@ def test_other_labels_are_noticed(tmp_path: Path, data: Path, tiny_folder: Path)
     assert "bre: 100 % of its labels are none of eng's (N, V; eng has NOUN, VERB" in found
 
 
+FEW = ("[text]", '[methods.few]\nlike = "few-shot"\nlabels = 5\n[text]')
+SEVERAL = ('source = "eng"', 'source = "eng"\nmore_sources = ["cym"]')
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("cym_x.dev", ()),
+        ("bre_x.test", ()),
+        ("eng_x.train", ()),
+        ("eng_x.dev", ()),
+        ("cym_x.train", ((METHODS, 'methods = ["few"]'), FEW)),
+        ("cym_x.train", ((METHODS, 'methods = ["several-sources"]'), SEVERAL)),
+    ],
+)
+def test_a_labelled_file_that_cannot_be_read_is_said_before_anything_starts(
+    tmp_path: Path, data: Path, tiny_folder: Path, file: str, changes: tuple[tuple[str, str], ...]
+) -> None:
+    write(data / "ud" / f"{file}.conllu", "1\tword\n")
+    found = problems(tmp_path, data, tiny_folder, *changes)
+    assert sum(f"{file}.conllu, line 1: a CoNLL-U line has" in one for one in found) == 1, found
+    assert any(one.startswith(f"[tasks.pos] {file[:3]}: ") for one in found), found
+
+
+def test_a_label_among_spans_that_marks_none_is_said_before_anything_starts(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    for file in (data / "ud").iterdir():
+        write(file, file.read_text().replace("NOUN", "O").replace("VERB", "B-PER"))
+    target = data / "ud" / "cym_x.dev.conllu"
+    write(target, target.read_text().replace("B-PER", "PER", 1))
+    (found,) = problems(tmp_path, data, tiny_folder, ('kind = "pos"', 'kind = "tagging"'))
+    assert found.startswith("[tasks.pos] cym: span scores were asked for")
+
+
 def test_labels_of_spans_cannot_go_on_with_themselves(
     tmp_path: Path, data: Path, tiny_folder: Path
 ) -> None:
