@@ -13,7 +13,7 @@ from adapterkit.errors import AdapterkitError
 from adapterkit.experiments.data import DataFolder, Reference
 from adapterkit.experiments.grid import expand, is_wanted, scored, unknown_methods
 from adapterkit.experiments.methods import BUILT_IN, SELF_TRAINED
-from adapterkit.experiments.nodes import Cell
+from adapterkit.experiments.nodes import Cell, in_order
 from adapterkit.experiments.reading import read_recipe
 from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
@@ -58,7 +58,7 @@ def check(path: Path, data: DataFolder) -> Checked:
     problems += [
         one for one in wrong if not any(a.endswith(one.rsplit(" (for ", 1)[0]) for a in adapters)
     ]
-    problems += _labels(recipe, data)
+    problems += _labels(recipe, data) + _texts(cells, data)
     return Checked(recipe, tuple(cells), facts, tuple(dict.fromkeys(problems)))
 
 
@@ -334,6 +334,19 @@ def _foreign(
 
 def _some(labels: Iterable[str]) -> str:
     return ", ".join(sorted(labels)[:6])
+
+
+def _texts(cells: Iterable[Cell], data: DataFolder) -> list[str]:
+    """Raw texts that cannot be read, as far as their beginnings show."""
+    problems = []
+    for node in in_order(cell.node for cell in cells):
+        texts, code = node.settings.get("texts", ()), node.settings.get("language", "")
+        if texts and "file" in texts[0]:
+            try:
+                data.corpus(texts, code, None)
+            except AdapterkitError as error:
+                problems.append(f"[text] {code}: {error}")
+    return problems
 
 
 def _size(data: DataFolder, task: Labelled, language: str, reference: Reference | None) -> int:

@@ -165,6 +165,15 @@ def test_a_label_among_spans_that_marks_none_is_said_before_anything_starts(
     assert found.startswith("[tasks.pos] cym: span scores were asked for")
 
 
+@pytest.mark.parametrize("content", [b"", b"caf\xe9\n" * 50])
+def test_a_text_that_cannot_be_read_is_said_once_before_anything_starts(
+    tmp_path: Path, data: Path, tiny_folder: Path, content: bytes
+) -> None:
+    (data / "text" / "cym.txt").write_bytes(content)
+    (found,) = problems(tmp_path, data, tiny_folder)
+    assert found.startswith("[text] cym: 1 of 1 text file cannot be used"), found
+
+
 def test_labels_of_spans_cannot_go_on_with_themselves(
     tmp_path: Path, data: Path, tiny_folder: Path
 ) -> None:
