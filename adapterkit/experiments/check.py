@@ -164,7 +164,7 @@ def _methods(recipe: Recipe, data: DataFolder) -> list[str]:
                     if task in recipe.tasks and recipe.tasks[task].kind not in ("pos", "tagging")
                 ]
             if built.labels:
-                problems += _too_few(recipe, method, data)
+                problems += _too_few(recipe, method, data) + _seen(recipe, method, data)
     return problems
 
 
@@ -257,6 +257,26 @@ def _too_few(recipe: Recipe, method: Method, data: DataFolder) -> list[str]:
                     f"{method.name}: {name} has {there} training examples of {language}, "
                     f"not {method.labels}; exclude it"
                 )
+    return problems
+
+
+def _seen(recipe: Recipe, method: Method, data: DataFolder) -> list[str]:
+    """Targets whose few labels would be those that they are scored on."""
+    problems = []
+    for name, language in product(recipe.grid_tasks, recipe.grid_languages):
+        task = recipe.tasks.get(name)
+        if task is None or not _keeps(recipe, language, method, name):
+            continue
+        try:
+            train = data.labelled(task, language, "train")
+            _, test = scored(data, task, language, recipe.split)
+        except AdapterkitError:
+            continue  # said once, by the plan
+        if train == test or (train or {}).get("sha256", "") == test.get("sha256"):
+            problems.append(
+                f"{method.name}: [tasks.{name}] {language}: its train set is the set that it is scored on; "
+                "its score would tell nothing"
+            )
     return problems
 
 

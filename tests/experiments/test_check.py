@@ -165,6 +165,24 @@ def test_a_label_among_spans_that_marks_none_is_said_before_anything_starts(
     assert found.startswith("[tasks.pos] cym: span scores were asked for")
 
 
+def test_a_few_labels_are_not_those_that_are_scored(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    changes = (
+        (METHODS, 'methods = ["own", "few"]'),
+        FEW,
+        ('dev = ["cym", "bre"]', 'dev = ["cym"]'),
+    )
+    assert problems(tmp_path, data, tiny_folder, *changes) == []
+    said = "few: [tasks.pos] cym: its train set is the set that it is scored on"
+    one = (POS, 'files = "ud/{language}_x.train.conllu"')
+    assert any(said in found for found in problems(tmp_path, data, tiny_folder, *changes, one))
+    write(data / "ud" / "cym_x.train.conllu", (data / "ud" / "cym_x.dev.conllu").read_text())
+    assert any(said in found for found in problems(tmp_path, data, tiny_folder, *changes))
+    sets = (POS, 'dataset = "a/b"\nsplits = { train = "test", dev = "test" }')
+    assert any(said in found for found in problems(tmp_path, data, tiny_folder, *changes, sets))
+
+
 @pytest.mark.parametrize("content", [b"", b"caf\xe9\n" * 50])
 def test_a_text_that_cannot_be_read_is_said_once_before_anything_starts(
     tmp_path: Path, data: Path, tiny_folder: Path, content: bytes
