@@ -18,7 +18,8 @@ def text_of(report: Report, *, resamples: int = 1000) -> str:
         f"# {title_of(report)}",
         f"Made by `adapterkit report {report.table} --markdown`. Scores are per cent, differences points. Brackets "
         f"are 95 % intervals from {resamples} resamples of "
-        f"{words.drawn(len(report.study.rows), report.study.unsampled)}. A difference whose interval holds 0 is no reliable gain.",
+        f"{words.drawn(len(report.study.rows), report.study.unsampled)}. A difference whose interval holds 0 is no reliable gain. "
+        "Differences are over the languages and seeds that both methods have.",
         _bullets(" ".join(sentences) for sentences in report.summary()),
     ]
     for one in report.facts:
@@ -76,7 +77,7 @@ def _methods(facts: PanelFacts, rivals: Sequence[str]) -> str:
             [
                 f"`{m.method}`",
                 words.scored(m.mean),
-                *(words.gained(m.gains[rival]) for rival in rivals),
+                *(words.gained(m.gains[rival], m.sets) for rival in rivals),
                 words.languages_of(m),
                 str(m.seeds),
                 words.minutes(m.cost.minutes),

@@ -102,12 +102,24 @@ def scored(score: Score) -> str:
     return f"{percent(score.value)} {interval(score)}".rstrip()
 
 
-def gained(gain: Gain | None) -> str:
-    """``+8.1 [+6.0, +10.2]``; the words "no reliable gain" where the interval holds 0; or a dash."""
+def gained(gain: Gain | None, sets: int | None = None) -> str:
+    """``+8.1 [+6.0, +10.2]``; the words "no reliable gain" where the interval holds 0; or a dash.
+
+    With ``sets``, those of the mean beside it, it says where the difference is over fewer: ``in 2 languages``.
+    """
     if gain is None:
         return "–"
     shown = f"{points(gain.score.value)} {interval(gain.score, signed=True)}".rstrip()
-    return f"{shown} no reliable gain" if gain.reliable is False else shown
+    shown = f"{shown} no reliable gain" if gain.reliable is False else shown
+    return f"{shown} {shared(gain, sets)}".rstrip()
+
+
+def shared(gain: Gain, sets: int | None) -> str:
+    """``in 2 languages``, or ``on 2 test sets``; nothing where a difference is over all ``sets``."""
+    if gain.sets == sets or sets is None:
+        return ""
+    few = gain.sets == gain.languages
+    return f"in {counted(gain.languages, 'language')}" if few else f"on {gain.sets} test sets"
 
 
 def amount(value: float | None) -> str:
@@ -182,7 +194,9 @@ def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
             f"{scored(best.mean)} % {metric_name(key.metric)}{_part(best, facts)}."
         ]
     gains = [
-        _over(mine.gains[rival], rival) for rival in rivals if mine.gains.get(rival) is not None
+        _over(gain, rival, mine.sets)
+        for rival in rivals
+        if (gain := mine.gains.get(rival)) is not None
     ]
     said = [
         f"{upper_first(where)}: {own} has {scored(mine.mean)} % {metric_name(key.metric)} on average{_part(mine, facts)}"
@@ -220,8 +234,8 @@ def _breadth(facts: PanelFacts) -> str:
     return shown if sets == languages else f"{shown} ({sets} test sets)"
 
 
-def _over(gain: Gain | None, rival: str) -> str:
-    assert gain is not None
+def _over(gain: Gain, rival: str, sets: int) -> str:
+    rival = f"{rival} {shared(gain, sets)}".rstrip()
     value, span = gain.score.value, interval(gain.score, signed=True)
     if gain.reliable is False:
         return f"no reliable gain over {rival} ({points(value)} {span})"

@@ -327,3 +327,24 @@ def test_a_report_needs_no_torch() -> None:
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_gain_over_a_rival_that_lacks_languages_says_in_how_many_it_is(tmp_path: Path) -> None:
+    own = [row(language=code, value=0.5) for code in ("glv", "sme", "kpv")]
+    kept = [row(language=code, method="source-kept", value=0.4) for code in ("glv", "sme")]
+    made = made_of(tmp_path, [*own, *kept])
+    assert "10.0 points more than source-kept in 2 languages [" in made.summary()[0][0]
+    text = text_of(made)
+    assert "| +10.0 [+10.0, +10.0] in 2 languages |" in text
+    assert "over the languages and seeds that both methods have" in text
+    assert page_of(made).count('<span class="none">in 2 languages</span>') == 1
+    whole = made_of(tmp_path, [*own, *kept, row(language="kpv", method="source-kept", value=0.4)])
+    assert "points more than source-kept [" in whole.summary()[0][0]
+
+
+def test_a_gain_over_a_rival_that_lacks_test_sets_says_on_how_many_it_is(tmp_path: Path) -> None:
+    places = [("glv", "ud/a"), ("glv", "ud/b"), ("sme", "ud/c"), ("kpv", "ud/d")]
+    own = [row(language=code, dataset=name) for code, name in places]
+    kept = [row(language=c, dataset=name, method="source-kept", value=0.4) for c, name in places]
+    said = made_of(tmp_path, [*own, *kept[:3]]).summary()[0][0]
+    assert "10.0 points more than source-kept on 3 test sets [" in said
