@@ -203,7 +203,7 @@ def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
         + (f", {listed(gains)}." if gains else ".")
     ]
     best = facts.methods[0]  # of those with the same languages
-    if best.method != own:
+    if best.mean.value - mine.mean.value > _ROUNDING:  # level is no higher
         said.append(f"The highest mean is that of {best.method}: {scored(best.mean)} %.")
     return [*said, *_worst(facts, own), *_costs(mine.cost)]
 
@@ -239,6 +239,8 @@ def _over(gain: Gain, rival: str, sets: int) -> str:
     value, span = gain.score.value, interval(gain.score, signed=True)
     if gain.reliable is False:
         return f"no reliable gain over {rival} ({points(value)} {span})"
+    if abs(value) < _ROUNDING:
+        return f"as much as {rival}"
     way = "more" if value >= 0 else "less"
     return f"{points(abs(value)).lstrip('+')} points {way} than {rival} {span}".rstrip()
 

@@ -9,7 +9,7 @@ from tests.pages.test_report import made_of, row
 
 
 def test_a_difference_of_which_nothing_could_be_resampled_stands_alone(tmp_path: Path) -> None:
-    for value, words in ((0.4, "10.0 points less"), (0.6, "10.0 points more"), (0.5, "0.0 points")):
+    for value, words in ((0.4, "10.0 points less"), (0.6, "10.0 points more"), (0.5, "as much as")):
         said = made_of(tmp_path, [row(value=value), row(method="source-kept")])
         assert f"own has {100 * value:.1f} % accuracy on average, {words}" in said.summary()[0][0]
         assert re.search(r"\| own \| .*\n.*\n\| Manx \(glv\) .* \| [+-]?\d+\.0 \|", text_of(said))

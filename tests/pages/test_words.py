@@ -60,3 +60,13 @@ def test_a_long_name_of_a_method_wraps_and_leaves_room_for_numbers_on_a_phone(
     rule, *_ = re.findall(r"tbody th:first-child \{([^}]*)\}", page.split("</style>")[0])
     assert "white-space: normal" in rule
     assert "45vw" in rule
+
+
+def test_what_is_level_is_neither_higher_nor_more(tmp_path: Path) -> None:
+    rows = [row(method=name) for name in ("own", "every-layer", "source-kept")]
+    (said,) = made_of(tmp_path, rows).summary()
+    assert said == [
+        "Parts of speech, 1 language of no named group: own has 50.0 % accuracy on average, as much as source-kept."
+    ]
+    (said,) = made_of(tmp_path, [*rows, row(method="average", value=0.6)]).summary()
+    assert said[1] == "The highest mean is that of average: 60.0 %."
