@@ -28,6 +28,7 @@ _NOT_BELOW_0 = {
     *("examples", "steps", "tokens", "trained_parameters", "bytes", "text_bytes", "unknown_share"),
     *("pieces_per_word", "learning_rate", "epochs", "reduction_factor"),
 }
+_FRACTIONS = {"value", "low", "high", "unknown_share"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +242,7 @@ def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
                 values[name] = None
             continue
         try:
-            values[name] = kind(value)
+            values[name] = _whole(value) if kind is int else kind(value)
         except (TypeError, ValueError):
             problems.append(f"{name} is {str(value)[:40]!r}, {_WORDS[kind]} was expected")
             continue
@@ -253,7 +254,19 @@ def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             problems.append(f"{name} is {value}, a finite number was expected")
         elif name in _NOT_BELOW_0 and values[name] < 0:
             problems.append(f"{name} is {value}, which is below 0")
+        elif name in _FRACTIONS and values[name] > 1:
+            problems.append(f"{name} is {value}, a fraction of 1 was expected, no per cent")
     return values, problems
+
+
+def _whole(value: Any) -> int:
+    """A whole number, also where a program for tables wrote it as ``480.0``; a ValueError of any other."""
+    try:
+        return int(str(value))
+    except ValueError:
+        if not float(value).is_integer():
+            raise
+        return int(float(value))
 
 
 def _is_code(language: str) -> bool:

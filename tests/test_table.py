@@ -99,6 +99,41 @@ def test_a_file_that_is_not_there_or_not_right_is_said_to_be(
         read_table(tmp_path / name)
 
 
+def test_whole_numbers_may_be_written_as_other_programs_do_but_are_never_cut(
+    tmp_path: Path,
+) -> None:
+    head = "task,language,method,metric,value,seed,steps\n"
+    path = tmp_path / "t.csv"
+    path.write_text(f"{head}pos,cym,own,accuracy,0.5,1.0,4.8E+02\n")
+    (row,) = read_table(path)
+    assert (row.seed, row.steps) == (1, 480)
+    path.write_text(f"{head}pos,cym,own,accuracy,0.5,0.7,inf\n")
+    with pytest.raises(ConfigError, match=r"seed is '0\.7', a whole number was") as error:
+        read_table(path)
+    assert "steps is 'inf', a whole number was expected" in str(error.value)
+
+
+def test_parquet_seeds_that_are_no_whole_numbers_are_not_cut(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"task": ["pos"], "language": ["cym"], "method": ["own"], "metric": ["accuracy"]}
+    path = tmp_path / "t.parquet"
+    for seed, right in ((2.0, True), (0.7, False)):
+        parquet.write_table(pyarrow.table({**columns, "value": [0.5], "seed": [seed]}), path)
+        if right:
+            assert read_table(path)[0].seed == 2
+            continue
+        with pytest.raises(ConfigError, match=r"seed is '0.7', a whole number was expected"):
+            read_table(path)
+
+
+def test_scores_in_per_cent_are_no_fractions(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("task,language,method,metric,value,seed\npos,cym,own,accuracy,51.5,0\n")
+    with pytest.raises(ConfigError, match=r"row 2: value is 51\.5, a fraction of 1"):
+        read_table(path)
+
+
 def test_a_language_code_that_is_none_is_refused_with_file_and_row(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", [OWN, replace(OWN, language="yor_Latn")])
     with pytest.raises(
