@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from adapterkit.experiments.recipe import Labelled, Method, Recipe
 from adapterkit.formats.inspection import inspect
 from adapterkit.formats.places import folder_of
 from adapterkit.metrics import is_span_scheme
+from adapterkit.settings import TaskConfig
 from adapterkit.table import SOURCE
 
 FOREIGN = 0.05
@@ -165,6 +166,7 @@ def _methods(recipe: Recipe, data: DataFolder) -> list[str]:
                 ]
             if built.labels:
                 problems += _too_few(recipe, method, data) + _seen(recipe, method, data)
+                problems += _reshaped(recipe, method)
     return problems
 
 
@@ -194,6 +196,18 @@ def _wrong(recipe: Recipe, method: Method) -> list[str]:
     if method.like == "arithmetic" or (method.like == "self-trained" and method.of):
         problems += _unlike(recipe, language)
     return problems
+
+
+def _reshaped(recipe: Recipe, method: Method) -> list[str]:
+    """Shapes that a task adapter which goes on with a few labels cannot take any more."""
+    plain = asdict(TaskConfig())
+    before = {**recipe.task_adapter, **method.task_adapter}
+    after = {**recipe.few_shot, **method.task_adapter}
+    return [
+        f"{method.name}: [few_shot] {name} = {after[name]}: the task adapter that goes on has {before.get(name, plain[name])}, and keeps its shape"
+        for name in ("method", "rank", "reduction_factor", "drop_last_layer", "lower_layers", "leave_out")
+        if name in after and after[name] not in (plain[name], before.get(name, plain[name]))
+    ]  # fmt: skip
 
 
 def _unlike(recipe: Recipe, language: Mapping[str, Any]) -> list[str]:

@@ -165,6 +165,22 @@ def test_a_label_among_spans_that_marks_none_is_said_before_anything_starts(
     assert found.startswith("[tasks.pos] cym: span scores were asked for")
 
 
+def test_a_few_labels_go_on_with_the_shape_that_is_there(
+    tmp_path: Path, data: Path, tiny_folder: Path
+) -> None:
+    changes = (
+        (METHODS, 'methods = ["few"]'),
+        ('dev = ["cym", "bre"]', 'dev = ["cym"]'),
+        (FEW[0], FEW[1].replace("[text]", "[few_shot]\nreduction_factor = 4\n[text]")),
+    )
+    (found,) = problems(tmp_path, data, tiny_folder, *changes)
+    assert found == (
+        "few: [few_shot] reduction_factor = 4: the task adapter that goes on has 16, and keeps its shape"
+    )
+    alike = ("evaluate_every = 3", "evaluate_every = 3\nreduction_factor = 4")
+    assert problems(tmp_path, data, tiny_folder, *changes, alike) == []
+
+
 def test_a_few_labels_are_not_those_that_are_scored(
     tmp_path: Path, data: Path, tiny_folder: Path
 ) -> None:
