@@ -74,7 +74,13 @@ class Report:
         """Sentences about each panel; one of a single language is left to its table."""
         targets = [one for one in self.facts if one.panel.key.group != SOURCE]
         several = [one for one in targets if len(one.panel.languages) > 1]
-        return [summary_of(one, self.own, self.rivals) for one in several or targets]
+        keys = [one.panel.key for one in several or targets]
+        backbones = len({key.backbone for key in keys}) > 1
+        splits = len({key.split for key in keys}) > 1
+        return [
+            summary_of(one, self.own, self.rivals, backbone=backbones, split=splits)
+            for one in several or targets
+        ]
 
     def drawings(self) -> list[Picture]:
         """Every picture of the page, under names that differ."""

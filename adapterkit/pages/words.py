@@ -182,10 +182,19 @@ def in_several(settings: Sequence[str]) -> str:
     return f"stands in several settings: {listed(shown)}"
 
 
-def summary_of(facts: PanelFacts, own: str, rivals: Sequence[str]) -> list[str]:
-    """Say what a panel found, a sentence an item."""
+def summary_of(
+    facts: PanelFacts,
+    own: str,
+    rivals: Sequence[str],
+    *,
+    backbone: bool = False,
+    split: bool = False,
+) -> list[str]:
+    """Say what a panel found, a sentence an item; on which backbone and split, where others are beside it."""
     mine, key = facts.method(own), facts.panel.key
     where = f"{task_name(key.task)}, {_breadth(facts)} {group_name(key.group)}"
+    where += f", {key.backbone or 'unnamed backbone'}" if backbone else ""
+    where += f", {key.split}" if split else ""
     if mine is None:
         best, settings = facts.methods[0], variants_of(own, facts.panel.grids)
         lacking = f"{in_several(settings)}; choose one with --method" if settings else "was not run"

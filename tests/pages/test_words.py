@@ -70,3 +70,17 @@ def test_what_is_level_is_neither_higher_nor_more(tmp_path: Path) -> None:
     ]
     (said,) = made_of(tmp_path, [*rows, row(method="average", value=0.6)]).summary()
     assert said[1] == "The highest mean is that of average: 60.0 %."
+
+
+def test_a_summary_says_which_backbone_and_which_split_where_there_are_several(
+    tmp_path: Path,
+) -> None:
+    start = "Parts of speech, 1 language of no named group"
+    two = [row(backbone=name) for name in ("a@1", "b@1")]
+    said = [sentences[0] for sentences in made_of(tmp_path, two).summary()]
+    assert [one.split(": ")[0] for one in said] == [f"{start}, a@1", f"{start}, b@1"]
+    two = [row(split=name) for name in ("dev", "test-half")]
+    said = [sentences[0] for sentences in made_of(tmp_path, two).summary()]
+    assert [one.split(": ")[0] for one in said] == [f"{start}, dev", f"{start}, test-half"]
+    ((alone, *_),) = made_of(tmp_path, two[:1]).summary()
+    assert alone.startswith(f"{start}: own has")
