@@ -30,7 +30,8 @@ Device = Annotated[
 Dtype = Annotated[
     str | None,
     typer.Option(
-        "--dtype", help="float32, bfloat16, float64, or auto: what this machine multiplies faster."
+        "--dtype",
+        help="float32, bfloat16, float64, float16 on a GPU, or auto: what this machine multiplies faster.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
