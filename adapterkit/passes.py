@@ -1,5 +1,6 @@
 """One pass of a batch through hooked twins: the last hidden state, and the losses that trainings ask for."""
 
+import torch
 from torch import Tensor
 
 from adapterkit.backbone.frozen import Backbone
@@ -22,7 +23,7 @@ def last_hidden(
     Returns:
         Shape ``(batch, length, width)``; with positions set in ``hooked.narrow``, of these only: ``(1, wanted, width)``.
     """
-    mask = input_ids.new_ones(input_ids.shape) if attention_mask is None else attention_mask
+    mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     # A cache of keys and values is for `generate`; here it would only cost memory.
     options = {"use_cache": False} if backbone.architecture.kind == "causal" else {}
     out = hooked.encoder(input_ids=input_ids, attention_mask=mask, **options)
@@ -75,9 +76,9 @@ def second_text_loss(hooked: Hooked, batch: Batch) -> Tensor:
         labels=batch.targets,
         use_cache=False,
     )
-    return cross_entropy(out.logits.flatten(0, -2), batch.targets.flatten())
+    return task_loss(out.logits, batch)
 
 
 def task_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Mean cross entropy of a head's logits, shape ``(batch, ..., labels)``, a scalar."""
+    """Mean cross entropy of logits, shape ``(batch, ..., labels)``, a scalar."""
     return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())

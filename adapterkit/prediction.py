@@ -73,7 +73,7 @@ def window_logits(
             chosen = None if rows is None else [rows[i] for i in numbers]
             logits = read(numbers, ids, mask) if read else model.logits(ids, mask, rows=chosen)
             # From a GPU in one copy, not one for each row, where one tensor holds them all.
-            said = logits.float().cpu() if isinstance(logits, Tensor) else logits
+            said = logits.cpu() if isinstance(logits, Tensor) else logits
             for number, one in zip(numbers, said, strict=True):
                 found[number] = one.float().cpu()
             done(len(numbers))

@@ -309,10 +309,8 @@ def test_settings_of_generation_that_cannot_be_right_are_refused(
 
 
 def test_texts_that_end_in_padding_are_not_continued(backbone: Backbone) -> None:
-    model, right = (
-        AdaptedModel(backbone),
-        torch.tensor([[0, 11, 12, 1, 1, 1], [0, 14, 40, 9, 8, 3]]),
-    )
+    model = AdaptedModel(backbone)
+    right = torch.tensor([[0, 11, 12, 1, 1, 1], [0, 14, 40, 9, 8, 3]])
     with pytest.raises(ConfigError, match="padded on the left"):
         model.generate(right, (right != 1).long(), max_new_tokens=2)
     left = torch.tensor([[1, 1, 1, 0, 11, 12], [0, 14, 40, 9, 8, 3]])
