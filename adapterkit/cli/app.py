@@ -85,7 +85,8 @@ def main() -> None:
     try:
         app()
     except AdapterkitError as error:
-        spelt = for_recipe if experiment.run.__name__ in sys.argv[1:2] else for_shell
+        verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        spelt = for_recipe if verb == experiment.run.__name__ else for_shell
         typer.echo(f"{type(error).__name__}: {spelt(str(error))}", err=True)
         sys.exit(1)
     except SystemExit as end:

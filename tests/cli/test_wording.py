@@ -87,14 +87,18 @@ eng = "mini:eng"
 """
 
 
+@pytest.mark.parametrize("before", [[], ["--verbose"]])
 def test_an_error_of_a_recipe_names_the_key_to_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    before: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("eng.train.tsv", "eng.dev.tsv", "cym.test.tsv"):
         Path(name).write_text(FILES["class.tsv"], encoding="utf-8")
     Path("r.toml").write_text(RECIPE, encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["adapterkit", "run", "r.toml", "--data", "."])
+    monkeypatch.setattr(sys, "argv", ["adapterkit", *before, "run", "r.toml", "--data", "."])
     with pytest.raises(SystemExit):
         main()
     said = capfd.readouterr().err
