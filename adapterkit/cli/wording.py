@@ -7,8 +7,8 @@ import re
 
 _ARGUMENT = re.compile(r'(?<![\w-])(encoding|column|text_field)=(?:"([\w.-]+)"|(?=\s|$))')
 _COLUMN = re.compile(r'(?<![\w-])column=("[\w.-]+")')
-_NO_COLUMN = re.compile(r"(there is no '(?!text'|tokens')[^'\n]+'; there are: [^\n]*)$")
-_NO_TEXT = re.compile(r"(there is no '[^'\n]+' to read the text from; there are: [^\n]*)$")
+_NO_COLUMN = re.compile(r"(there is no '(?!text'|tokens')[^'\n]+'; there are: [^\n]*)$", re.M)
+_NO_TEXT = re.compile(r"(there is no '[^'\n]+' to read the text from; there are: [^\n]*)$", re.M)
 
 
 def for_shell(message: str) -> str:

@@ -102,7 +102,10 @@ def test_an_error_of_a_recipe_names_the_key_to_use(
     with pytest.raises(SystemExit):
         main()
     said = capfd.readouterr().err
-    assert 'there are: text, class; name another one with column = "..." in the recipe' in said
+    hint = 'there are: text, class; name another one with column = "..." in the recipe\n'
+    assert (
+        said.count(hint) == said.count("there are: text, class") == 2
+    )  # the train and the dev set
     assert "--column" not in said
 
 
