@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapterkit.allocator import memory_kept
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.composition.base import Composition
 from adapterkit.composition.kinds import require_no_task
@@ -66,7 +67,8 @@ def window_logits(
     """
     special, device = special_of(model.backbone), model.backbone.device
     found: list[Tensor] = [torch.empty(0)] * len(windows)
-    with torch.inference_mode(), waiting("predicting", len(windows), show=progress) as done:
+    shown = waiting("predicting", len(windows), show=progress)
+    with memory_kept(), torch.inference_mode(), shown as done:
         for numbers in by_length(windows, batch_size):
             ids, mask = pad([windows[i] for i in numbers], special)
             ids, mask = ids.to(device), mask.to(device)

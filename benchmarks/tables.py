@@ -20,6 +20,8 @@ TRAINING: tuple[Figure, ...] = (
     ),
     ("ratio_mini", "`mini`: tokens/s over the plain loop", "at least 2.5"),
     ("memory_ratio_mini", "`mini`: peak memory over the plain loop", ""),
+    ("mini_rate_share", "`mini`: share of the machine's matrix rate", ""),
+    ("mini_plain_rate_share", "`mini`: the same of the plain loop", ""),
 )
 TASK_TRAINING: tuple[Figure, ...] = (
     ("by_length_every", "every layer: tokens/s, by length over random batches", ""),

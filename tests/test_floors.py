@@ -22,6 +22,7 @@ FLOORS = (
         "tensorfile",
         "table",
         "waiting",
+        "allocator",
     ),
     ("text", "nn"),
     ("data", "backbone", "composition"),

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from adapterkit.allocator import memory_kept
 from adapterkit.errors import ConfigError
 from adapterkit.seeds import derive
 from adapterkit.settings import LanguageConfig, TaskConfig
@@ -145,7 +146,8 @@ def train(
     if progress.step:
         report.say(f"going on from step {progress.step} of {settings.steps}")
     run = _Run(problem, settings, work, same, report, names, optimizer, progress, best)
-    run.go()
+    with memory_kept():
+        run.go()
     report.say(
         ending(
             progress,

@@ -11,13 +11,13 @@ from benchmarks.contest import Contender, contest, single
 from benchmarks.figures import Record, keys, memory_ratio, speed_ratio, table
 from benchmarks.kinds import KINDS, REST
 from benchmarks.options import Options
-from benchmarks.shapes import SHAPES, folder_of
+from benchmarks.shapes import SHAPES, Shape, folder_of
 
 OURS, THEIRS = "benchmarks.workers.ours_training", "benchmarks.workers.theirs"
 FP32, BF16, ADAPTERS = "adapterkit float32", "adapterkit bfloat16", "adapters"
 OURS_IN = {"float32": FP32, "bfloat16": BF16}
 MINI, PLAIN = "mini: adapterkit", "mini: plain loop"
-MATRIX = "matrix rate"
+MATRIX, MINI_MATRIX = "matrix rate", "mini: matrix rate"
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,15 @@ def measure(options: Options) -> dict[str, Any]:
     rounds = options.turns(7)
     sizes = QUICK if options.quick else FULL
     name = options.shape()
-    shape = SHAPES[name]
-    step = cost.step_of(
-        shape, batch=sizes.batch, length=sizes.length, masking=MASKING, factor=FACTOR
-    )
+    shape, small = SHAPES[name], SHAPES["mini"]
+    step = step_of(shape, sizes.batch, sizes.length)
     records = contest(
-        contenders(options, name, sizes, step),
+        contenders(options, name, sizes),
         rounds=rounds,
         threads=options.threads,
         tell=options.tell,
     )
-    rates = records.pop(MATRIX)
+    rates, of_mini = records.pop(MATRIX), records.pop(MINI_MATRIX)
     best = {kind: rates.median(f"{kind}_rate") for kind in options.dtypes}
     streamed = {kind: rates.median(f"{kind}_streamed") for kind in options.dtypes}
     shares, of_streamed = (
@@ -59,8 +57,20 @@ def measure(options: Options) -> dict[str, Any]:
         }
         for of in (best, streamed)
     )
+    mini_rate = of_mini.median(f"{options.dtypes[-1]}_rate")
+    mini_shares = [
+        cost.share_of_rate(
+            small,
+            step_of(small, sizes.mini_batch, sizes.mini_length),
+            records[who].speed,
+            mini_rate,
+        )
+        for who in (MINI, PLAIN)
+    ]
     return {
         **ratios(records),
+        "mini_rate_share": mini_shares[0],
+        "mini_plain_rate_share": mini_shares[1],
         "matrix_rate_share": shares.get("bfloat16"),
         "matrix_rate_share_fp32": shares["float32"],
         "matrix_rate_share_streamed": of_streamed.get("bfloat16"),
@@ -91,7 +101,25 @@ def profile(options: Options, name: str, sizes: Sizes) -> dict[str, float]:
     return {kind: float(answer[kind]) for kind in (*KINDS, REST)}
 
 
-def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> list[Contender]:
+def step_of(shape: Shape, batch: int, length: int) -> cost.Step:
+    """The step that is trained here."""
+    return cost.step_of(shape, batch=batch, length=length, masking=MASKING, factor=FACTOR)
+
+
+def machine(options: Options, name: str, shape: Shape, step: cost.Step) -> Contender:
+    """Measures how fast the machine multiplies what the step multiplies."""
+    spec = {
+        "kind": "rates",
+        "sizes": cost.matrices(shape, step),
+        "weights": cost.weights(shape, step),
+        "repeats": 1 if options.quick else 5,
+        "dtypes": options.dtypes,
+        "device": options.device,
+    }
+    return Contender(name, "benchmarks.workers.matrix", spec)
+
+
+def contenders(options: Options, name: str, sizes: Sizes) -> list[Contender]:
     """Who takes part; ``adapters`` only where its environment is."""
     spec = {
         "kind": "training",
@@ -112,17 +140,12 @@ def contenders(options: Options, name: str, sizes: Sizes, step: cost.Step) -> li
         *(Contender(OURS_IN[kind], OURS, {**spec, "precision": kind}) for kind in options.dtypes),
         Contender(MINI, OURS, small),
         Contender(PLAIN, "benchmarks.workers.plain", {**small, "autocast": options.bfloat16}),
-        Contender(
-            MATRIX,
-            "benchmarks.workers.matrix",
-            {
-                "kind": "rates",
-                "sizes": cost.matrices(SHAPES[name], step),
-                "weights": cost.weights(SHAPES[name], step),
-                "repeats": 1 if options.quick else 5,
-                "dtypes": options.dtypes,
-                "device": options.device,
-            },
+        machine(options, MATRIX, SHAPES[name], step_of(SHAPES[name], sizes.batch, sizes.length)),
+        machine(
+            options,
+            MINI_MATRIX,
+            SHAPES["mini"],
+            step_of(SHAPES["mini"], sizes.mini_batch, sizes.mini_length),
         ),
     ]
     if options.adapters is not None:

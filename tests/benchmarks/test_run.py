@@ -10,11 +10,9 @@ from adapterkit.files import read_json, write_json
 from benchmarks import run as command
 from benchmarks.contest import ROOT
 from benchmarks.contests import language_training
-from benchmarks.cost import step_of
 from benchmarks.page import main as write_page
 from benchmarks.page import page
 from benchmarks.run import BENCHMARKS
-from benchmarks.shapes import SHAPES
 
 SCRIPT = ROOT / "benchmarks" / "run.py"
 
@@ -47,6 +45,11 @@ def test_without_the_adapters_library_what_needs_it_is_null(tmp_path: Path) -> N
     assert found["ratio_bf16"] is found["ratio_fp32"] is found["memory_ratio"] is None
     assert found["ratio_mini"] > 0
     assert 0 < found["matrix_rate_share"] < 1
+    assert found["mini_plain_rate_share"] > 0
+    assert 0 < found["mini_rate_share"] < 1
+    assert found["mini_rate_share"] / found["mini_plain_rate_share"] == pytest.approx(
+        found["ratio_mini"]
+    )
     speeds = {name: one["tokens_per_second"] for name, one in found["contenders"].items()}
     assert len(speeds) == 4
     assert all(speed > 0 for speed in speeds.values())
@@ -70,13 +73,12 @@ def test_contenders_in_bfloat16_run_where_the_processor_has_it_and_in_quick_runs
     options = command.options_of(given)
     assert options.bfloat16 == expected
     sizes = language_training.QUICK
-    step = step_of(SHAPES["tiny"], batch=2, length=16, masking=0.15, factor=2)
-    specs = [one.spec for one in language_training.contenders(options, "tiny", sizes, step)]
+    specs = [one.spec for one in language_training.contenders(options, "tiny", sizes)]
     asked = {spec.get("precision", "float32") for spec in specs}
     assert asked == ({None, "bfloat16", "float32"} if expected else {"float32"})
 
 
-@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-float32"])
+@pytest.mark.parametrize("name", ["benchmarks", "benchmarks-avx512", "benchmarks-float32"])
 def test_the_pages_in_docs_are_those_of_their_records(name: str) -> None:
     record = read_json(ROOT / "docs" / f"{name}.json")
     assert (ROOT / "docs" / f"{name}.md").read_text() == page(record, f"{name}.svg")

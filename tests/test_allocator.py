@@ -1,0 +1,65 @@
+"""Between the steps of a loop freed memory stays; after it, it goes back."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# In a process of its own: what others have freed before decides where memory comes from.
+STEPS = """
+import contextlib, resource, sys
+import torch
+from adapterkit.allocator import memory_kept
+
+torch.set_num_threads(1)
+
+def step():
+    kept = [torch.ones(4, 2**20) for _ in range(12)]  # 16 MiB each
+    return sum(float(one[0, 0]) for one in kept)
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+with memory_kept() if sys.argv[1] == "kept" else contextlib.nullcontext():
+    step(), step()
+    before = faults()
+    step(), step(), step()
+    print((faults() - before) // 3, resident() >> 20)
+step()
+print(resident() >> 20)
+"""
+
+
+def run(how: str) -> list[int]:
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS, how], capture_output=True, text=True, check=True
+    )
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator than glibc's")
+def test_a_step_takes_what_the_last_one_freed_and_after_the_loop_it_goes_back() -> None:
+    faults, inside, after = run("kept")
+    assert faults < 100
+    assert inside - after > 100  # MiB, of 192
+    assert run("plain")[0] > 10_000
+
+
+def test_where_the_allocator_is_another_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adapterkit import allocator
+
+    monkeypatch.setattr(allocator, "_glibc", lambda: None)
+    with allocator.memory_kept():
+        pass
+
+
+def test_an_error_inside_is_not_swallowed() -> None:
+    from adapterkit.allocator import memory_kept
+
+    with pytest.raises(RuntimeError, match="inside"), memory_kept():
+        raise RuntimeError("inside")
