@@ -21,7 +21,13 @@ from adapterkit.nn.bottleneck import Coupling
 from adapterkit.nn.groups import Groups
 from adapterkit.nn.heads import Head, last_places
 from adapterkit.nn.losses import SomePieces, cross_entropy
-from adapterkit.passes import language_loss, last_hidden, second_text_loss, task_loss
+from adapterkit.passes import (
+    language_loss,
+    last_hidden,
+    second_text_loss,
+    several_labels_loss,
+    task_loss,
+)
 
 Thing = TypeVar("Thing")
 
@@ -366,16 +372,18 @@ class AdaptedModel(nn.Module):
     def forward(self, batch: Batch, *, pieces: SomePieces | None = None) -> Tensor:
         """Mean cross entropy of ``batch`` in float32 (float64 over a float64 backbone), a scalar.
 
-        With a head on the stack it is the task's loss; without one, the masked-LM loss at the
-        positions that have a target; over an encoder-decoder the loss of the second text, which
-        the targets are.
+        With a head on the stack it is the task's loss (binary cross entropy of a multi-label head);
+        without one, the masked-LM loss at the positions that have a target; over an encoder-decoder
+        the loss of the second text, which the targets are.
 
         Args:
             batch: Inputs and targets.
             pieces: From `some_pieces`: the masked-LM loss goes over these only.
         """
-        if self.stack.head is not None:
-            return task_loss(self.logits(batch.input_ids, batch.attention_mask), batch)
+        if (head := self.stack.head) is not None:
+            logits = self.logits(batch.input_ids, batch.attention_mask)
+            several = head.config.head_type == "multilabel_classification"
+            return (several_labels_loss if several else task_loss)(logits, batch)
         self.backbone.require_trained_head()
         if self.backbone.architecture.kind == "seq2seq":
             groups = self._groups(batch.input_ids, batch.attention_mask, None)

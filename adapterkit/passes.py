@@ -2,9 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.data.batches import Batch
+from adapterkit.errors import ConfigError
 from adapterkit.hooking import Hooked
 from adapterkit.nn.losses import SomePieces, cross_entropy, frozen_cross_entropy
 
@@ -82,3 +84,19 @@ def second_text_loss(hooked: Hooked, batch: Batch) -> Tensor:
 def task_loss(logits: Tensor, batch: Batch) -> Tensor:
     """Mean cross entropy of logits, shape ``(batch, ..., labels)``, a scalar."""
     return cross_entropy(logits.flatten(0, -2), batch.targets.flatten())
+
+
+def several_labels_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Mean binary cross entropy of a multi-label head's logits, shape ``(batch, labels)``, a scalar.
+
+    Raises:
+        ConfigError: If the targets are not a 1 or 0 for each label.
+    """
+    targets = batch.targets
+    if targets.shape != logits.shape or not ((targets == 0) | (targets == 1)).all():
+        raise ConfigError(
+            f"a multi-label head learns from a 1 or a 0 for each label, targets of shape {tuple(logits.shape)}; "
+            f"found shape {tuple(targets.shape)}"
+        )
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return functional.binary_cross_entropy_with_logits(wide, targets.to(wide.dtype))

@@ -63,7 +63,8 @@ class Batch:
     Attributes:
         input_ids: Shape ``(batch, length)``.
         attention_mask: 1 where there is a token. Shape ``(batch, length)``.
-        targets: ``(batch, length)``, -100 where nothing is asked; ``(batch,)`` for classification.
+        targets: ``(batch, length)``, -100 where nothing is asked; ``(batch,)`` for classification, and
+            ``(batch, labels)``, 1 or 0, for a multi-label head.
     """
 
     input_ids: Tensor
