@@ -11,6 +11,7 @@ from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import BottleneckConfig
 from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.model import AdaptedModel
 from adapterkit.pool import AdapterPool
 from benchmarks.protocol import Line, Message, main, resident_bytes, serve
 from benchmarks.workers.common import prepare, random_ids
@@ -28,6 +29,8 @@ def pool(line: Line, spec: Message) -> None:
         for number in range(spec["count"]):
             held.add(f"l{number}", _linked(folder, Path(name) / str(number)))
         ids = random_ids({**spec, "batch": 8}, backbone.vocabulary)
+        with torch.inference_mode():  # the backbone's own pages are read from its file on first use
+            AdaptedModel(backbone).encode(ids)
         before = resident_bytes()
 
         def work(message: Message) -> Message:
