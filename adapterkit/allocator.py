@@ -7,6 +7,7 @@ thousands of page faults, and every page is zeroed. Without them ``mini`` trains
 import contextlib
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from functools import cache
 
@@ -17,23 +18,46 @@ _HEAP = 32 * 2**20
 """Bytes, the most that glibc allows: larger tensors are mapped one by one and go back when they are freed."""
 
 
+class _Uses:
+    """How many are within at this moment: the setting is the process's own, and the last one out takes it back."""
+
+    def __init__(self) -> None:
+        self._lock, self._count = threading.Lock(), 0
+
+    def enter(self, libc: ctypes.CDLL) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                libc.mallopt(_MMAP_THRESHOLD, _HEAP)
+                libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+
+    def leave(self, libc: ctypes.CDLL) -> None:
+        with self._lock:
+            self._count -= 1
+            if not self._count:
+                libc.mallopt(_TRIM_THRESHOLD, 2 * _HEAP)
+                libc.malloc_trim(0)
+
+
+_USES = _Uses()
+
+
 @contextlib.contextmanager
 def memory_kept() -> Iterator[None]:
     """Within, what is freed stays with the process. On other C libraries than glibc this changes nothing.
 
-    Afterwards the thresholds are those that glibc's own rise to in a process that frees large tensors, so the
-    next that is freed takes along what lies free.
+    At the end it goes back (a millisecond or so), and the thresholds are those that glibc's own rise to in a process
+    that frees large tensors. One within another, or in several threads, ends with the last.
     """
     libc = _glibc()
     if libc is None:
         yield
         return
-    libc.mallopt(_MMAP_THRESHOLD, _HEAP)
-    libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+    _USES.enter(libc)
     try:
         yield
     finally:
-        libc.mallopt(_TRIM_THRESHOLD, 2 * _HEAP)
+        _USES.leave(libc)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -68,7 +69,8 @@ def window_logits(
     special, device = special_of(model.backbone), model.backbone.device
     found: list[Tensor] = [torch.empty(0)] * len(windows)
     shown = waiting("predicting", len(windows), show=progress)
-    with memory_kept(), torch.inference_mode(), shown as done:
+    kept = memory_kept() if len(windows) > batch_size else nullcontext()
+    with kept, torch.inference_mode(), shown as done:
         for numbers in by_length(windows, batch_size):
             ids, mask = pad([windows[i] for i in numbers], special)
             ids, mask = ids.to(device), mask.to(device)

@@ -27,10 +27,12 @@ def resident():
 
 with memory_kept() if sys.argv[1] == "kept" else contextlib.nullcontext():
     step(), step()
+    if sys.argv[1] == "kept":
+        with memory_kept():  # a look at a dev set, between two steps of a training
+            step()
     before = faults()
     step(), step(), step()
     print((faults() - before) // 3, resident() >> 20)
-step()
 print(resident() >> 20)
 """
 
