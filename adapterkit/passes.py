@@ -2,13 +2,17 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from adapterkit.backbone.frozen import Backbone
 from adapterkit.data.batches import Batch
 from adapterkit.errors import ConfigError
 from adapterkit.hooking import Hooked
-from adapterkit.nn.losses import SomePieces, cross_entropy, frozen_cross_entropy
+from adapterkit.nn.losses import (
+    SomePieces,
+    binary_cross_entropy,
+    cross_entropy,
+    frozen_cross_entropy,
+)
 
 
 def last_hidden(
@@ -98,5 +102,4 @@ def several_labels_loss(logits: Tensor, batch: Batch) -> Tensor:
             f"a multi-label head learns from a 1 or a 0 for each label, targets of shape {tuple(logits.shape)}; "
             f"found shape {tuple(targets.shape)}"
         )
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return functional.binary_cross_entropy_with_logits(wide, targets.to(wide.dtype))
+    return binary_cross_entropy(logits, targets)

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from adapterkit import allocator
+
 # In a process of its own: what others have freed before decides where memory comes from.
 STEPS = """
 import resource
@@ -45,15 +47,27 @@ def test_a_step_takes_what_the_last_one_freed_and_after_the_loop_it_goes_back() 
 
 
 def test_where_the_allocator_is_another_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adapterkit import allocator
-
     monkeypatch.setattr(allocator, "_glibc", lambda: None)
     with allocator.memory_kept():
         pass
 
 
-def test_an_error_inside_is_not_swallowed() -> None:
-    from adapterkit.allocator import memory_kept
+class Libc:
+    """Notes what it is asked for."""
 
-    with pytest.raises(RuntimeError, match="inside"), memory_kept():
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def mallopt(self, number: int, value: int) -> None:
+        self.asked.append(f"{number} {value}")
+
+    def malloc_trim(self, pad: int) -> None:
+        self.asked.append("trim")
+
+
+def test_an_error_inside_is_not_swallowed_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    libc = Libc()
+    monkeypatch.setattr(allocator, "_glibc", lambda: libc)
+    with pytest.raises(RuntimeError, match="inside"), allocator.memory_kept():
         raise RuntimeError("inside")
+    assert libc.asked == ["-3 33554432", "-1 -1", "-1 67108864", "trim"]

@@ -29,6 +29,17 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return total / (targets != -100).sum().clamp(min=1)  # torch's own mean of none is no number
 
 
+def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean binary cross entropy in float32 (float64 over float64 logits), a scalar.
+
+    Args:
+        logits: Any shape.
+        targets: 1 or 0 for each logit. The same shape.
+    """
+    wide = _wide(logits)
+    return functional.binary_cross_entropy_with_logits(wide, targets.to(wide.dtype))
+
+
 def frozen_cross_entropy(
     features: Tensor,
     weight: Tensor,

@@ -39,8 +39,8 @@ def measure(options: Options) -> dict[str, Any]:
     rounds = options.turns(7)
     sizes = QUICK if options.quick else FULL
     name = options.shape()
-    shape, small = SHAPES[name], SHAPES["mini"]
-    step = step_of(shape, sizes.batch, sizes.length)
+    shape, step = step_of(name, sizes.batch, sizes.length)
+    small = step_of("mini", sizes.mini_batch, sizes.mini_length)
     records = contest(
         contenders(options, name, sizes),
         rounds=rounds,
@@ -58,19 +58,13 @@ def measure(options: Options) -> dict[str, Any]:
         for of in (best, streamed)
     )
     mini_rate = of_mini.median(f"{options.dtypes[-1]}_rate")
-    mini_shares = [
-        cost.share_of_rate(
-            small,
-            step_of(small, sizes.mini_batch, sizes.mini_length),
-            records[who].speed,
-            mini_rate,
-        )
-        for who in (MINI, PLAIN)
-    ]
+    of_ours, of_plain = (
+        cost.share_of_rate(*small, records[who].speed, mini_rate) for who in (MINI, PLAIN)
+    )
     return {
         **ratios(records),
-        "mini_rate_share": mini_shares[0],
-        "mini_plain_rate_share": mini_shares[1],
+        "mini_rate_share": of_ours,
+        "mini_plain_rate_share": of_plain,
         "matrix_rate_share": shares.get("bfloat16"),
         "matrix_rate_share_fp32": shares["float32"],
         "matrix_rate_share_streamed": of_streamed.get("bfloat16"),
@@ -101,22 +95,23 @@ def profile(options: Options, name: str, sizes: Sizes) -> dict[str, float]:
     return {kind: float(answer[kind]) for kind in (*KINDS, REST)}
 
 
-def step_of(shape: Shape, batch: int, length: int) -> cost.Step:
-    """The step that is trained here."""
-    return cost.step_of(shape, batch=batch, length=length, masking=MASKING, factor=FACTOR)
+def step_of(name: str, batch: int, length: int) -> tuple[Shape, cost.Step]:
+    """The backbone of that name, and the step that is trained on it here."""
+    shape = SHAPES[name]
+    return shape, cost.step_of(shape, batch=batch, length=length, masking=MASKING, factor=FACTOR)
 
 
-def machine(options: Options, name: str, shape: Shape, step: cost.Step) -> Contender:
-    """Measures how fast the machine multiplies what the step multiplies."""
+def machine(options: Options, called: str, of: tuple[Shape, cost.Step]) -> Contender:
+    """Measures how fast the machine multiplies what a step multiplies."""
     spec = {
         "kind": "rates",
-        "sizes": cost.matrices(shape, step),
-        "weights": cost.weights(shape, step),
+        "sizes": cost.matrices(*of),
+        "weights": cost.weights(*of),
         "repeats": 1 if options.quick else 5,
         "dtypes": options.dtypes,
         "device": options.device,
     }
-    return Contender(name, "benchmarks.workers.matrix", spec)
+    return Contender(called, "benchmarks.workers.matrix", spec)
 
 
 def contenders(options: Options, name: str, sizes: Sizes) -> list[Contender]:
@@ -140,13 +135,8 @@ def contenders(options: Options, name: str, sizes: Sizes) -> list[Contender]:
         *(Contender(OURS_IN[kind], OURS, {**spec, "precision": kind}) for kind in options.dtypes),
         Contender(MINI, OURS, small),
         Contender(PLAIN, "benchmarks.workers.plain", {**small, "autocast": options.bfloat16}),
-        machine(options, MATRIX, SHAPES[name], step_of(SHAPES[name], sizes.batch, sizes.length)),
-        machine(
-            options,
-            MINI_MATRIX,
-            SHAPES["mini"],
-            step_of(SHAPES["mini"], sizes.mini_batch, sizes.mini_length),
-        ),
+        machine(options, MATRIX, step_of(name, sizes.batch, sizes.length)),
+        machine(options, MINI_MATRIX, step_of("mini", sizes.mini_batch, sizes.mini_length)),
     ]
     if options.adapters is not None:
         there.insert(0, Contender(ADAPTERS, THEIRS, spec, options.adapters))
