@@ -68,7 +68,7 @@ def _loaded(axis: Any, result: dict[str, Any] | None) -> None:
     series = result["series"]["alive"]
     axis.plot([p["alive"] for p in series], [p["seconds"] for p in series], "o-", color=_COLOUR)
     axis.set_xticks([p["alive"] for p in series])
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.25 * axis.get_ylim()[1])
     axis.set_xlabel("language adapters loaded")
     axis.set_ylabel("seconds a batch")
     axis.set_title(f"slowest over fastest {result['flatness']:.2f}")
