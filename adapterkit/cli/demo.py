@@ -34,14 +34,14 @@ def demo(
         return
     cells = {
         (row.target, row.condition): percent(row.value, row.low, row.high)
-        for row in table_rows(found.table)
+        for row in table_rows(found)
     }
     print_table(
         "accuracy in %, parts of speech without a label of the language",
         ("target", "own adapter", "source kept", "removed"),
         [
-            (name, *(cells[name, condition] for condition in ("own", "source", "none")))
-            for name in found.table
+            (name, *(cells[title, condition] for condition in ("own", "source", "none")))
+            for name, title in found.titles.items()
         ],
     )
     for example in found.examples:
@@ -51,3 +51,4 @@ def demo(
         typer.echo(f"{example.language}: {line}")
     typer.echo("adapters: " + ", ".join(map(str, found.folders)))
     typer.echo(f"page: {found.page}")
+    typer.echo(f"try: {found.commands[-1]}")

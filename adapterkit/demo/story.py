@@ -3,6 +3,7 @@
 Sizes stand here and were fixed before the first run.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,10 +41,11 @@ TOY = (
 
 @dataclass(frozen=True)
 class Target:
-    """One language of the demo: what to train on and what to score on."""
+    """One language of the demo: what to train on and what to score on; ``title`` is for readers."""
 
     language: str
     name: str
+    title: str
     corpus: Corpus
     task: Tagging
     steps: int
@@ -57,6 +59,8 @@ class Demo:
     curves: list[Curve] = field(default_factory=list)
     examples: list[Tagged] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
     page: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,11 +124,17 @@ def run(
             progress=progress,
         )
         demo.folders.append(out / "adapters" / target.name)
-        demo.curves.append(_curve(target.name, own))
+        demo.titles[target.name] = target.title
+        demo.curves.append(_curve(target.title, own))
         demo.table[target.name] = compare(
             backbone, Stack(own, pos), target.task, source=source, progress=progress
         )
         demo.examples += _examples(backbone, Stack(own, pos), target)
+        over = out / "adapters" / "pos" if from_scratch else "mini:pos"
+        sentence = " ".join(demo.examples[-1].words)
+        demo.commands.append(
+            f"adapterkit predict --stack {demo.folders[-1]},{over} {shlex.quote(sentence)}"
+        )
     demo.page = out / "summary.html"
     write_summary(demo.page, _summary(demo))
     return demo
@@ -135,7 +145,8 @@ def _toy_target(out: Path, language: str, seed: int) -> Target:
     text = write_text(out / "data" / f"{language}.txt", made.text)
     test = write_conllu(out / "data" / f"{language}.test.conllu", made.test)
     corpus = Corpus.from_files(text, language=language, licence="Apache-2.0")
-    return Target(language, language, corpus, Tagging.from_files(test=test), STEPS)
+    title = f"{language_name(language)} ({language})"
+    return Target(language, language, title, corpus, Tagging.from_files(test=test), STEPS)
 
 
 def _real_target(data: Path, language: str) -> Target:
@@ -147,7 +158,8 @@ def _real_target(data: Path, language: str) -> Target:
     if missing:
         raise ConfigError(f"--data {data}: there is no {' and no '.join(missing)}")
     corpus = Corpus.from_files(text, language=language)
-    return Target(language, f"{language}-real", corpus, Tagging.from_files(test=test), REAL_STEPS)
+    name, title = f"{language}-real", f"{language_name(language)} ({language}), real text"
+    return Target(language, name, title, corpus, Tagging.from_files(test=test), REAL_STEPS)
 
 
 def _english(
@@ -204,16 +216,16 @@ def _examples(backbone: Backbone, stack: Stack, target: Target) -> list[Tagged]:
     chosen = target.task.examples("test")[:EXAMPLES]
     said = predict(AdaptedModel(backbone, stack), [s.words for s in chosen], progress=False)
     return [
-        Tagged(target.name, tuple(s.words), tuple(p.labels), tuple(s.tags))
+        Tagged(target.title, tuple(s.words), tuple(p.labels), tuple(s.tags))
         for s, p in zip(chosen, said, strict=True)
     ]
 
 
-def table_rows(table: dict[str, dict[str, Evaluation]]) -> Sequence[Row]:
+def table_rows(demo: Demo) -> Sequence[Row]:
     """Every cell of the table as a row with its interval."""
     return tuple(
-        Row(name, condition, *_cell(row[condition]))
-        for name, row in table.items()
+        Row(demo.titles[name], condition, *_cell(row[condition]))
+        for name, row in demo.table.items()
         for condition in CONDITIONS
     )
 
@@ -227,9 +239,10 @@ def _summary(demo: Demo) -> Summary:
         title="adapterkit demo: parts of speech in languages without labels",
         introduction=TOY,
         metric="accuracy",
-        rows=tuple(table_rows(demo.table)),
+        rows=tuple(table_rows(demo)),
         curves=tuple(demo.curves),
         examples=tuple(demo.examples),
         folders=tuple(str(folder) for folder in demo.folders),
+        commands=tuple(demo.commands),
         notes=("Intervals are 95 % bootstrap intervals over sentences, of one run.",),
     )

@@ -61,6 +61,22 @@ def draw_gains(
     return Picture(name, title, WIDTH, height, "".join(body))
 
 
+def draw_scores(name: str, title: str, rows: Sequence[tuple[str, Score]]) -> Picture:
+    """Draw each score with its interval; the first is filled."""
+    left, edges = 110, [edge for _, score in rows for edge in (score.low, score.high)]
+    margin = max(0.01, 0.05 * (max(edges) - min(edges)))
+    low, high = max(0.0, min(edges) - margin), min(1.0, max(edges) + margin)
+    x, body, height = _frame(low, high, len(rows), left, unit="%")
+    labels = short_labels([label for label, _ in rows], left)
+    for number, (_, score) in enumerate(rows):
+        y, colour = _TOP + _ROW * (number + 0.5), "rival" if number else "own"
+        body.append(text(left - 8, y + 4, labels[number], at="end", kind="strong"))
+        body.append(line(x(score.low), y, x(score.high), y, colour, width=2.4))
+        shape, kind = ("square", "rival open") if number else ("circle", "own")
+        body.append(mark(x(score.value), y, shape, kind))
+    return Picture(name, title, WIDTH, height, "".join(body))
+
+
 def draw_dumbbells(
     name: str, title: str, rows: Sequence[tuple[str, Mapping[str, float]]], methods: Sequence[str]
 ) -> Picture:

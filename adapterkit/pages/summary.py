@@ -1,16 +1,19 @@
-"""One page for the demo: the table with intervals drawn, learning curves, predictions. No script, no network.
+"""One page for the demo: scores with intervals drawn, learning curves, predictions. No script, no network.
 
 The template is `templates/summary.html`; everything in it is escaped. The same summary gives the same bytes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapterkit.files import write_bytes
+from adapterkit.metrics import Score
+from adapterkit.pages.figures import draw_lines, draw_scores
 from adapterkit.pages.rendering import render
+from adapterkit.pages.svg import DARK, LIGHT, STYLE, Picture, file_name
 
 CONDITION_NAMES = {"own": "own adapter", "source": "source kept", "none": "removed"}
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 216, 44, 36, 20
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the page shows."""
+    """What the page shows; ``commands`` are for the reader to try next."""
 
     title: str
     introduction: str
@@ -55,61 +58,61 @@ class Summary:
     curves: tuple[Curve, ...]
     examples: tuple[Tagged, ...]
     folders: tuple[str, ...]
+    commands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A curve in the picture's own units."""
-
-    name: str
-    points: str
-    dots: tuple[tuple[float, float], ...]
-    baseline: float | None
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
 
 
 def write_summary(path: Path, summary: Summary) -> None:
     """Write the page to ``path`` in one step."""
+    targets: dict[str, dict[str, Row]] = {}
+    for row in summary.rows:
+        targets.setdefault(row.target, {})[row.condition] = row
     page = render(
         "summary.html",
         {
             "s": summary,
-            "names": CONDITION_NAMES,
-            "drawings": [draw(curve) for curve in summary.curves],
+            "light": LIGHT,
+            "dark": DARK,
+            "style": STYLE,
+            "targets": targets,
+            "conditions": {
+                key: CONDITION_NAMES.get(key, key)
+                for key in dict.fromkeys(row.condition for row in summary.rows)
+            },
+            "scores": [
+                _scores(name, list(rows.values()), summary.metric) for name, rows in targets.items()
+            ],
+            "curves": [_curve(curve) for curve in summary.curves],
             "words": [
                 list(zip(e.words, e.predicted, e.gold or e.predicted, strict=True))
                 for e in summary.examples
             ],
-            "size": (_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP),
         },
     )
     write_bytes(path, page.encode("utf-8"))
 
 
-def draw(curve: Curve) -> Drawing:
-    """Scale a curve into the picture: steps to the right, losses upwards."""
-    values = [*curve.losses, *([curve.baseline] if curve.baseline is not None else [])]
-    low, high = min(values), max(values)
-    margin = max(0.02, 0.08 * (high - low))
-    low, high = low - margin, high + margin
-    last = max(1, curve.steps[-1])
+def _scores(target: str, rows: Sequence[Row], metric: str) -> Picture:
+    return draw_scores(
+        file_name("scores", target),
+        f"{target}: {metric} in % with its 95 % interval",
+        [
+            (CONDITION_NAMES.get(row.condition, row.condition), Score(row.value, row.low, row.high))
+            for row in rows
+        ],
+    )
 
-    def x(step: float) -> float:
-        return round(_LEFT + step / last * (_WIDTH - _LEFT - 12), 1)
 
-    def y(loss: float) -> float:
-        return round(_TOP + (high - loss) / (high - low) * (_HEIGHT - _TOP - _BOTTOM), 1)
-
-    dots = tuple((x(s), y(v)) for s, v in zip(curve.steps, curve.losses, strict=True))
-    return Drawing(
-        name=curve.name,
-        points=" ".join(f"{a},{b}" for a, b in dots),
-        dots=dots,
-        baseline=None if curve.baseline is None else y(curve.baseline),
-        x_ticks=tuple((x(last * part / 4), str(round(last * part / 4))) for part in range(5)),
-        y_ticks=tuple(
-            (y(v), f"{v:.2f}") for v in (low + (high - low) * part / 4 for part in range(5))
-        ),
+def _curve(curve: Curve) -> Picture:
+    alone = "" if curve.baseline is None else f"; dashed: the backbone alone, {curve.baseline:.2f}"
+    return draw_lines(
+        file_name("curve", curve.name),
+        f"{curve.name}: held-out loss in nats a masked token against steps{alone}",
+        {"": tuple(zip(map(float, curve.steps), curve.losses, strict=True))},
+        x_label="steps",
+        x_log=False,
+        y_label="loss, nats",
+        percent=False,
+        dashed=curve.baseline,
+        named=False,
     )

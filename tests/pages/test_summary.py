@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.pages.summary import Curve, Row, Summary, Tagged, draw, write_summary
+from adapterkit.pages.summary import Curve, Row, Summary, Tagged, write_summary
 
 SUMMARY = Summary(
     title="A demo <of> adapters",
@@ -26,6 +26,7 @@ SUMMARY = Summary(
         Tagged("hat", ("Chat", "la"), ("NOUN", "DET")),
     ),
     folders=("adapters/epo", "adapters/hat"),
+    commands=("adapterkit predict --stack adapters/epo,mini:pos 'La <kato>'",),
     notes=("A toy.",),
 )
 
@@ -72,17 +73,17 @@ def test_what_users_wrote_is_escaped(page: str) -> None:
 
 def test_every_row_shows_its_value_and_interval(page: str) -> None:
     for row in SUMMARY.rows:
-        shown = f"{100 * row.value:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
-        assert shown in page
+        assert f">{100 * row.value:.1f}</strong>" in page
+        assert f"[{100 * row.low:.1f}, {100 * row.high:.1f}]" in page
 
 
 def test_a_wrong_tag_is_marked_by_more_than_a_colour(page: str) -> None:
     assert "VERB ✗ NOUN" in page
-    assert page.count("✗") == 1
+    assert page.count('class="wrong"') == 1
 
 
-def test_folders_and_notes_are_listed(page: str) -> None:
-    for text in (*SUMMARY.folders, *SUMMARY.notes):
+def test_folders_commands_and_notes_are_listed(page: str) -> None:
+    for text in (*SUMMARY.folders, *SUMMARY.notes, "mini:pos &#39;La &lt;kato&gt;&#39;"):
         assert text in page
 
 
@@ -92,21 +93,49 @@ def test_the_same_summary_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
-def test_a_falling_loss_falls_in_the_picture_and_the_baseline_lies_above_it() -> None:
-    drawing = draw(SUMMARY.curves[0])
-    heights = [y for _, y in drawing.dots]
+def dots(curve: Curve, tmp_path: Path) -> list[tuple[float, float]]:
+    """The dots of the page's one learning curve."""
+    write_summary(tmp_path / "p.html", Summary("t", "i", "m", (), (curve,), (), ()))
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    return [
+        (float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', page)
+    ]
+
+
+def dashes(tmp_path: Path) -> list[float]:
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    return [
+        float(y) for y in re.findall(r'y1="([\d.]+)" x2="[\d.]+" y2="[\d.]+" class="zero"', page)
+    ]
+
+
+def test_a_falling_loss_falls_in_the_picture_and_the_baseline_lies_above_it(tmp_path: Path) -> None:
+    found = dots(SUMMARY.curves[0], tmp_path)
+    assert len(found) == 3
+    assert found == sorted(found)
+    heights = [y for _, y in found]
     assert heights == sorted(heights)
-    assert drawing.baseline is not None
-    assert drawing.baseline < heights[0]
-    assert [x for x, _ in drawing.dots] == sorted(x for x, _ in drawing.dots)
+    (baseline,) = dashes(tmp_path)
+    assert baseline < heights[0]
 
 
 def test_a_curve_without_a_baseline_has_no_dashed_line(tmp_path: Path) -> None:
-    bare = Summary("t", "i", "m", (), (SUMMARY.curves[1],), (), ())
-    write_summary(tmp_path / "p.html", bare)
-    assert 'class="dash"' not in (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert len(dots(SUMMARY.curves[1], tmp_path)) == 2
+    assert dashes(tmp_path) == []
 
 
-def test_a_curve_of_one_point_or_of_equal_losses_can_be_drawn() -> None:
-    assert len(draw(Curve("a", (0,), (3.0,), 3.0)).dots) == 1
-    assert len(draw(Curve("a", (0, 10), (3.0, 3.0), None)).dots) == 2
+def test_a_curve_of_one_point_or_of_equal_losses_can_be_drawn(tmp_path: Path) -> None:
+    assert len(dots(Curve("a", (0,), (3.0,), 3.0), tmp_path)) == 1
+    assert len(dots(Curve("a", (0, 10), (3.0, 3.0), None), tmp_path)) == 2
+
+
+def test_a_target_has_one_row_and_a_picture_whose_marks_stand_in_the_order_of_the_scores(
+    page: str,
+) -> None:
+    assert page.count('<th scope="row">') == 1
+    picture = page[page.index("epo: accuracy in %") :]
+    own = float(re.findall(r'<circle cx="([\d.]+)"', picture)[0])
+    source, none = (
+        float(points.split(",")[0]) for points in re.findall(r'<polygon points="([^"]+)"', picture)
+    )
+    assert none < source < own
