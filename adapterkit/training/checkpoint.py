@@ -27,6 +27,7 @@ class Progress:
         step: Optimizer steps done.
         tokens: Tokens read.
         seconds: Time spent training, over all sittings.
+        before: Of it, what the look before the first step took.
         best: Lowest loss (or negated score) at a look, and the step of it.
         looks: Step and value of every look, the one before the first step included.
         losses: Step and mean training loss since the look before.
@@ -38,6 +39,7 @@ class Progress:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    before: float = 0.0
     best: float = float("inf")
     best_step: int = 0
     looks: list[tuple[int, float]] = field(default_factory=list)

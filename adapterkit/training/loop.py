@@ -266,7 +266,10 @@ class _Run:
         """Share of the peak learning rate at this moment."""
         done = self.progress.step / self.settings.steps
         if self.settings.max_minutes is not None:
-            done = max(done, min(1.0, self.progress.seconds / 60 / self.settings.max_minutes))
+            # The clock of the schedule starts with the first step: a long look before it takes no warm-up away.
+            now, before = self.progress.seconds, self.progress.before
+            whole = max(1e-9, 60 * self.settings.max_minutes - before)
+            done = max(done, min(1.0, (now - before) / whole))
         rise = max(self.settings.warmup, 1 / self.settings.steps)
         # Half a step ahead: neither the first step nor the last has rate zero.
         return min((done + 0.5 / self.settings.steps) / rise, (1 - done) / max(1e-9, 1 - rise), 1.0)
@@ -292,7 +295,9 @@ class _Run:
             now.losses.append((now.step, now.recent / steps))
         now.recent = 0.0
         now.looks.append((now.step, value))
-        now.seconds += time.monotonic() - began
+        took = time.monotonic() - began
+        now.seconds += took
+        now.before += 0.0 if now.step else took
         self.whole = True
         self.report.look(now.step, value, now.waited == 0)
         self.save()

@@ -1,6 +1,7 @@
 """Which weights a training keeps: never those of a random head, and none that only look best on examples of one label."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,39 @@ def test_a_training_whose_time_is_over_before_its_first_step_says_so(
     assert (progress.step, progress.best_step) == (0, 0)
     assert "over before the first step" in caplog.text
     assert "nothing was learned" in caplog.text
+
+
+def test_a_long_look_before_the_first_step_takes_no_warm_up_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    class Slow(Told):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights: list[float] = []
+
+        def loss(self, step: int) -> tuple[Tensor, int]:
+            clock[0] += 1
+            self.weights.append(float(self.weight.detach()))
+            return super().loss(step)
+
+        def look(self) -> float:
+            clock[0] += 0 if self.weights else 40
+            return 0.5 - len(self.weights)
+
+    monkeypatch.setattr("adapterkit.training.loop.time.monotonic", lambda: clock[0])
+    problem = Slow()
+    config = replace(CONFIG, steps=1000, max_minutes=1, evaluate_every=1000, weight_decay=0.0)
+    settings = replace(settings_of(config), warmup=0.25, clip=None)
+    progress = train(problem, settings, work=tmp_path, same={}, report=Silent())
+    assert (progress.step, progress.before) == (20, 40)
+    # Adam's steps on a constant gradient are the learning rate: it rises for a quarter of 20 seconds, then falls.
+    moved = [(a - b) / settings.learning_rate for a, b in pairwise(problem.weights)]
+    assert moved[0] < 0.01
+    assert moved == sorted(moved[:6]) + sorted(moved[6:], reverse=True)
+    assert max(moved) == pytest.approx(1, abs=0.05)
+    assert moved[-1] < 0.15
 
 
 def test_what_was_of_use_before_may_stay_the_best_and_it_is_said(
