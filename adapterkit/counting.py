@@ -67,14 +67,6 @@ def counted_scores(metric: str, counts: Array) -> Array:
     return COUNTED[metric](counts)
 
 
-def correct_counts(
-    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> list[tuple[int, int]]:
-    """Count the right words and all words of each sentence, for :func:`~adapterkit.metrics.paired_difference`."""
-    check_words(gold, predicted)
-    return [(_right(g, p), len(g)) for g, p in zip(gold, predicted, strict=True)]
-
-
 def _right(gold: Sequence[str], predicted: Sequence[str]) -> int:
     return sum(g == p for g, p in zip(gold, predicted, strict=True))
 

@@ -4,7 +4,7 @@ Own language adapter / source adapter kept / language adapter removed at test ti
 trained without a language adapter is the fairer third rival; recipes train it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -20,7 +20,7 @@ from adapterkit.files import read_json
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.guard import OWN_FILE
 from adapterkit.formats.places import starters
-from adapterkit.metrics import Confusion, Score, confusion, is_span_scheme
+from adapterkit.metrics import Confusion, Score, confusion, is_span_scheme, paired_difference
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import answers, require_head, require_model
 from adapterkit.tasks.base import Answer, Task, require_task
@@ -80,6 +80,21 @@ class Evaluation:
         """How often which label was taken for which, over words or texts."""
         flat = [label for labels in self.gold for label in labels]
         return confusion(flat, [label for answer in self.answers for label in answer.labels])
+
+    def gain_over(self, other: "Evaluation", *, seed: int = 0) -> Score:
+        """How much better than ``other`` in the main metric, on the same examples, with its 95 % interval.
+
+        A paired bootstrap (`metrics.paired_difference`): a gain whose interval holds 0 is no reliable one.
+
+        Raises:
+            ConfigError: If the other was scored on other examples, or by another metric.
+        """
+        if (self.gold, self.scores.main) != (other.gold, other.scores.main):
+            raise ConfigError(
+                "a gain is of two evaluations of the same examples by the same metric; these differ"
+            )
+        said, others = ([answer.labels for answer in side.answers] for side in (self, other))
+        return paired_difference(self.scores.main, self.gold, said, others, seed=seed)
 
     def write(self, path: Path) -> None:
         """Write every example's gold and predicted labels as JSON lines."""
@@ -198,6 +213,13 @@ def compare(
             AdaptedModel(backbone, made), task, split=split, seed=seed, progress=progress
         )
         for name, made in stacks.items()
+    }
+
+
+def gains_of(found: Mapping[str, Evaluation], *, seed: int = 0) -> dict[str, Score]:
+    """What the stack gains over each rival that `compare` measured, by its name; see `Evaluation.gain_over`."""
+    return {
+        name: found["own"].gain_over(one, seed=seed) for name, one in found.items() if name != "own"
     }
 
 

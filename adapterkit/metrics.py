@@ -23,11 +23,13 @@ from adapterkit.counting import (
     check_sizes,
     check_span_labels,
     check_words,
+    counted_scores,
     label_accuracy,
     label_counts,
     macro_f1,
     pairs_of,
     ratio,
+    sentence_counts,
     span_counts,
 )
 from adapterkit.errors import ConfigError, CorpusError
@@ -136,42 +138,51 @@ def span_scores(
 
 
 def paired_difference(
-    a: Sequence[tuple[int, int]],
-    b: Sequence[tuple[int, int]],
+    metric: str,
+    gold: Sequence[Sequence[str]],
+    a: Sequence[Sequence[str]],
+    b: Sequence[Sequence[str]],
     *,
     seed: int = 0,
     resamples: int = 1000,
 ) -> Score:
-    """Score how much more accurate ``a`` is than ``b`` on the same sentences.
+    """Score how much better ``a`` is than ``b`` on the same sentences.
 
     Each resample draws the same sentences for both (paired bootstrap: Koehn 2004, "Statistical
     Significance Tests for Machine Translation Evaluation"). An interval that does not hold 0 is a
-    difference at the 5 % level, for this test set.
+    difference at the 5 % level, for this test set; two intervals of the scores themselves may overlap
+    all the same, because a hard sentence is hard for both.
 
     Args:
-        a: ``(right words, words)`` of each sentence, as :func:`correct_counts` gives them.
-        b: The same of the other system, sentence by sentence.
+        metric: One of `counting.COUNTED`.
+        gold: The right labels of each sentence; of a classified text, its one label.
+        a: Labels that one system predicted, sentence by sentence.
+        b: The same of the other.
         seed: Of the bootstrap, as ``resamples`` in :func:`tagging_scores`.
         resamples: How many times the sentences are drawn anew.
 
     Returns:
-        The accuracy of ``a`` minus that of ``b``.
+        The score of ``a`` minus that of ``b``.
 
     Raises:
         CorpusError: If there is not one word.
-        ConfigError: If the two are not about the same sentences, or ``resamples`` is below 1.
+        ConfigError: If the sides are not about the same sentences, the metric is not known, or
+            ``resamples`` is below 1.
     """
-    check_sizes(a, b)
-    for number, ((_, words), (_, others)) in enumerate(zip(a, b, strict=True)):
-        if words != others:
-            raise ConfigError(
-                f"sentence {number} has {words} words in one system's counts and {others} in the "
-                "other's; compare the two on the same sentences"
-            )
-    rows = zip(a, b, strict=True)
-    counts: Counter[Counts] = Counter((x, y, n) for (x, n), (y, _) in rows if n)
-    metrics = {"difference": lambda c: ratio(c[:, 0] - c[:, 1], c[:, 2])}
-    return _scores(counts, metrics, seed=seed, resamples=resamples)["difference"]
+    import numpy as np
+
+    labels = sorted({label for side in (gold, a, b) for one in side for label in one})
+    sides = [sentence_counts(metric, gold, side, labels=labels) for side in (a, b)]
+    rows = np.concatenate(sides, axis=1).astype(int).tolist()
+    counts: Counter[Counts] = Counter(
+        tuple(row) for row, words in zip(rows, gold, strict=True) if words
+    )
+    width = sides[0].shape[1]
+
+    def gap(c: Array) -> Array:
+        return counted_scores(metric, c[:, :width]) - counted_scores(metric, c[:, width:])
+
+    return _scores(counts, {"difference": gap}, seed=seed, resamples=resamples)["difference"]
 
 
 def confusion(gold: Sequence[str], predicted: Sequence[str]) -> Confusion:

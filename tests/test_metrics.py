@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapterkit.counting import correct_counts
 from adapterkit.errors import ConfigError, CorpusError
 from adapterkit.metrics import (
     Score,
@@ -179,18 +178,31 @@ def test_a_paired_difference_is_that_of_the_accuracies() -> None:
     gold = [["A", "B"], ["A"], ["B", "B", "A"]] * 20
     good = [["A", "B"], ["A"], ["B", "A", "A"]] * 20
     poor = [["A", "A"], ["A"], ["A", "A", "A"]] * 20
-    better, worse = correct_counts(gold, good), correct_counts(gold, poor)
-    assert better[:3] == [(2, 2), (1, 1), (2, 3)]
-    difference = paired_difference(better, worse)
+    difference = paired_difference("accuracy", gold, good, poor)
     assert difference.value == pytest.approx(5 / 6 - 3 / 6, abs=1e-15)
     assert 0 < difference.low < difference.value < difference.high
-    assert paired_difference(worse, better).value == -difference.value
+    assert paired_difference("accuracy", gold, poor, good).value == -difference.value
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "span_f1"])
+def test_a_paired_difference_is_that_of_the_scores(metric: str) -> None:
+    gold = [["B-X", "I-X", "O"], ["O", "B-Y"], ["B-X"]] * 9
+    good = [["B-X", "I-X", "O"], ["O", "B-Y"], ["O"]] * 9
+    poor = [["B-X", "O", "O"], ["O", "B-X"], ["B-X"]] * 9
+    score = span_scores if metric == "span_f1" else tagging_scores
+    difference = paired_difference(metric, gold, good, poor)
+    apart = score(gold, good)[metric].value - score(gold, poor)[metric].value
+    assert difference.value == pytest.approx(apart, abs=1e-12)
+    assert difference.low < difference.value < difference.high
+    same = paired_difference(metric, gold, good, good)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_a_paired_difference_is_narrower_than_one_of_apart_samples() -> None:
     # The two differ by one word in each sentence, however hard the sentence is.
-    difference = paired_difference([(n + 1, 10) for n in range(9)], [(n, 10) for n in range(9)])
-    assert difference.low == difference.high == pytest.approx(0.1, abs=1e-12)
+    right = [["A"] * n + ["B"] * (10 - n) for n in range(10)]
+    difference = paired_difference("accuracy", [["A"] * 10] * 9, right[1:], right[:-1])
+    assert [difference.low, difference.high] == pytest.approx([0.1, 0.1], abs=1e-12)
 
 
 def test_confusions_are_counted_by_gold_row_and_predicted_column() -> None:
@@ -222,7 +234,7 @@ def test_sentences_without_any_word_are_an_error() -> None:
         with pytest.raises(CorpusError, match="not one word"):
             score([[], []], [[], []])
     with pytest.raises(CorpusError, match="not one word"):
-        paired_difference([(0, 0)], [(0, 0)])
+        paired_difference("accuracy", [[]], [[]], [[]])
 
 
 def test_two_sides_of_different_length_are_an_error_that_counts_them() -> None:
@@ -230,8 +242,8 @@ def test_two_sides_of_different_length_are_an_error_that_counts_them() -> None:
         classification_scores(["A", "B"], ["A"])
     with pytest.raises(ConfigError, match="sentence 1 has 2 gold labels and 1 predicted"):
         tagging_scores([["A"], ["A", "B"]], [["A"], ["A"]])
-    with pytest.raises(ConfigError, match="sentence 0 has 3 words in one system's counts and 4"):
-        paired_difference([(1, 3)], [(1, 4)])
+    with pytest.raises(ConfigError, match="sentence 0 has 1 gold labels and 2 predicted"):
+        paired_difference("accuracy", [["A"]], [["A"]], [["A", "B"]])
 
 
 def test_labels_that_mark_no_spans_are_named() -> None:

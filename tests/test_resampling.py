@@ -66,10 +66,11 @@ def test_a_method_that_is_right_once_more_in_every_sentence_is_better_by_just_th
 
 def test_one_language_and_seed_is_the_paired_bootstrap_over_sentences() -> None:
     a, b = sentences(0.7, seed=1, size=300), sentences(0.6, seed=2, size=300)
+    gold = [["A"] * int(n) for _, n in a]
     found = measure("accuracy", {"a": a, "b": b}, resamples=4000)
     ours = difference({"x": {0: found["a"]}}, {"x": {0: found["b"]}})
-    rows = [[(int(r), int(n)) for r, n in counts] for counts in (a, b)]
-    other = paired_difference(rows[0], rows[1], resamples=4000)
+    said = [[["A"] * int(r) + ["B"] * int(n - r) for r, n in counts] for counts in (a, b)]
+    other = paired_difference("accuracy", gold, said[0], said[1], resamples=4000)
     assert ours.value == pytest.approx(other.value)
     assert ours.low == pytest.approx(other.low, abs=0.003)
     assert ours.high == pytest.approx(other.high, abs=0.003)

@@ -165,10 +165,9 @@ def score_sections(scores: Sequence[ScoreRecord]) -> list[dict[str, Any]]:
 
 def score_lines(one: ScoreRecord) -> dict[str, Any]:
     """One measurement: its heading, and a row a condition with the comparison in words."""
-    own = one.conditions["own"]
     where = f"{language_name(one.language)}, " if one.language else ""
     rows = [
-        (CONDITIONS[name], percent(score), "" if name == "own" else in_words(own, score))
+        (CONDITIONS[name], percent(score), "" if name == "own" else in_words(one, name))
         for name in CONDITIONS
         if (score := one.conditions.get(name)) is not None
     ]

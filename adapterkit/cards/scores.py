@@ -14,6 +14,7 @@ from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.files import read_json, write_json
 from adapterkit.languages import normalise_code
 from adapterkit.metrics import Score
+from adapterkit.resampling import leaves_out_zero
 
 SCORES_FILE = "scores.json"
 CONDITIONS = {
@@ -38,6 +39,8 @@ class ScoreRecord:
         stack: Name and digest of every adapter, first to last.
         conditions: The main metric under ``own``, and under ``source`` and ``none`` where measured.
         seed: Of the bootstrap.
+        gains: What ``own`` gains over each of the others, sentence by sentence (a paired bootstrap); none in a
+            record of before these were measured.
     """
 
     task: str
@@ -50,6 +53,7 @@ class ScoreRecord:
     stack: tuple[tuple[str, str], ...]
     conditions: Mapping[str, Score] = field(default_factory=dict)
     seed: int = 0
+    gains: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -73,12 +77,14 @@ class ScoreRecord:
             "main": self.main,
             "examples": self.examples,
             "stack": [{"name": name, "digest": digest} for name, digest in self.stack],
-            "conditions": {
-                name: {"value": s.value, "interval": [s.low, s.high]}
-                for name, s in self.conditions.items()
-            },
+            "conditions": _as_dict(self.conditions),
+            **({"gains": _as_dict(self.gains)} if self.gains else {}),
             "seed": self.seed,
         }
+
+
+def _as_dict(scores: Mapping[str, Score]) -> dict[str, Any]:
+    return {name: {"value": s.value, "interval": [s.low, s.high]} for name, s in scores.items()}
 
 
 def read_scores(folder: Path) -> tuple[ScoreRecord, ...]:
@@ -118,10 +124,19 @@ def _score(entry: Any, where: str) -> ScoreRecord:
     if not isinstance(conditions, dict) or "own" not in conditions:
         problems.append("conditions: 'own' at least is needed")
         conditions = {}
+    gains = entry.get("gains", {})
+    if not isinstance(gains, dict):
+        problems.append("gains: an object is needed")
+        gains = {}
     problems += [f"{name:.40}: no such condition" for name in conditions if name not in CONDITIONS]
     problems += [
+        f"gains: {name:.40}: no such condition was measured"
+        for name in gains
+        if name == "own" or name not in conditions
+    ]
+    problems += [
         f"{name:.40}: a value and an interval, as fractions, are needed"
-        for name, score in conditions.items()
+        for name, score in [*conditions.items(), *gains.items()]
         if not _is_score(score)
     ]
     if problems:
@@ -131,8 +146,13 @@ def _score(entry: Any, where: str) -> ScoreRecord:
         examples=entry["examples"],
         seed=entry["seed"],
         stack=tuple((part["name"], part["digest"]) for part in stack or ()),
-        conditions={n: Score(s["value"], *s["interval"]) for n, s in conditions.items()},
+        conditions=_as_scores(conditions),
+        gains=_as_scores(gains),
     )
+
+
+def _as_scores(entries: Mapping[str, Any]) -> dict[str, Score]:
+    return {name: Score(one["value"], *one["interval"]) for name, one in entries.items()}
 
 
 def _is_language(text: str) -> bool:
@@ -171,9 +191,21 @@ def write_scores(folder: Path, records: Sequence[ScoreRecord]) -> None:
     write_json(folder / SCORES_FILE, {"scores": [one.as_dict() for one in records]})
 
 
-def in_words(own: Score, other: Score) -> str:
-    """How ``own`` compares with a baseline, no stronger than the two intervals allow."""
+def in_words(record: ScoreRecord, name: str) -> str:
+    """How the stack compares with the baseline ``name``, no stronger than intervals allow.
+
+    That of the gain itself, where the record has it: both were scored on the same sentences, so their own
+    intervals may overlap where the difference is beyond doubt. Otherwise those two intervals.
+    """
+    own, other = record.conditions["own"], record.conditions[name]
     points = 100 * (own.value - other.value)
+    if gain := record.gains.get(name):
+        low, high = 100 * gain.low, 100 * gain.high
+        if not leaves_out_zero(gain):
+            return f"no reliable gain ({points:+.1f} points [{low:+.1f}, {high:+.1f}])"
+        if gain.low > 0:
+            return f"better by {points:.1f} points [{low:.1f}, {high:.1f}]"
+        return f"worse by {-points:.1f} points [{-high:.1f}, {-low:.1f}]"
     if own.low > other.high:
         return f"better by {points:.1f} points"
     if own.high < other.low:

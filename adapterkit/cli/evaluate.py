@@ -1,8 +1,9 @@
 """`evaluate`: scores of a stack with intervals, and the baselines beside it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from adapterkit.composition.adapter import Adapter
     from adapterkit.composition.stack import Stack
     from adapterkit.evaluation import Evaluation
+    from adapterkit.metrics import Score
 
 
 def evaluate(
@@ -79,7 +81,7 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
-    from adapterkit.evaluation import compare, evaluation
+    from adapterkit.evaluation import compare, evaluation, gains_of
     from adapterkit.formats.places import folder_of
     from adapterkit.model import AdaptedModel
     from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
@@ -111,13 +113,12 @@ def evaluate(
     if record:
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
+    gains = gains_of(found, seed=seed)
     if json:
-        records = {name: one.scores.as_dict() for name, one in found.items()}
-        if confusion:
-            records["own"]["confusion"] = asdict(found["own"].confusion())
+        records = _records(found, gains, confusion=confusion)
         print_json(records if baselines else records["own"])
         return
-    _print_scores(found)
+    _print_scores(found, gains)
     if confusion:
         table = found["own"].confusion().rows()
         print_table(
@@ -154,11 +155,25 @@ def _rival(stack: "Stack", source: str | None, beside: list[Path]) -> "Stack | A
     return kept[0] if len(kept) == 1 else Stack(*kept)
 
 
+def _records(
+    found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]", *, confusion: bool
+) -> dict[str, dict[str, Any]]:
+    """As ``--json`` prints them; ``gain`` is what this stack gains over that rival."""
+    records = {name: one.scores.as_dict() for name, one in found.items()}
+    for name, gain in gains.items():
+        records[name]["gain"] = {"value": gain.value, "interval": [gain.low, gain.high]}
+    if confusion:
+        records["own"]["confusion"] = asdict(found["own"].confusion())
+    return records
+
+
 _NAMES = {"own": "this stack", "source": "source adapter kept", "none": "language adapter removed"}
 
 
-def _print_scores(found: "dict[str, Evaluation]") -> None:
-    """A row a score, the one that counts first, so that three conditions fit beside one another."""
+def _print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]") -> None:
+    """A row a score, the one that counts first, and what it gains, so that three conditions fit beside one another."""
+    from adapterkit.resampling import leaves_out_zero
+
     first = found["own"].scores
     names = sorted(first.metrics, key=lambda name: name != first.main)
     scores = [one.scores.metrics for one in found.values()]
@@ -169,4 +184,10 @@ def _print_scores(found: "dict[str, Evaluation]") -> None:
         ]
         for name in names
     ]
+    if gains:
+        shown = (percent(g.value, g.low, g.high, signed=True) for g in gains.values())
+        rows.insert(1, ["gain over it", "", *shown])
     print_table(f"{first.examples} examples, in %", ["", *(_NAMES[name] for name in found)], rows)
+    unsure = [_NAMES[name] for name, g in gains.items() if not leaves_out_zero(g)]
+    if unsure:
+        say(f"no reliable gain in {names[0].replace('_', ' ')} over: {', '.join(unsure)}")

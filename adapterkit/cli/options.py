@@ -188,9 +188,10 @@ def tell_training() -> None:
     logging.getLogger("adapterkit.training").setLevel(logging.INFO)
 
 
-def percent(value: float, low: float, high: float) -> str:
-    """``71.3 [69.0, 73.5]``."""
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def percent(value: float, low: float, high: float, *, signed: bool = False) -> str:
+    """``71.3 [69.0, 73.5]``; a difference, ``signed``: ``+1.3 [-0.2, +2.8]``."""
+    shown = [f"{100 * one:{'+' if signed else ''}.1f}" for one in (value, low, high)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def peak_memory_bytes() -> int:

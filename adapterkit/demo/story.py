@@ -16,7 +16,7 @@ from adapterkit.composition.stack import Stack
 from adapterkit.data.corpus import Corpus
 from adapterkit.demo.grammar import SOURCE, TARGETS, demo_data, write_conllu, write_text
 from adapterkit.errors import ConfigError
-from adapterkit.evaluation import CONDITIONS, Evaluation, compare
+from adapterkit.evaluation import CONDITIONS, Evaluation, compare, gains_of
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.languages import language_name
 from adapterkit.model import AdaptedModel
@@ -224,8 +224,9 @@ def _examples(backbone: Backbone, stack: Stack, target: Target) -> list[Tagged]:
 def table_rows(demo: Demo) -> Sequence[Row]:
     """Every cell of the table as a row with its interval."""
     return tuple(
-        Row(demo.titles[name], condition, *_cell(row[condition]))
+        Row(demo.titles[name], condition, *_cell(row[condition]), gains.get(condition))
         for name, row in demo.table.items()
+        for gains in [gains_of(row)]
         for condition in CONDITIONS
     )
 

@@ -182,9 +182,9 @@ def _scores(
     for record in records:
         own = record.conditions["own"]
         tell(f"{record.task} on {record.dataset}: {record.main} {percent(own)} %")
-        for name, other in record.conditions.items():
+        for name in record.conditions:
             if name != "own":
-                tell(f"  against {CONDITIONS[name]}: {in_words(own, other)}")
+                tell(f"  against {CONDITIONS[name]}: {in_words(record, name)}")
     return records
 
 

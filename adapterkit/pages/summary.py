@@ -28,13 +28,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Row:
-    """One cell of the table: a target under a condition, with its 95 % interval, as fractions."""
+    """One cell of the table: a target under a condition, with its 95 % interval, as fractions.
+
+    ``gain`` is what the target's own adapter gains over this condition, in pairs.
+    """
 
     target: str
     condition: str
     value: float
     low: float
     high: float
+    gain: Score | None = None
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,8 @@ def record_scores(
     Raises:
         ConfigError: If ``language`` is no code and no name.
     """
+    from adapterkit.evaluation import gains_of
+
     parts = tuple((adapter.name, adapter.digest()) for adapter in stack.adapters)
     own = found["own"].scores
     record = ScoreRecord(
@@ -96,6 +98,7 @@ def record_scores(
         stack=parts,
         conditions={name: one.scores.metrics[own.main] for name, one in found.items()},
         seed=seed,
+        gains=gains_of(found, seed=seed),
     )
     add_score(folder, record)
 

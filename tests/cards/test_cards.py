@@ -198,9 +198,42 @@ def test_values_are_shown_as_they_are() -> None:
     ],
 )
 def test_where_intervals_overlap_there_is_no_reliable_gain(other: Score, words: str) -> None:
-    assert in_words(Score(0.71, 0.70, 0.75), other).startswith(words)
-    told = replace(records("language"), scores=(score(0.71, 0.70, 0.75, none=other),))
-    assert words in render_card(told)
+    one = score(0.71, 0.70, 0.75, none=other)
+    assert in_words(one, "none").startswith(words)
+    assert words in render_card(replace(records("language"), scores=(one,)))
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        (Score(0.02, 0.004, 0.036), "better by 2.0 points [0.4, 3.6]"),
+        (Score(0.02, 0.0, 0.04), "no reliable gain (+2.0 points [+0.0, +4.0])"),
+        (Score(0.02, -0.01, 0.05), "no reliable gain (+2.0 points [-1.0, +5.0])"),
+    ],
+)
+def test_a_gain_that_was_measured_in_pairs_counts_and_not_the_intervals_beside_it(
+    gain: Score, words: str
+) -> None:
+    # The intervals of the two scores overlap by far.
+    one = replace(score(0.71, 0.68, 0.75, none=Score(0.69, 0.66, 0.73)), gains={"none": gain})
+    assert in_words(one, "none") == words
+    card = render_card(replace(records("language"), scores=(one,)))
+    assert words.replace("[", "\\[").replace("]", "\\]") in card
+
+
+def test_a_loss_that_was_measured_in_pairs_is_said_without_signs() -> None:
+    one = score(0.69, 0.66, 0.73, none=Score(0.71, 0.68, 0.75))
+    assert in_words(replace(one, gains={"none": Score(-0.02, -0.036, -0.004)}), "none") == (
+        "worse by 2.0 points [0.4, 3.6]"
+    )
+
+
+def test_gains_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    one = replace(
+        score(0.7, 0.6, 0.8, none=Score(0.6, 0.5, 0.7)), gains={"none": Score(0.1, 0.08, 0.12)}
+    )
+    add_score(tmp_path, one)
+    assert read_scores(tmp_path) == (one,)
 
 
 def test_a_score_without_a_baseline_is_said_to_say_little() -> None:
@@ -255,6 +288,10 @@ def test_scores_on_two_files_of_one_name_both_stand_and_are_told_apart(tmp_path:
         ({"conditions": {}}, "'own' at least"),
         ({"conditions": {"own": {"value": 7, "interval": [0, 1]}}}, "own: a value and an interval"),
         ({"conditions": {"own": {"value": 0.7}}}, "own: a value and an interval"),
+        ({"gains": {"none": {"value": 0.1, "interval": [0, 1]}}}, "none: no such condition was"),
+        ({"gains": {"own": {"value": 0.1, "interval": [0, 1]}}}, "own: no such condition was"),
+        ({"gains": {"own": 3}}, "own: a value and an interval"),
+        ({"gains": []}, "gains: an object"),
         ({"stack": "cym"}, "stack: names"),
         ({"task": None}, "task: a text"),
         ({"language": "pt-br"}, "language: 'pt-br' is no code"),

@@ -137,12 +137,20 @@ def test_from_a_text_file_to_predictions(
     assert len(first["gold"]) == len(first["predicted"])
 
     monkeypatch.setenv("COLUMNS", "80")
-    code, out, _ = run("evaluate", *base, *stack, "--test", labelled, "--baselines")
+    code, out, err = run("evaluate", *base, *stack, "--test", labelled, "--baselines")
     shown = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
     rows = [row for row in shown if row]
     assert code == 0
-    assert [row[0] for row in rows] == ["accuracy", "macro f1"]
-    assert all(cell.endswith("]") for row in rows for cell in row[1:])  # no cell is folded
+    assert [row[0] for row in rows] == ["accuracy", "gain over it", "macro f1"]
+    assert all(cell.endswith("]") for row in rows for cell in row[1:] if cell)  # none is folded
+    gain = table["none"]["gain"]
+    assert gain["value"] == pytest.approx(table["own"]["accuracy"] - table["none"]["accuracy"])
+    low, high = gain["interval"]
+    assert low <= gain["value"] <= high
+    assert rows[1][1:] == ["", f"{100 * gain['value']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"]
+    assert ("no reliable gain in accuracy over: language adapter removed" in err) == (
+        low <= 1e-9 and high >= -1e-9
+    )
     assert {len(row) for row in rows} == {3}
 
     code, out, _ = run("predict", *base, *stack, "abc dec .")

@@ -68,6 +68,12 @@ def test_scores_reach_the_folder_with_their_baselines(
     assert (one.task, one.language, one.dataset) == ("upos", "cym", "cym.conllu")
     assert (one.main, one.examples, one.split) == ("accuracy", 6, "test")
     assert set(one.conditions) == {"own", "source", "none"}
+    assert {name: gain.value for name, gain in one.gains.items()} == pytest.approx(
+        {
+            name: one.conditions["own"].value - one.conditions[name].value
+            for name in ("source", "none")
+        }
+    )
     assert one.digests == {load_adapter(place / name).digest() for name in ("cym", "pos")}
     assert str(place) not in (place / "cym" / "scores.json").read_text()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapterkit.metrics import Score
 from adapterkit.pages.summary import Curve, Row, Summary, Tagged, write_summary
 
 SUMMARY = Summary(
@@ -14,7 +15,7 @@ SUMMARY = Summary(
     metric="accuracy",
     rows=(
         Row("epo", "own", 0.86, 0.84, 0.88),
-        Row("epo", "source", 0.71, 0.69, 0.73),
+        Row("epo", "source", 0.71, 0.69, 0.73, Score(0.15, 0.14, 0.161)),
         Row("epo", "none", 0.66, 0.64, 0.68),
     ),
     curves=(
@@ -75,6 +76,8 @@ def test_every_row_shows_its_value_and_interval(page: str) -> None:
     for row in SUMMARY.rows:
         assert f">{100 * row.value:.1f}</strong>" in page
         assert f"[{100 * row.low:.1f}, {100 * row.high:.1f}]" in page
+    assert page.count('class="gain"') == 1
+    assert ">+15.0 <span>[+14.0, +16.1]</span>" in page
 
 
 def test_a_wrong_tag_is_marked_by_more_than_a_colour(page: str) -> None:
