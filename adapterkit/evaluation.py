@@ -201,19 +201,23 @@ def compare(
     Raises:
         ConfigError: If the stack is shorter than two adapters.
     """
+    return {
+        name: evaluation(
+            AdaptedModel(backbone, made), task, split=split, seed=seed, progress=progress
+        )
+        for name, made in conditions_of(stack, source=source).items()
+    }
+
+
+def conditions_of(stack: Stack, *, source: Composition | None) -> dict[str, Stack]:
+    """The stacks that `compare` scores, by the names of their conditions; arguments and errors are as there."""
     if not isinstance(stack, Stack) or len(stack.parts) < 2:
         raise ConfigError(
             f"{stack!r:.80}: a comparison needs a Stack of a language adapter and a task adapter on it"
         )
     rest = stack.parts[-1:] if isinstance(source, Stack) else stack.parts[1:]
     kept = {} if source is None else {"source": Stack(source, *rest)}
-    stacks = {"own": stack, **kept, "none": Stack(stack.parts[-1])}
-    return {
-        name: evaluation(
-            AdaptedModel(backbone, made), task, split=split, seed=seed, progress=progress
-        )
-        for name, made in stacks.items()
-    }
+    return {"own": stack, **kept, "none": Stack(stack.parts[-1])}
 
 
 def gains_of(found: Mapping[str, Evaluation], *, seed: int = 0) -> dict[str, Score]:

@@ -1,6 +1,6 @@
 """`evaluate`: scores of a stack with intervals, and the baselines beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,6 +62,12 @@ def evaluate(
             "provenance.",
         ),
     ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against", help="Also: another stack on the same examples; repeat for several."
+        ),
+    ] = None,
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="Write gold and predicted labels here.")
     ] = None,
@@ -81,9 +87,9 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
-    from adapterkit.evaluation import compare, evaluation, gains_of
-    from adapterkit.formats.places import folder_of
+    from adapterkit.evaluation import CONDITIONS, evaluation, gains_of
     from adapterkit.model import AdaptedModel
+    from adapterkit.prediction import require_head
     from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
 
     if not baselines:
@@ -101,22 +107,26 @@ def evaluate(
     reader, adapters = load(backbone, device=device, dtype=dtype), load_stack(stack)
     if record:
         check_measured(record, adapters)
-    if baselines:
-        _check_comparable(adapters, stack)
-        rival = _rival(adapters, source, [folder_of(name) for name in split_names(stack)])
-        found = compare(reader, adapters, examples, source=rival, seed=seed)
-    else:
-        own = AdaptedModel(reader, adapters)
-        found = {"own": evaluation(own, examples, seed=seed, progress=None)}
+    models = {
+        name: AdaptedModel(reader, made)
+        for name, made in _stacks(adapters, stack, source, against or (), baselines).items()
+    }
+    for model in models.values():
+        require_head(model, examples)
+    found = {
+        name: evaluation(model, examples, seed=seed, progress=None)
+        for name, model in models.items()
+    }
     if predictions:
         found["own"].write(predictions)
     if record:
         label = str(adapters.adapters[-1].provenance.get("task") or task)
-        record_scores(record, found, adapters, task=label, language=code, test=test, seed=seed)
+        known = {name: one for name, one in found.items() if name in CONDITIONS}
+        record_scores(record, known, adapters, task=label, language=code, test=test, seed=seed)
     gains = gains_of(found, seed=seed)
     if json:
         records = _records(found, gains, confusion=confusion)
-        print_json(records if baselines else records["own"])
+        print_json(records if baselines or against else records["own"])
         return
     _print_scores(found, gains)
     if confusion:
@@ -127,6 +137,25 @@ def evaluate(
             [[str(c) for c in row] for row in table[1:]],
             dense=True,
         )
+
+
+def _stacks(
+    own: "Stack", names: str, source: str | None, against: Sequence[str], baselines: bool
+) -> "dict[str, Stack]":
+    """All that is scored, by the name of its condition or as the user wrote it; this stack first."""
+    from adapterkit.evaluation import CONDITIONS, conditions_of
+    from adapterkit.formats.places import folder_of
+
+    stacks = {"own": own}
+    if baselines:
+        _check_comparable(own, names)
+        rival = _rival(own, source, [folder_of(name) for name in split_names(names)])
+        stacks = conditions_of(own, source=rival)
+    for name in against:
+        if name in CONDITIONS:
+            raise ConfigError(f"--against {name}: is what a baseline is called; write ./{name}")
+        stacks[name] = load_stack(name)
+    return stacks
 
 
 def _check_comparable(stack: "Stack", names: str) -> None:
@@ -187,7 +216,9 @@ def _print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]
     if gains:
         shown = (percent(g.value, g.low, g.high, signed=True) for g in gains.values())
         rows.insert(1, ["gain over it", "", *shown])
-    print_table(f"{first.examples} examples, in %", ["", *(_NAMES[name] for name in found)], rows)
-    unsure = [_NAMES[name] for name, g in gains.items() if not leaves_out_zero(g)]
+    print_table(
+        f"{first.examples} examples, in %", ["", *(_NAMES.get(name, name) for name in found)], rows
+    )
+    unsure = [_NAMES.get(name, name) for name, g in gains.items() if not leaves_out_zero(g)]
     if unsure:
         say(f"no reliable gain in {names[0].replace('_', ' ')} over: {', '.join(unsure)}")

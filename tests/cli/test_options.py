@@ -141,6 +141,41 @@ def test_predict_says_that_its_json_is_lines_and_prints_them(run: Run) -> None:
     ]
 
 
+def test_another_stack_is_scored_on_the_same_examples_and_the_gain_over_it_shown(
+    run: Run, labelled: Path, tmp_path: Path
+) -> None:
+    both = ("--test", labelled, "--against", "mini:pos")
+    code, out, err = run("evaluate", *both, "--against", "mini:eng, mini:pos", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert list(found) == sorted(["own", "mini:pos", "mini:eng, mini:pos"])
+    assert found["mini:eng, mini:pos"]["gain"] == {"value": 0.0, "interval": [0.0, 0.0]}
+    bare = found["mini:pos"]
+    assert bare["gain"]["value"] == pytest.approx(found["own"]["accuracy"] - bare["accuracy"])
+    code, out, _ = run("evaluate", *both)
+    assert code == 0
+    assert "mini:pos" in out
+    assert "gain over it" in out
+
+
+@pytest.mark.parametrize(
+    ("rival", "reason"),
+    [
+        ("mini:eng", "is needed; put its task adapter last"),
+        ("mini:topic", "a tagging head is needed"),
+        ("own", "is what a baseline is called; write ./own"),
+        ("nowhere", "there is no such folder"),
+    ],
+)
+def test_a_stack_that_cannot_be_compared_is_refused_before_anything_is_scored(
+    run: Run, labelled: Path, monkeypatch: pytest.MonkeyPatch, rival: str, reason: str
+) -> None:
+    monkeypatch.setattr("adapterkit.evaluation.answers", lambda *_, **__: pytest.fail("scored"))
+    code, out, err = run("evaluate", "--test", labelled, "--against", rival)
+    assert (code, out) == (1, "")
+    assert reason in err
+
+
 @pytest.mark.parametrize("stack", ["", "mini:pos"])
 def test_baselines_without_a_language_adapter_are_one_error(
     run: Run, labelled: Path, stack: str
