@@ -1,5 +1,6 @@
 """The tidy table: what is written is read back, and what is no table is refused in one error."""
 
+import inspect
 import subprocess
 import sys
 from dataclasses import replace
@@ -153,8 +154,8 @@ def test_csv_needs_neither_torch_nor_pyarrow(tmp_path: Path) -> None:
 
 
 def test_every_column_is_described() -> None:
-    described = Row.__doc__ or ""
-    assert [name for name in COLUMNS if f"        {name}: " not in described] == []
+    described = inspect.getdoc(Row) or ""
+    assert [name for name in COLUMNS if f"\n    {name}: " not in described] == []
 
 
 def test_several_tables_are_one_and_a_cell_of_both_counts_once(tmp_path: Path) -> None:
