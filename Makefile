@@ -42,7 +42,9 @@ results: setup
 	  $(BIN)/adapterkit run recipes/$$task-report.toml --data $(SHARED) --out runs/report --table $$task || exit 1; done
 	for task in $(REPORTED); do cp runs/report/$$task.csv docs/results-$$task.csv || exit 1; done
 	$(BIN)/adapterkit report $(REPORTED:%=runs/report/%.csv) --method own-blended --overlap docs/overlap.json \
-	  --markdown runs/report/results.md --out runs/report/results.html
+	  --markdown runs/report/results.md --out runs/report/results.html --svg runs/report/pictures
+	for group in both mini; do \
+	  cp runs/report/pictures/scores-pos-unseen-by-$$group-*.svg docs/results-pos-unseen-by-$$group.svg || exit 1; done
 	cat recipes/results.md runs/report/results.md > docs/results.md
 
 # docs/methods.md: every method on two dev languages, in a folder of their own: a table holds all that its folder has of a recipe.

@@ -18,6 +18,9 @@ def report(
     png: Annotated[
         Path | None, typer.Option("--png", help="Folder for the pictures as PNG files.")
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Folder for the pictures as SVG files.")
+    ] = None,
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Markdown file to write.")
     ] = None,
@@ -52,14 +55,14 @@ def report(
     Example: adapterkit report runs/report/pos.csv runs/report/topic.csv --markdown results.md
     """
     from adapterkit.files import write_bytes
-    from adapterkit.pages.pictures import check_can_draw, write_pictures
+    from adapterkit.pages.pictures import check_can_draw, write_pictures, write_vectors
     from adapterkit.pages.report import make_report
     from adapterkit.pages.results_page import page_of
     from adapterkit.pages.results_text import text_of
 
-    if not (out or png or markdown or json):
+    if not (out or png or svg or markdown or json):
         raise ConfigError(
-            "nothing to write: give --out FILE.html, --markdown FILE, --png FOLDER or --json"
+            "nothing to write: give --out FILE.html, --markdown FILE, --png FOLDER, --svg FOLDER or --json"
         )
     if png:
         check_can_draw()
@@ -80,6 +83,8 @@ def report(
     if markdown:
         write_bytes(markdown, text_of(made, resamples=resamples).encode("utf-8"))
         say(f"text: {markdown}")
+    if svg:
+        say(f"pictures: {len(write_vectors(svg, made.drawings()))} in {svg}")
     if png:
         say(f"pictures: {len(write_pictures(png, made.drawings()))} in {png}")
     if json:

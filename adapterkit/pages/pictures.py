@@ -1,7 +1,7 @@
-"""Pictures as PNG files: resvg's one door.
+"""Pictures as SVG and PNG files; resvg's one door.
 
-The very drawings of the page, in the light colours: nothing is drawn twice. Needs ``adapterkit[png]`` and a
-sans-serif font on the machine.
+The very drawings of the page, in the light colours: nothing is drawn twice. PNG files need ``adapterkit[png]`` and
+a sans-serif font on the machine, SVG files nothing.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,16 @@ def write_pictures(folder: Path, pictures: Sequence[Picture]) -> list[Path]:
     for picture in pictures:
         path = folder / f"{picture.name}.png"
         write_bytes(path, _png(picture))
+        files.append(path)
+    return files
+
+
+def write_vectors(folder: Path, pictures: Sequence[Picture]) -> list[Path]:
+    """Write each picture as ``NAME.svg`` into ``folder`` and name the files."""
+    files = []
+    for picture in pictures:
+        path = folder / f"{picture.name}.svg"
+        write_bytes(path, picture.standalone().encode("utf-8"))
         files.append(path)
     return files
 

@@ -352,7 +352,18 @@ def test_a_language_training_takes_upper_layers_and_a_restricted_vocabulary(
 def test_a_table_becomes_a_page_a_text_and_pictures(run: Run, tmp_path: Path) -> None:
     table = simulate(tmp_path, Simulation(tasks=("topic",), seeds=1, sentences=8, methods=OWN))
     page, text, pictures = tmp_path / "p.html", tmp_path / "r.md", tmp_path / "png"
-    options = ("--out", page, "--markdown", text, "--png", pictures, "--resamples", 50)
+    options = (
+        "--out",
+        page,
+        "--markdown",
+        text,
+        "--png",
+        pictures,
+        "--svg",
+        pictures,
+        "--resamples",
+        50,
+    )
     code, out, err = run("report", table, *options, "--json")
     assert code == 0
     found = json.loads(out)["panels"][0]
@@ -360,7 +371,7 @@ def test_a_table_becomes_a_page_a_text_and_pictures(run: Run, tmp_path: Path) ->
     assert found["methods"]["own"]["gains"]["source-kept"]["languages"] == 6
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert text.read_text(encoding="utf-8").startswith("# Does it transfer?")
-    assert len(list(pictures.glob("*.png"))) > 10
+    assert len(list(pictures.glob("*.png"))) == len(list(pictures.glob("*.svg"))) > 10
     assert str(page) in err
 
 
