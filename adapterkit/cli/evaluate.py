@@ -216,9 +216,12 @@ def _print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]
     if gains:
         shown = (percent(g.value, g.low, g.high, signed=True) for g in gains.values())
         rows.insert(1, ["gain over it", "", *shown])
-    print_table(
-        f"{first.examples} examples, in %", ["", *(_NAMES.get(name, name) for name in found)], rows
-    )
+    head = ["", *(_NAMES.get(name, name) for name in found)]
+    if (
+        len(found) > 3
+    ):  # turned, and of the scores the one that counts: more columns would be folded
+        head, *rows = [list(row) for row in zip(head, *rows[:2], strict=True)]
+    print_table(f"{first.examples} examples, in %", head, rows)
     unsure = [_NAMES.get(name, name) for name, g in gains.items() if not leaves_out_zero(g)]
     if unsure:
         say(f"no reliable gain in {names[0].replace('_', ' ')} over: {', '.join(unsure)}")

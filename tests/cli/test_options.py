@@ -158,6 +158,20 @@ def test_another_stack_is_scored_on_the_same_examples_and_the_gain_over_it_shown
     assert "gain over it" in out
 
 
+def test_many_stacks_stand_below_each_other_so_that_no_cell_is_folded(
+    run: Run, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    more = [("--against", name) for name in ("mini:pos", " mini:pos", "mini:eng,mini:pos")]
+    code, out, err = run("evaluate", "--test", labelled, *(word for pair in more for word in pair))
+    assert code == 0, err
+    shown = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    rows = [row for row in shown if row]
+    assert [row[0] for row in rows] == ["this stack", "mini:pos", "mini:pos", "mini:eng,mini:pos"]
+    assert all(cell.endswith("]") for row in rows[1:] for cell in row[1:])
+    assert rows[0][2] == ""
+
+
 @pytest.mark.parametrize(
     ("rival", "reason"),
     [
