@@ -149,13 +149,20 @@ def evaluation(
     """As `evaluate`, with the answers behind the scores; without a bar, if none is asked for."""
     if seed < 0:
         raise ConfigError(f"seed = {seed}: must be 0 or more")
-    require_model(model)
-    examples = require_task(task).examples(split)
+    check_scorable(model, task, split=split)
+    examples = task.examples(split)
     gold = tuple(task.gold(example) for example in examples)
-    _check_labels(model, require_head(model, task).labels, gold)
     said = answers(model, task, examples, progress=progress)
     scores = Scores(task.scores(examples, said, seed=seed), task.main_metric, len(examples))
     return Evaluation(scores, examples, tuple(said), gold)
+
+
+def check_scorable(model: AdaptedModel, task: Task[Any], *, split: str = "test") -> None:
+    """Raise the errors of `evaluate` before anything is scored."""
+    require_model(model)
+    examples = require_task(task).examples(split)
+    labels = require_head(model, task).labels
+    _check_labels(model, labels, [task.gold(example) for example in examples])
 
 
 def _check_labels(

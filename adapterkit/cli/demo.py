@@ -1,5 +1,7 @@
 """`demo`."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +30,7 @@ def demo(
     from adapterkit.demo.story import TOY, run, table_rows
 
     say(TOY)
-    found = run(out, seed=seed, from_scratch=from_scratch, data=data, tell=say)
+    found = run(out, seed=seed, from_scratch=from_scratch, data=data, tell=say, program=_program())
     if json:
         print_json(found.as_dict())
         return
@@ -52,3 +54,10 @@ def demo(
     typer.echo("adapters: " + ", ".join(map(str, found.folders)))
     typer.echo(f"page: {found.page}")
     typer.echo(f"try: {found.commands[-1]}")
+
+
+def _program() -> str:
+    """How this program was called, where its plain name would not be found: ``.venv/bin/adapterkit``."""
+    called = Path(sys.argv[0])
+    found = shutil.which("adapterkit")
+    return str(called) if called.name == "adapterkit" and not found else "adapterkit"

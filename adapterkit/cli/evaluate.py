@@ -87,9 +87,8 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
-    from adapterkit.evaluation import CONDITIONS, evaluation, gains_of
+    from adapterkit.evaluation import CONDITIONS, check_scorable, evaluation, gains_of
     from adapterkit.model import AdaptedModel
-    from adapterkit.prediction import require_head
     from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
 
     if not baselines:
@@ -112,7 +111,7 @@ def evaluate(
         for name, made in _stacks(adapters, stack, source, against or (), baselines).items()
     }
     for model in models.values():
-        require_head(model, examples)
+        check_scorable(model, examples)
     found = {
         name: evaluation(model, examples, seed=seed, progress=None)
         for name, model in models.items()

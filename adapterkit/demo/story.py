@@ -85,6 +85,7 @@ def run(
     data: Path | None = None,
     tell: Callable[[str], None],
     progress: bool | None = None,
+    program: str = "adapterkit",
 ) -> Demo:
     """Run the demo and leave adapters, texts and a page in ``out``.
 
@@ -95,6 +96,7 @@ def run(
         data: Folder of real data (``text/``, ``ud/``), for real rows.
         tell: Called with what happens, in words.
         progress: Show bars.
+        program: What begins the commands to try.
 
     Raises:
         ConfigError: If ``data`` does not hold the files.
@@ -133,7 +135,7 @@ def run(
         over = out / "adapters" / "pos" if from_scratch else "mini:pos"
         sentence = " ".join(demo.examples[-1].words)
         demo.commands.append(
-            f"adapterkit predict --stack {demo.folders[-1]},{over} {shlex.quote(sentence)}"
+            f"{program} predict --stack {demo.folders[-1]},{over} {shlex.quote(sentence)}"
         )
     demo.page = out / "summary.html"
     write_summary(demo.page, _summary(demo))

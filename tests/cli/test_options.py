@@ -179,6 +179,7 @@ def test_many_stacks_stand_below_each_other_so_that_no_cell_is_folded(
         ("mini:topic", "a tagging head is needed"),
         ("own", "is what a baseline is called; write ./own"),
         ("nowhere", "there is no such folder"),
+        ("mini:eng,mini:ner", "share no label"),
     ],
 )
 def test_a_stack_that_cannot_be_compared_is_refused_before_anything_is_scored(
