@@ -1,10 +1,14 @@
 """Options that would change nothing, and numbers that cannot be: one error, before anything is computed."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from adapterkit.cli.app import wait_asleep
 from adapterkit.cli.options import print_table
 from tests.cli.conftest import Run
 
@@ -198,3 +202,37 @@ def test_baselines_without_a_language_adapter_are_one_error(
     code, out, err = run("evaluate", "--stack", stack, "--baselines", "--test", labelled)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "name both, such as --stack mini:eng,mini:pos" in err
+
+
+@pytest.mark.parametrize(
+    ("said", "then"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "20000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_waiting_threads_sleep_soon_unless_the_user_says_how_they_wait(
+    said: dict[str, str], then: dict[str, str]
+) -> None:
+    wait_asleep(said)
+    assert said == then
+
+
+def test_how_threads_wait_is_settled_before_torch_is_loaded() -> None:
+    code = (
+        "import os, sys; sys.argv = ['adapterkit', '--version']\n"
+        "from adapterkit.cli import app\n"
+        "try: app.main()\n"
+        "except SystemExit: pass\n"
+        "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    )
+    bare = {
+        name: value
+        for name, value in os.environ.items()
+        if "GOMP" not in name and "OMP_W" not in name
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-2:] == ["20000", "False"]
