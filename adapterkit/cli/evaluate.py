@@ -116,13 +116,15 @@ def evaluate(
         name: evaluation(model, examples, seed=seed, progress=None)
         for name, model in models.items()
     }
+    gains = gains_of(found, seed=seed)
     if predictions:
         found["own"].write(predictions)
     if record:
         label = str(adapters.adapters[-1].provenance.get("task") or task)
         known = {name: one for name, one in found.items() if name in CONDITIONS}
-        record_scores(record, known, adapters, task=label, language=code, test=test, seed=seed)
-    gains = gains_of(found, seed=seed)
+        record_scores(
+            record, known, gains, adapters, task=label, language=code, test=test, seed=seed
+        )
     if json:
         records = _records(found, gains, confusion=confusion)
         print_json(records if baselines or against else records["own"])

@@ -27,7 +27,7 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.composition.stack import Stack
 from adapterkit.data.corpus import Profile
 from adapterkit.errors import ConfigError
-from adapterkit.evaluation import compare
+from adapterkit.evaluation import compare, gains_of
 from adapterkit.experiments.claims import Claims
 from adapterkit.experiments.data import DataFolder
 from adapterkit.experiments.nodes import Node
@@ -207,9 +207,11 @@ def _measure(
         plan.backbone, stack, scoring.task, source=scoring.source, seed=seed, progress=progress
     )
     same = scoring.source.digest() == adapter.digest()
+    shown = {name: one for name, one in found.items() if name != "source" or not same}
     record_scores(
         folder,
-        {name: one for name, one in found.items() if name != "source" or not same},
+        shown,
+        gains_of(shown, seed=seed),
         stack,
         task=scoring.name,
         language=plan.corpus.language,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapterkit.files import write_bytes
 from adapterkit.metrics import Score
+from adapterkit.pages import words
 from adapterkit.pages.figures import draw_lines, draw_scores
 from adapterkit.pages.rendering import render
 from adapterkit.pages.svg import DARK, LIGHT, STYLE, Picture, file_name
@@ -39,6 +40,11 @@ class Row:
     low: float
     high: float
     gain: Score | None = None
+
+    @property
+    def score(self) -> Score:
+        """The value and its interval."""
+        return Score(self.value, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ def write_summary(path: Path, summary: Summary) -> None:
         "summary.html",
         {
             "s": summary,
+            "w": words,
             "light": LIGHT,
             "dark": DARK,
             "style": STYLE,
@@ -100,10 +107,7 @@ def _scores(target: str, rows: Sequence[Row], metric: str) -> Picture:
     return draw_scores(
         file_name("scores", target),
         f"{target}: {metric} in % with its 95 % interval",
-        [
-            (CONDITION_NAMES.get(row.condition, row.condition), Score(row.value, row.low, row.high))
-            for row in rows
-        ],
+        [(CONDITION_NAMES.get(row.condition, row.condition), row.score) for row in rows],
     )
 
 

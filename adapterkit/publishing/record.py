@@ -16,6 +16,7 @@ from adapterkit.languages import meant, normalise_code
 if TYPE_CHECKING:
     from adapterkit.composition.stack import Stack
     from adapterkit.evaluation import Evaluation
+    from adapterkit.metrics import Score
 
 
 def check_measured(folder: Path, stack: "Stack") -> None:
@@ -71,6 +72,7 @@ def _code(said: str) -> str:
 def record_scores(
     folder: Path,
     found: "Mapping[str, Evaluation]",
+    gains: "Mapping[str, Score]",
     stack: "Stack",
     *,
     task: str,
@@ -78,13 +80,13 @@ def record_scores(
     test: Sequence[Path],
     seed: int,
 ) -> None:
-    """Write what was measured into the folder's `scores.json`; ``language`` is None or empty where it is unknown.
+    """Write what was measured into the folder's `scores.json`, and the gains over the rivals that it may hold.
+
+    ``language`` is None or empty where it is unknown.
 
     Raises:
         ConfigError: If ``language`` is no code and no name.
     """
-    from adapterkit.evaluation import gains_of
-
     parts = tuple((adapter.name, adapter.digest()) for adapter in stack.adapters)
     own = found["own"].scores
     record = ScoreRecord(
@@ -98,7 +100,7 @@ def record_scores(
         stack=parts,
         conditions={name: one.scores.metrics[own.main] for name, one in found.items()},
         seed=seed,
-        gains=gains_of(found, seed=seed),
+        gains={name: gain for name, gain in gains.items() if name in found},
     )
     add_score(folder, record)
 

@@ -146,7 +146,7 @@ def test_predict_says_that_its_json_is_lines_and_prints_them(run: Run) -> None:
 
 
 def test_another_stack_is_scored_on_the_same_examples_and_the_gain_over_it_shown(
-    run: Run, labelled: Path, tmp_path: Path
+    run: Run, labelled: Path
 ) -> None:
     both = ("--test", labelled, "--against", "mini:pos")
     code, out, err = run("evaluate", *both, "--against", "mini:eng, mini:pos", "--json")
