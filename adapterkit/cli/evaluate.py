@@ -218,9 +218,7 @@ def _print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]
         shown = (percent(g.value, g.low, g.high, signed=True) for g in gains.values())
         rows.insert(1, ["gain over it", "", *shown])
     head = ["", *(_NAMES.get(name, name) for name in found)]
-    if (
-        len(found) > 3
-    ):  # turned, and of the scores the one that counts: more columns would be folded
+    if len(found) > 3:  # turned, and only the score that counts: more columns are folded
         head, *rows = [list(row) for row in zip(head, *rows[:2], strict=True)]
     print_table(f"{first.examples} examples, in %", head, rows)
     unsure = [_NAMES.get(name, name) for name, g in gains.items() if not leaves_out_zero(g)]
