@@ -129,7 +129,7 @@ def evaluate(
         records = _records(found, gains, confusion=confusion)
         print_json(records if baselines or against else records["own"])
         return
-    _print_scores(found, gains)
+    print_scores(found, gains)
     if confusion:
         table = found["own"].confusion().rows()
         print_table(
@@ -200,7 +200,7 @@ def _records(
 _NAMES = {"own": "this stack", "source": "source adapter kept", "none": "language adapter removed"}
 
 
-def _print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]") -> None:
+def print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]") -> None:
     """A row a score, the one that counts first, and what it gains, so that three conditions fit beside one another."""
     from adapterkit.resampling import leaves_out_zero
 
@@ -216,7 +216,7 @@ def _print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]
     ]
     if gains:
         shown = (percent(g.value, g.low, g.high, signed=True) for g in gains.values())
-        rows.insert(1, ["gain over it", "", *shown])
+        rows.insert(1, ["gain over", "", *shown])
     head = ["", *(_NAMES.get(name, name) for name in found)]
     if len(found) > 3:  # turned, and only the score that counts: more columns are folded
         head, *rows = [list(row) for row in zip(head, *rows[:2], strict=True)]

@@ -141,7 +141,7 @@ def test_from_a_text_file_to_predictions(
     shown = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
     rows = [row for row in shown if row]
     assert code == 0
-    assert [row[0] for row in rows] == ["accuracy", "gain over it", "macro f1"]
+    assert [row[0] for row in rows] == ["accuracy", "gain over", "macro f1"]
     assert all(cell.endswith("]") for row in rows for cell in row[1:] if cell)  # none is folded
     gain = table["none"]["gain"]
     assert gain["value"] == pytest.approx(table["own"]["accuracy"] - table["none"]["accuracy"])

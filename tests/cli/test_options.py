@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from adapterkit.cli.app import wait_asleep
+from adapterkit.cli.evaluate import print_scores
 from adapterkit.cli.options import print_table
+from adapterkit.metrics import Score
 from tests.cli.conftest import Run
 
 
@@ -159,7 +163,7 @@ def test_another_stack_is_scored_on_the_same_examples_and_the_gain_over_it_shown
     code, out, _ = run("evaluate", *both)
     assert code == 0
     assert "mini:pos" in out
-    assert "gain over it" in out
+    assert "gain over" in out
 
 
 def test_many_stacks_stand_below_each_other_so_that_no_cell_is_folded(
@@ -236,3 +240,19 @@ def test_how_threads_wait_is_settled_before_torch_is_loaded() -> None:
         [sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[-2:] == ["20000", "False"]
+
+
+def test_two_digit_gains_beside_both_baselines_fit_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    metrics = {"accuracy": Score(0.452, 0.443, 0.462), "macro_f1": Score(0.352, 0.343, 0.362)}
+    one = SimpleNamespace(scores=SimpleNamespace(main="accuracy", metrics=metrics, examples=500))
+    gain = Score(0.138, 0.128, 0.146)
+    print_scores(
+        cast(Any, dict.fromkeys(("own", "source", "none"), one)),
+        dict.fromkeys(("source", "none"), gain),
+    )
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if line.startswith("│ gain over"))
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["", *["+13.8 [+12.8, +14.6]"] * 2]
