@@ -10,7 +10,7 @@ import io
 import math
 import os
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -242,14 +242,11 @@ def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
                 values[name] = None
             continue
         try:
-            values[name] = _whole(value) if kind is int else kind(value)
+            values[name] = _READERS[name if name in _READERS else kind](value)
         except (TypeError, ValueError):
-            problems.append(f"{name} is {str(value)[:40]!r}, {_WORDS[kind]} was expected")
+            wanted = _WORDS[name if name in _WORDS else kind]
+            problems.append(f"{name} is {str(value)[:40]!r}, {wanted} was expected")
             continue
-        if name == "language" and not _is_code(values[name]):
-            problems.append(
-                f"language is {values[name][:40]!r}, a code of 2 to 8 letters was expected"
-            )
         if kind is float and not math.isfinite(values[name]):
             problems.append(f"{name} is {value}, a finite number was expected")
         elif name in _NOT_BELOW_0 and values[name] < 0:
@@ -269,14 +266,27 @@ def _whole(value: Any) -> int:
         return int(float(value))
 
 
-def _is_code(language: str) -> bool:
+def _language(value: Any) -> str:
+    """Its one code, so that ``cy`` and ``cym`` are not two languages; a ValueError of what is none."""
     try:
-        return bool(normalise_code(language))
-    except ConfigError:
-        return False
+        return normalise_code(str(value))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
 
 
-_WORDS: dict[type, str] = {int: "a whole number", float: "a number", str: "text"}
+# By column, else by kind.
+_READERS: dict[object, Callable[[Any], Any]] = {
+    "language": _language,
+    int: _whole,
+    float: float,
+    str: str,
+}
+_WORDS: dict[object, str] = {
+    "language": "a code of 2 to 8 letters",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+}
 
 
 def _from_csv(path: Path) -> list[dict[str, Any]]:

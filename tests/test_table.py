@@ -144,6 +144,13 @@ def test_a_language_code_that_is_none_is_refused_with_file_and_row(tmp_path: Pat
         read_table(tmp_path / "t.csv")
 
 
+def test_a_language_is_one_however_a_table_spells_it(tmp_path: Path) -> None:
+    write_table(
+        tmp_path / "t.csv", [replace(OWN, language=code) for code in ("cy", "CYM", "cym", "wel")]
+    )
+    assert {row.language for row in read_table(tmp_path / "t.csv")} == {"cym"}
+
+
 def test_csv_needs_neither_torch_nor_pyarrow(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv", ROWS)
     code = (
