@@ -23,6 +23,7 @@ class _Known(NamedTuple):
 
     names: dict[str, str]  # code -> English name
     aliases: dict[str, str]  # other code -> code
+    named: dict[str, str]  # English name in lower case -> code
 
 
 @cache
@@ -32,7 +33,7 @@ def _known() -> _Known:
         code, others, name = row.split("\t")
         names[code] = name
         aliases.update(dict.fromkeys(filter(None, others.split(",")), code))
-    return _Known(names, aliases)
+    return _Known(names, aliases, {name.lower(): code for code, name in names.items()})
 
 
 def normalise_code(code: str) -> str:
@@ -81,13 +82,32 @@ def meant(text: str) -> tuple[str, str]:
     wanted, known = text.strip().lower(), _known()
     if wanted in known.names or wanted in known.aliases:
         return text, ""
-    codes = {name.lower(): code for code, name in known.names.items()}
-    if wanted in codes:
-        return codes[wanted], f"language {text}: taken as {codes[wanted]}"
-    near = [f"{codes[name]} ({name.title()})" for name in get_close_matches(wanted, codes)]
+    if wanted in known.named:
+        return known.named[wanted], f"language {text}: taken as {known.named[wanted]}"
+    near = [
+        f"{known.named[name]} ({name.title()})" for name in get_close_matches(wanted, known.named)
+    ]
     near += [f"{c} ({known.names[c]})" for c in get_close_matches(wanted, known.names, cutoff=0.65)]
     hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
     return text, f"language {text}: no code that is known here, used as it is{hint}"
+
+
+def code_of(language: str) -> str:
+    """The one code of a language that somebody named: by any of its codes, or by its English name.
+
+    Raises:
+        ConfigError: ``language`` is no text, or neither a known name nor 2 to 8 letters.
+    """
+    if not isinstance(language, str):
+        raise ConfigError(
+            f"a language is a code or a name such as 'cym' or 'Welsh', not {language!r:.60}"
+        )
+    wanted, known = language.strip().lower(), _known()
+    if (
+        wanted in known.names or wanted in known.aliases
+    ):  # before names: "Ga" is one, and Irish is ga
+        return normalise_code(wanted)
+    return normalise_code(known.named.get(wanted, language))
 
 
 def hub_code(code: str) -> str:

@@ -18,7 +18,7 @@ from adapterkit.formats.pins import Pin, StackPins, is_stack, read_pins, require
 from adapterkit.formats.places import PUBLISHED, STARTER, folder_of
 from adapterkit.hub.fetching import is_folder
 from adapterkit.hub.upload import look
-from adapterkit.languages import normalise_code
+from adapterkit.languages import code_of
 from adapterkit.model import AdaptedModel
 
 
@@ -150,7 +150,7 @@ def save_stack(
         backbone_commit=commit,
         backbone_name=base.facts.name,
         backbone_digest=base.facts.digest,
-        language=normalise_code(code),
+        language=code_of(code),
         task=str(adapters[-1].provenance.get("task") or "task"),
         parts=tuple(pin for _, pin in loaded),
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from adapterkit.errors import ConfigError
-from adapterkit.languages import language_name, meant, normalise_code
+from adapterkit.languages import code_of, language_name, meant, normalise_code
 
 
 @pytest.mark.parametrize("code", ["cy", "wel", "cym", "CYM", " cy "])
@@ -38,3 +38,15 @@ def test_a_name_is_taken_as_its_code_and_an_unknown_code_is_told_with_near_ones(
     assert code == "wlsh"
     assert "no code that is known here" in note
     assert "cym (Welsh)" in note
+
+
+@pytest.mark.parametrize("said", ["cy", "CYM", "wel", "Welsh", " welsh "])
+def test_a_language_is_one_by_code_or_name(said: str) -> None:
+    assert code_of(said) == "cym"
+
+
+def test_a_code_goes_before_a_name_that_is_spelt_like_it() -> None:
+    assert code_of("ga") == "gle"
+    assert code_of("Irish") == "gle"
+    with pytest.raises(ConfigError, match="a language is a code or a name"):
+        code_of(5)  # type: ignore[arg-type]

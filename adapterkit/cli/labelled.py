@@ -1,5 +1,6 @@
 """From what a user wrote to a task: its kind, its files, their columns."""
 
+import re
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,13 +54,11 @@ def make_task(
     refuse({"--text-field": text}, "is of texts with a label each, for --task classification")
     for path in [*(train or ()), *(dev or ()), *(test or ())]:
         _check_no_table(path, column or "label")
-    # Two-column files have no names of columns; the usual name of CoNLL-U and JSONL is the reader's default.
-    usual = None if name != "ner" or _is_columns(train, dev, test) else COLUMNS["ner"]
     return Tagging.from_files(
         files["train"],
         dev=files["dev"],
         test=files["test"],
-        column=column or usual,
+        column=column or (COLUMNS["ner"] if name == "ner" else None),
         language=language,
     )
 
@@ -82,14 +81,9 @@ def _check_no_table(path: Path, label: str) -> None:
         return
     if format_of(path) in JSON_LINES:
         columns = {str(key) for row in islice(read_rows(path), 1) for key in row.values}
-    elif _is_columns([path]):
-        columns = set(next((line for _, line in read_lines(path)), "").split("\t"))
+    elif format_of(path) != ".conllu":
+        columns = set(re.split("[\t,;]", next((line for _, line in read_lines(path)), "")))
     else:
         return
     if {"text", label} <= columns and "tokens" not in columns:
         raise ConfigError(f"{path}: has texts with a label each; use --task classification")
-
-
-def _is_columns(*groups: list[Path] | None) -> bool:
-    names = [path.name.removesuffix(".gz") for group in groups for path in group or ()]
-    return not any(name.endswith((".jsonl", ".conllu")) for name in names)

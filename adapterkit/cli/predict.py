@@ -87,12 +87,16 @@ def _check_format(format: str | None, out: Path | None, *, json: bool) -> None:
     if format not in (None, *FORMATS):
         raise ConfigError(f"--format {format}: must be one of {', '.join(FORMATS)}")
     named = _suffix_of(out)
+    if named not in ("", *FORMATS) and not (format or json):
+        raise ConfigError(
+            f"--out {out}: name it .conllu, .tsv or .jsonl (.gz may follow), or say --format"
+        )
     refuse(
         {"--json": json and format not in (None, "jsonl")},
         f"is JSON lines, and --format is {format}; leave one of the two out",
     )
     refuse(
-        {"--json": json and named not in ("", "jsonl")},
+        {"--json": json and named in {*FORMATS} - {"jsonl"}},
         f"not with --out {out}, which is {named} by its name; leave --json out, or write a .jsonl file",
     )
 
@@ -128,6 +132,9 @@ def _format_of(out: Path | None, *, classified: bool) -> str:
 
 
 def _suffix_of(out: Path | None) -> str:
-    """The format that a file's name says, or nothing."""
-    suffix = out.suffix.removeprefix(".") if out else ""
-    return suffix if suffix in FORMATS else ""
+    """The format that a file's name says, or nothing where it says none."""
+    from adapterkit.data.lines import format_of
+    from adapterkit.data.tables import JSON_LINES
+
+    suffix = format_of(out) if out else ""
+    return "jsonl" if suffix in JSON_LINES else suffix.removeprefix(".")

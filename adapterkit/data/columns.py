@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from adapterkit.data.conllu import WIDTH as CONLLU_WIDTH
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.data.lines import at, read_blocks
 from adapterkit.errors import CorpusError
 
+_USUAL = (None, "tags")
+"""What is said of a column where there are two."""
 _SPAN_TAG = re.compile(r"O|[BIES]-\S+")
 
 
@@ -28,7 +31,7 @@ def read_columns(
     Args:
         path: The file, plain or ``.gz``.
         column: The number of the column that holds the tags, from ``"2"`` on. ``None`` means that
-            there are two columns.
+            there are two columns; so does ``"tags"``, as other formats call them.
         separator: What separates the columns. ``None`` means tabs if there are any in the file,
             else spaces.
         language: Noted in every sentence; the format itself does not tell.
@@ -39,7 +42,7 @@ def read_columns(
     tag_column = _number(path, column)
     blocks = list(read_blocks(path))
     separator = separator or _separator(line for block in blocks for _, line in block)
-    exact = column is None
+    exact = column in _USUAL
     known = {
         fields[tag_column]
         for block in blocks
@@ -53,7 +56,7 @@ def read_columns(
             fits = len(fields) == 2 if exact else len(fields) > tag_column
             if _skipped(fields, fits, separator, known, tag_column):
                 continue
-            if not fits or not fields[0] or not fields[tag_column]:
+            if not fits or not fields[0] or not fields[tag_column] or _is_conllu(fields, separator):
                 raise CorpusError(_misfit(at(path, number), fields, column))
             pairs.append((fields[0], fields[tag_column]))
         if pairs:
@@ -61,8 +64,38 @@ def read_columns(
             yield TaggedSentence(words, tags, language=language)
 
 
+def read_column_words(path: Path) -> list[tuple[str, ...]]:
+    """The words of each sentence of a file whose lines all are a word and, behind a tab, a label; of any other, nothing.
+
+    Raises:
+        CorpusError: If it is CoNLL-U under another name.
+    """
+    blocks = [
+        [
+            (number, line.split("\t"))
+            for number, line in block
+            if not line.startswith(("# ", "-DOCSTART-"))
+        ]
+        for block in read_blocks(path)
+    ]
+    lines = [(number, fields) for block in blocks for number, fields in block]
+    if not all(
+        len(fields) > 1 and _is_word(fields[0]) and _is_word(fields[-1]) for _, fields in lines
+    ):
+        return []
+    for number, fields in lines:
+        if _is_conllu(fields, "\t"):
+            raise CorpusError(_misfit(at(path, number), fields, None))
+    return [tuple(fields[0] for _, fields in block) for block in blocks if block]
+
+
+def _is_word(field: str) -> bool:
+    """One word or label, as a number and a text behind a tab are not."""
+    return len(field.split()) == 1
+
+
 def _number(path: Path, column: str | None) -> int:
-    if column is None:
+    if column in _USUAL:
         return 1
     if not column.isdecimal() or int(column) < 2:
         raise CorpusError(
@@ -95,11 +128,18 @@ def _skipped(
     return fields[tag_column] not in known and not _SPAN_TAG.fullmatch(fields[tag_column])
 
 
+def _is_conllu(fields: list[str], separator: str) -> bool:
+    """Ten columns between tabs, of which the first counts the words."""
+    return separator == "\t" and len(fields) == CONLLU_WIDTH and fields[0].isdecimal()
+
+
 def _misfit(place: str, fields: list[str], column: str | None) -> str:
-    if column is None and len(fields) > 2:
+    if _is_conllu(fields, "\t"):
+        return f"{place}: this is CoNLL-U under another name; name the file .conllu"
+    if column in _USUAL and len(fields) > 2:
         return (
             f"{place}: has {len(fields)} columns, a word and its tag were expected. "
             f'Say which column holds the tag, for example column="{len(fields)}".'
         )
-    wanted = "a word and its tag" if column is None else f"a word and a tag in column {column}"
+    wanted = "a word and its tag" if column in _USUAL else f"a word and a tag in column {column}"
     return f"{place}: {wanted} were expected, found {fields!r}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapterkit.data.datasets_door import column_of
 from adapterkit.errors import CorpusError, found
-from adapterkit.languages import meant, normalise_code
+from adapterkit.languages import code_of
 from adapterkit.text.lines import Counts, Line, count_lines, kept_lines
 from adapterkit.text.profile import Pieces, Profile, measure
 from adapterkit.text.reading import TextFiles, cut_text, find_files
@@ -57,7 +57,7 @@ class Corpus:
             CorpusError: Files are missing, empty, binary or not in this encoding, as far as their
                 beginnings show. What is wrong further on is raised by the first pass.
         """
-        code = normalise_code(meant(language)[0])
+        code = code_of(language)
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
         files = find_files(given, encoding)
         return cls(code, TextFiles(files, encoding, text_field), licence)
@@ -89,7 +89,7 @@ class Corpus:
             CorpusError: Not a data set, or no such split or column.
             HubError: The data set could not be fetched.
         """
-        code = normalise_code(meant(language)[0])
+        code = code_of(language)
         return cls(code, column_of(dataset, column, split=split, streaming=streaming), licence)
 
     @classmethod
@@ -107,7 +107,7 @@ class Corpus:
             ConfigError: The language code is no such thing.
             CorpusError: ``lines`` is one string, or can be iterated only once.
         """
-        code = normalise_code(meant(language)[0])
+        code = code_of(language)
         if isinstance(lines, str) or iter(lines) is lines:
             raise CorpusError(
                 f"lines of text were expected, found {type(lines).__name__}; "

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from adapterkit.data.columns import read_columns
+from adapterkit.data.columns import read_column_words, read_columns
 from adapterkit.data.conllu import read_conllu, read_forms
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.data.lines import format_of, read_lines
@@ -23,6 +23,7 @@ from adapterkit.data.tables import (
     read_rows,
 )
 from adapterkit.errors import CorpusError
+from adapterkit.languages import code_of
 
 __all__ = [
     "LabelledText",
@@ -65,12 +66,12 @@ def read_tagged(
     path = Path(path)
     sentences: Iterable[TaggedSentence]
     if format_of(path) == ".conllu":
-        sentences = read_conllu(path, column=column or "upos", language=language or "")
+        sentences = read_conllu(path, column=column or "upos", language=_said(language))
     elif format_of(path) in JSON_LINES:
         rows = in_language(read_rows(path), language, source=str(path))
         sentences = _tagged(rows, tokens="tokens", tags=column or "tags")
     else:
-        sentences = read_columns(path, column=column, separator=separator, language=language or "")
+        sentences = read_columns(path, column=column, separator=separator, language=_said(language))
     return _some(sentences, source=str(path), what="tagged sentence")
 
 
@@ -105,8 +106,8 @@ def read_words(
 
     Args:
         path: ``.conllu`` (words); ``.jsonl`` (``tokens`` where there are any, else a text);
-            ``.tsv`` or ``.csv`` with a header (a text a row); any other a text a line. Blank lines
-            are left out.
+            ``.tsv`` or ``.csv`` with a header (a text a row); any other a text a line, or words where
+            every line is a word and, behind a tab, a label. Blank lines are left out.
         text_column: The column, or key, of the text.
         language: Keep the rows whose ``lang`` it is, of a table that tells languages apart.
 
@@ -126,8 +127,13 @@ def read_words(
         rows = list(in_language(rows, language if told else None, source=str(path)))
         inputs = (_input(row, text_column) for row in rows)
     else:
-        inputs = (line for _, line in read_lines(path) if line.strip())
+        inputs = read_column_words(path) or [line for _, line in read_lines(path) if line.strip()]
     return _some(inputs, source=str(path), what="text")
+
+
+def _said(language: str | None) -> str:
+    """What is noted of a language where the file itself does not tell."""
+    return code_of(language) if language else ""
 
 
 def tagged_from_rows(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adapterkit.data.lines import at, format_of, read_lines
 from adapterkit.errors import ConfigError, CorpusError
-from adapterkit.languages import normalise_code
+from adapterkit.languages import code_of
 
 JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 """Suffixes of files with one JSON object a line."""
@@ -141,7 +141,7 @@ def _is_same(code: str, language: str) -> bool:
     if code == language:
         return True
     try:
-        return normalise_code(code) == normalise_code(language)
+        return code_of(code) == code_of(language)
     except ConfigError:  # whatever else a file calls its languages
         return False
 

@@ -4,6 +4,7 @@ Also the record of an evaluation: gold and predicted labels, example by example.
 be read again by ``labelled.py``. Making predictions is not done here.
 """
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def write_predictions(
     content = writers[format](list(predictions))
     if path is None:
         return whole(content)
-    write_bytes(path, whole(content).encode("utf-8"))
+    _write(path, content)
     return None
 
 
@@ -120,7 +121,13 @@ def write_scored(path: Path, examples: Iterable[ScoredText]) -> None:
     A tagged sentence has ``tokens`` and lists of labels, a classified text has ``text`` and one
     label a side; ``id`` and ``lang`` stand where they are known.
     """
-    write_bytes(path, whole("".join(map(_json_line, map(_scored, examples)))).encode("utf-8"))
+    _write(path, "".join(map(_json_line, map(_scored, examples))))
+
+
+def _write(path: Path, content: str) -> None:
+    """Compressed where the name ends in ``.gz``, always to the same bytes."""
+    data = whole(content).encode("utf-8")
+    write_bytes(path, gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data)
 
 
 def _conllu(texts: list[PredictedText], column: str, source: Path | None) -> str:

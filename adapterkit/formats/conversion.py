@@ -20,7 +20,7 @@ from adapterkit.formats.peft_folders import is_peft
 from adapterkit.formats.pins import require_free
 from adapterkit.formats.places import folder_of
 from adapterkit.formats.values import check_name
-from adapterkit.languages import normalise_code
+from adapterkit.languages import code_of, normalise_code
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def convert(
     if backbone is not None:
         changes += _bind(adapter, backbone)
     if language:
-        changes += _name_language(adapter, normalise_code(language))
+        changes += _name_language(adapter, code_of(language))
     if is_hub_lora(source) and layout != "adapterhub":
         changes.append("layout: from AdapterHub's to PEFT's; the formulas are the same")
     _save(adapter, place, layout)

@@ -12,7 +12,7 @@ from adapterkit.formats.pins import STACK_FILE, Pin, StackPins, read_pins, write
 from adapterkit.formats.places import STARTER
 from adapterkit.hub.fetching import fetch
 from adapterkit.hub.upload import is_public, look
-from adapterkit.languages import normalise_code
+from adapterkit.languages import code_of
 from adapterkit.publishing.parcel import Parcel, Wish, answers_of, licence_of
 from adapterkit.publishing.staging import scores_of, write_public_scores
 
@@ -26,7 +26,7 @@ def stack_parcel(folder: Path, wish: Wish, repository: str, into: Path) -> Parce
         HubError: If a part is not on the Hub as it is pinned, or not for everybody.
     """
     pins, problems = read_pins(folder), list[str]()
-    if wish.language and normalise_code(wish.language) != pins.language:
+    if wish.language and code_of(wish.language) != pins.language:
         problems.append(f"--language {wish.language}: the stack predicts in {pins.language!r}")
     if wish.base_model and wish.base_model != pins.backbone:
         problems.append(f"--base-model {wish.base_model}: the stack pins {pins.backbone!r}")

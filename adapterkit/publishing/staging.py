@@ -13,7 +13,7 @@ from adapterkit.composition.adapter import Adapter
 from adapterkit.errors import ConfigError, FolderError, found
 from adapterkit.formats.adapterhub import read_folder, save_adapter
 from adapterkit.formats.inspection import inspect
-from adapterkit.languages import normalise_code
+from adapterkit.languages import code_of, normalise_code
 from adapterkit.publishing.parcel import MINI_ON_THE_HUB, Parcel, Wish, answers_of, licence_of
 from adapterkit.publishing.privacy import changes, scrub, user_names
 from adapterkit.publishing.sources import with_sources
@@ -80,7 +80,7 @@ def language_of(adapter: Adapter, wish: Wish) -> str:
     Raises:
         ConfigError: If they contradict each other.
     """
-    said = normalise_code(wish.language) if wish.language else ""
+    said = code_of(wish.language) if wish.language else ""
     if said and adapter.language and said != normalise_code(adapter.language):
         raise ConfigError(
             f"--language {wish.language}: the folder says that adapter {adapter.name!r} is for {adapter.language!r}"

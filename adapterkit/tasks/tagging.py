@@ -47,7 +47,7 @@ class Tagging:
         *,
         dev: Files = None,
         test: Files = None,
-        column: str | None = None,
+        column: str | int | None = None,
         language: str | None = None,
     ) -> "Tagging":
         """Read CoNLL-U, two-column (BIO) or JSONL files, also ``.gz``.
@@ -64,13 +64,14 @@ class Tagging:
             CorpusError: If a file cannot be used.
         """
         files = read_splits({"train": train, "dev": dev, "test": test})
+        named = None if column is None else str(column)
         splits = {
             split: tuple(
-                s for path in paths for s in read_tagged(path, column=column, language=language)
+                s for path in paths for s in read_tagged(path, column=named, language=language)
             )
             for split, paths in files.items()
         }
-        return cls(splits, _name(column, splits))
+        return cls(splits, _name(named, splits))
 
     @classmethod
     def from_dataset(

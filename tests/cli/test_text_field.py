@@ -61,3 +61,11 @@ def test_it_is_refused_where_there_is_no_such_column(
     code, out, err = run(*words, "--text-field", "body")
     assert (code, out) == (1, "")
     assert f"--text-field: {why}" in err
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.txt", "p.conll.gz"])
+def test_a_file_whose_name_says_no_format_needs_one(run: Run, tmp_path: Path, name: str) -> None:
+    code, out, err = run("predict", "The cat .", "--out", tmp_path / name)
+    assert (code, out) == (1, "")
+    assert "name it .conllu, .tsv or .jsonl" in err
+    assert not (tmp_path / name).exists()
