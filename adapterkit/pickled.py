@@ -6,6 +6,7 @@ and every tensor is compared with the bytes that the file holds. torch's ``weigh
 either, but it makes a ``bytearray`` of any length, hashes tuples of tuples for years, and looks at no sizes.
 """
 
+import math
 import pickletools
 import zipfile
 from collections.abc import Callable, Mapping
@@ -31,6 +32,12 @@ _KINDS = {
 """Bytes of a number, by the class that a file names."""
 _DICT, _PARAMETER = "collections OrderedDict", "torch._utils _rebuild_parameter"
 _TENSOR = "torch._utils _rebuild_tensor_v2"
+_AXES, _LONGEST = 8, 2**40
+"""More axes, and larger numbers, no tensor of a state dict has."""
+_END = 22
+"""Bytes of what closes an archive."""
+_SHARED = 2
+"""So many times the bytes of their storages tensors may have in all: each under two names."""
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 """What a file from before archives begins with."""
 
@@ -61,7 +68,7 @@ def check_pickle(path: Path) -> None:
         FolderError: If it is.
     """
     try:
-        if zipfile.is_zipfile(path):
+        if _is_archive(path):
             with zipfile.ZipFile(path) as archive:
                 state = _in_archive(path, archive)
         else:
@@ -81,6 +88,12 @@ def refusal(path: Path, error: Exception) -> FolderError:
     return FolderError(f"{path}: refused or unreadable as a plain state dict ({reason:.200})")
 
 
+def _is_archive(path: Path) -> bool:
+    """As torch asks it: a file that holds an archive further on is none, or two readers would see two files."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
 def _in_archive(path: Path, archive: zipfile.ZipFile) -> Any:
     size, total = path.stat().st_size, sum(entry.file_size for entry in archive.infolist())
     if total > size:  # `torch.save` compresses nothing
@@ -91,6 +104,11 @@ def _in_archive(path: Path, archive: zipfile.ZipFile) -> Any:
     (root,) = (name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl"))
     if len(set(names)) < len(names) or not all(name.startswith(root) for name in names):
         raise ValueError("its archive has a file twice, or files beside its folder")
+    with path.open("rb") as file:
+        file.seek(-_END, 2)
+        ends = file.read(4) == b"PK\x05\x06"
+    if min(entry.header_offset for entry in archive.infolist()) or not ends:
+        raise ValueError("there is more in it than its archive")
     machine = _Machine()
     state = machine.run(BytesIO(archive.read(f"{root}data.pkl")))
     for storage in machine.storages.values():
@@ -106,12 +124,16 @@ def _in_sequence(path: Path, file: IO[bytes]) -> Any:
     machine = _Machine()
     state, keys = machine.run(file), _Machine().run(file)
     size = path.stat().st_size
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError("its storages have other names than text")
     for key in keys:
         storage = machine.storages[key]
         _check_size(path, storage, size - file.tell() - 8)
         if int.from_bytes(file.read(8), "little") != storage.count:
             raise ValueError(f"storage {key} has another length than its tensors say")
         file.seek(storage.bytes, 1)
+    if file.tell() != size:
+        raise ValueError("there is more in it than its tensors")
     return state
 
 
@@ -127,6 +149,13 @@ def _check_tensors(path: Path, state: Any) -> None:
         raise FolderError(f"{path}: holds more than named tensors; refused")
     for stored in state.values():
         _check_view(path, stored)
+    # Tied weights and second names share a storage; a stranger could hang a thousand tensors on one.
+    held = sum(storage.bytes for storage in {stored.storage for stored in state.values()})
+    claimed = sum(math.prod(s.shape) * _KINDS[s.storage.kind] for s in state.values())
+    if claimed > _SHARED * held:
+        raise FolderError(
+            f"{path}: refused, its tensors claim {claimed} bytes, their storages have {held}"
+        )
 
 
 def _check_view(path: Path, stored: _Stored) -> None:
@@ -199,7 +228,9 @@ class _Machine:
 
     def storage(self) -> None:
         what, kind, key, _, count, *view = self.stack.pop()
-        if what != "storage" or kind not in _KINDS or view not in ([], [None]):
+        # Of a stranger's tuples none is hashed: one of tuples of tuples takes years.
+        known = isinstance(kind, str) and kind in _KINDS
+        if what != "storage" or not known or view not in ([], [None]):
             raise ValueError("a storage of another kind")
         if not isinstance(key, str) or _whole(count) is None:
             raise ValueError("a storage without a name or a length")
@@ -215,6 +246,8 @@ class _Machine:
         elif what == _TENSOR:
             storage, offset, shape, stride, *_ = values
             numbers = [offset, *shape, *stride]
+            if len(numbers) > 2 * _AXES + 1:
+                raise ValueError("a tensor of too many axes")
             if not isinstance(storage, _Storage) or any(_whole(n) is None for n in numbers):
                 raise ValueError("a tensor of another kind")
             self.push(_Stored(storage, offset, tuple(shape), tuple(stride)))
@@ -225,7 +258,7 @@ class _Machine:
 
 
 def _whole(value: object) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _LONGEST else None
 
 
 _Step = Callable[[_Machine, Any], object]

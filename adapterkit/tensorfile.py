@@ -102,7 +102,10 @@ def read_pickle(path: Path) -> dict[str, "Tensor"]:
 
     check_pickle(path)
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        state = dict(torch.load(path, map_location="cpu", weights_only=True))
+        if not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+            raise ValueError("torch reads more than tensors in it")
+        return state
     except Exception as error:  # as open-ended as in `check_pickle`
         raise refusal(path, error) from None
 

@@ -186,3 +186,61 @@ def test_an_archive_with_a_second_pickle_is_refused(tmp_path: Path) -> None:
                 new.writestr(name, b"x" * 0)
         with pytest.raises(FolderError, match="refused"):
             check_pickle(path)
+
+
+def old_file(state: object) -> bytes:
+    saved = io.BytesIO()
+    torch.save(state, saved, _use_new_zipfile_serialization=False)
+    return saved.getvalue()
+
+
+def test_a_file_that_two_readers_would_read_as_two_is_refused(tmp_path: Path) -> None:
+    saved = io.BytesIO()
+    torch.save({"a": torch.zeros(2)}, saved)
+    clean, old = saved.getvalue(), old_file({"a": torch.ones(2)})
+    path = tmp_path / "x.bin"
+    for data in (old + clean, old + b"\0", b"\0" + clean, clean + clean, clean + b"\0" * 9):
+        path.write_bytes(data)
+        with pytest.raises(FolderError, match="refused"):
+            read_pickle(path)
+
+
+def text(word: str) -> bytes:
+    return b"X" + len(word).to_bytes(4, "little") + word.encode()
+
+
+def test_no_tuple_of_a_stranger_is_hashed(tmp_path: Path) -> None:
+    """A storage's kind that is a tuple of tuples, sixty deep, and the keys of an old file."""
+    storage = b"(" + text("storage") + b")" + DOUBLED + text("0") + text("cpu") + b"K\x01tQ"
+    start = old_file({})[: -len(pickle.dumps({}, 2) + pickle.dumps([], 2))]
+    (tmp_path / "keys.bin").write_bytes(start + b"\x80\x02}." + b"\x80\x02])" + DOUBLED + b"a.")
+    kind = archive(tmp_path / "kind.bin", b"\x80\x02}" + text("a") + storage + b"s.")
+    for path, says in ((kind, "another kind"), (tmp_path / "keys.bin", "other names than text")):
+        with pytest.raises(FolderError, match=says):
+            check_pickle(path)
+
+
+def test_a_shape_of_thousands_of_huge_numbers_is_refused_at_once(tmp_path: Path) -> None:
+    huge = b"\x8a\xff" + b"\x01" * 255
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\nFloatStorage\n"
+    tensor += text("0") + text("cpu") + b"K\x01tQK\x00"
+    for axes in (1, 9, 4000):
+        shape = b"(" + huge + b"q\x01" + b"h\x01" * (axes - 1) + b"t"
+        data = b"\x80\x02}" + text("a") + tensor + shape + shape + b"\x89)tRs."
+        with pytest.raises(FolderError, match="of too many axes" if axes > 8 else "another kind"):
+            check_pickle(archive(tmp_path / "x.bin", data))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_thousand_tensors_on_one_storage_are_refused(zipped: bool, tmp_path: Path) -> None:
+    one = torch.zeros(1000)
+    for names, fits in ((2, True), (3, False), (1000, False)):
+        state = {f"layer.{n}": one for n in range(names)}
+        torch.save(state, tmp_path / "x.bin", _use_new_zipfile_serialization=zipped)
+        if fits:
+            assert len(read_pickle(tmp_path / "x.bin")) == names
+            continue
+        with pytest.raises(
+            FolderError, match=f"claim {4000 * names} bytes, their storages have 4000"
+        ):
+            check_pickle(tmp_path / "x.bin")
