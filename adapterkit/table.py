@@ -7,15 +7,14 @@ apply to a row is None, an empty cell in CSV and a null in Parquet.
 
 import csv
 import io
-import math
 import os
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from adapterkit.errors import ConfigError, found, nearest
+from adapterkit.errors import ConfigError, found, nearest, visible
 from adapterkit.files import write_bytes
 from adapterkit.languages import normalise_code
 
@@ -23,6 +22,8 @@ TIMES = ("minutes", "started")
 """The columns that differ between two runs of the same grid; all others are the same."""
 SOURCE = "source"
 """The group of the labels' own language: what a gap is measured from, no target."""
+LARGEST = 1e18
+"""No number of a table is larger; pages compute with them."""
 _SHOWN = 20
 _NOT_BELOW_0 = {
     *("examples", "steps", "tokens", "trained_parameters", "bytes", "text_bytes", "unknown_share"),
@@ -210,6 +211,8 @@ def _is_parquet(path: Path) -> bool:
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     problems = [f"column {name!r} is missing" for name in REQUIRED if name not in header]
+    for name in sorted({name for name in header if header.count(name) > 1}):
+        problems.append(f"column {name!r} is there twice")
     for name in header:
         if name not in COLUMNS:
             problems.append(f"column {name!r} is not known{nearest(name, COLUMNS)}")
@@ -247,11 +250,11 @@ def _typed(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             wanted = _WORDS[name if name in _WORDS else kind]
             problems.append(f"{name} is {str(value)[:40]!r}, {wanted} was expected")
             continue
-        if kind is float and not math.isfinite(values[name]):
-            problems.append(f"{name} is {value}, a finite number was expected")
+        if kind in (int, float) and not abs(values[name]) <= LARGEST:
+            problems.append(f"{name} is {str(value)[:40]}, a finite number below 1e18 was expected")
         elif name in _NOT_BELOW_0 and values[name] < 0:
             problems.append(f"{name} is {value}, which is below 0")
-        elif name in _FRACTIONS and values[name] > 1:
+        elif name in _FRACTIONS and abs(values[name]) > 1:
             problems.append(f"{name} is {value}, a fraction of 1 was expected, no per cent")
     return values, problems
 
@@ -264,6 +267,13 @@ def _whole(value: Any) -> int:
         if not float(value).is_integer():
             raise
         return int(float(value))
+
+
+def _text(value: Any) -> str:
+    """One line without control characters, which would steer a terminal or a page; a ValueError of any other."""
+    if visible(str(value)) != str(value) or "\n" in str(value):
+        raise ValueError
+    return str(value)
 
 
 def _language(value: Any) -> str:
@@ -279,13 +289,13 @@ _READERS: dict[object, Callable[[Any], Any]] = {
     "language": _language,
     int: _whole,
     float: float,
-    str: str,
+    str: _text,
 }
 _WORDS: dict[object, str] = {
     "language": "a code of 2 to 8 letters",
     int: "a whole number",
     float: "a number",
-    str: "text",
+    str: "text of one line",
 }
 
 
@@ -294,7 +304,7 @@ def _from_csv(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8; is it a table?") from None
-    lines = csv.reader(io.StringIO(text, newline=""))
+    lines = _cells(path, csv.reader(io.StringIO(text, newline="")))
     header = next(lines, [])
     _check_header(path, header)
     records, problems = [], []
@@ -306,6 +316,13 @@ def _from_csv(path: Path) -> list[dict[str, Any]]:
     if problems:
         raise ConfigError(f"{path} is no table of results:{found(problems[:_SHOWN])}")
     return records
+
+
+def _cells(path: Path, lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise ConfigError(f"{path}: is no table of results ({error})") from None
 
 
 def _to_csv(records: Sequence[Mapping[str, Any]]) -> bytes:

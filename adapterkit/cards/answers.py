@@ -36,7 +36,7 @@ def read_answers(path: Path) -> dict[str, str]:
     """
     try:
         record = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as TOML ({error})") from None
     return checked_answers(record, str(path))
 

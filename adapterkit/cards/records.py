@@ -10,6 +10,7 @@ from adapterkit.cards.scores import ScoreRecord
 from adapterkit.config import PRESETS
 from adapterkit.languages import hub_code, language_name
 
+_LARGEST = 1e300
 PIPELINES = {"tagging": "token-classification", "classification": "text-classification"}
 PIPELINES |= {"multilabel_classification": "text-classification"}
 _TYPES = dict.fromkeys(("upos", "xpos", "pos", "ner", "tags"), "token-classification")
@@ -165,7 +166,8 @@ def text(record: Mapping[str, Any], *path: str) -> str:
 def number(record: Mapping[str, Any], *path: str) -> float | None:
     """The number at ``path`` of a record, or None."""
     value = at(record, *path)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    told = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if told and abs(value) < _LARGEST else None
 
 
 def at(record: Any, *path: str) -> Any:
@@ -180,6 +182,6 @@ def scripts(provenance: Mapping[str, Any]) -> dict[str, float]:
     shares = at(provenance, "corpus", "coverage", "scripts")
     return {
         str(name): share
-        for name, share in (shares.items() if isinstance(shares, Mapping) else ())
-        if isinstance(share, int | float)
+        for name in (shares if isinstance(shares, Mapping) else ())
+        if (share := number(shares, name)) is not None
     }

@@ -21,7 +21,7 @@ from adapterkit.cli.self_train import self_train
 from adapterkit.cli.train_language import train_language
 from adapterkit.cli.train_task import train_task
 from adapterkit.cli.wording import for_recipe, for_shell
-from adapterkit.errors import AdapterkitError
+from adapterkit.errors import AdapterkitError, visible
 from adapterkit.version import __version__
 
 INTERRUPTED = 130
@@ -99,7 +99,7 @@ def main() -> None:
     except AdapterkitError as error:
         verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         spelt = for_recipe if verb == experiment.run.__name__ else for_shell
-        typer.echo(f"{type(error).__name__}: {spelt(str(error))}", err=True)
+        typer.echo(f"{type(error).__name__}: {visible(spelt(str(error)))}", err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
@@ -110,5 +110,5 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:  # a full disk, a place that cannot be written
-        typer.echo(f"{type(error).__name__}: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"{type(error).__name__}: {visible(' '.join(str(error).split()))}", err=True)
         sys.exit(1)

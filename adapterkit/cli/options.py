@@ -180,7 +180,7 @@ def print_table(
 
 def say(text: str) -> None:
     """A line on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
 
 
 def tell_training() -> None:

@@ -165,8 +165,16 @@ def set_name(task: Labelled, reference: Reference) -> str:
 
 
 def _filled(pattern: str, place: Labelled | RawText, language: str) -> str:
+    """The pattern with its names in their places; what a recipe names lies in the data folder or on the Hub.
+
+    Raises:
+        ConfigError: If it leads elsewhere.
+    """
     name = place.names.get(language, language)
-    return pattern.replace("{language}", language).replace("{name}", name)
+    filled = pattern.replace("{language}", language).replace("{name}", name)
+    if filled.startswith(("/", "~")) or ".." in Path(filled).parts or "\\" in filled:
+        raise ConfigError(f"{filled!r}: must be a path inside the data folder")
+    return filled
 
 
 def _is_shared(pattern: str) -> bool:

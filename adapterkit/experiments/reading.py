@@ -73,7 +73,7 @@ def record_of(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: there is no such recipe")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, nested too deep
         raise ConfigError(f"{path}: is no TOML ({error})") from None
 
 
@@ -337,6 +337,10 @@ def _texts(value: Any, where: str, problems: Problems) -> tuple[str, ...]:
 
 
 def _wholes(value: Any, where: str, problems: Problems) -> tuple[int, ...]:
+    items = value if isinstance(value, list | tuple) else [value]
+    if any(type(one) is int and abs(one) >= 2**63 for one in items):  # more digits than are printed
+        problems.append(f"{where}: holds a number of more than 63 bits")
+        return ()
     return _list(value, int, "whole numbers", where, problems)
 
 
@@ -345,7 +349,7 @@ def _list(value: Any, kind: type, words: Literal["texts", "whole numbers"], wher
     if any(type(one) is not kind for one in items):
         problems.append(f"{where}: must be a list of {words}, not {value!r:.60}")
         return ()
-    twice = sorted({str(one) for one in items if items.count(one) > 1})
+    twice = sorted({one for one in items if items.count(one) > 1})
     problems += [f"{where}: {one} stands in it twice" for one in twice]
     return tuple(dict.fromkeys(items))
 

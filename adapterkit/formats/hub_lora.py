@@ -106,11 +106,12 @@ def _head(folder: Path, width: int, files: Files, values: "dict[str, Tensor]") -
 
 def _layers(path: Path, facts: Iterable[str], shape: LoraShape) -> list[int]:
     there = sorted({int(m[1]) for key in facts if (m := _LAYER.search(key))})
-    wanted = [n for n in range(max(there, default=-1) + 1) if n not in shape.leave_out]
+    without = frozenset(shape.leave_out)
+    wanted = [n for n in range(max(there, default=-1) + 1) if n not in without]
     if not there or there != wanted:
         raise FolderError(
             f"{path}: not the weights that its configuration calls for:\n"
-            f"  layers: it has parts in {there or 'none'}, leave_out is {list(shape.leave_out)}"
+            f"  layers: it has parts in {there or 'none'!s:.80}, leave_out is {list(shape.leave_out)!r:.80}"
         )
     return there
 

@@ -121,7 +121,7 @@ def _problems(config: Mapping[str, Any], model_type: str) -> list[str]:
     if model_type not in PLACES:
         problems.append(f"model_type = {model_type!r:.40}: only {', '.join(PLACES)} are supported")
     mode = config.get("composition_mode", "add")
-    if mode not in _MODES:
+    if not isinstance(mode, str) or mode not in _MODES:
         problems.append(f"composition_mode = {mode!r:.40}: unknown")
     if whole(config.get("r", 8), 1, 65536) is None:
         problems.append(f"r = {config.get('r')!r:.40}: a whole number above 0 is needed")
@@ -132,9 +132,14 @@ def _problems(config: Mapping[str, Any], model_type: str) -> list[str]:
     if not number(config.get("dropout") or 0.0, 0.0, 0.999):
         problems.append(f"dropout = {config.get('dropout')!r:.40}: a share below 1 is needed")
     matrices, out = config.get("attn_matrices") or [], config.get("leave_out") or []
-    if not isinstance(matrices, list) or not all(one in ("q", "k", "v") for one in matrices):
+    known = isinstance(matrices, list) and all(one in ("q", "k", "v") for one in matrices)
+    if not known or len(set(matrices)) < len(matrices):
         problems.append(f"attn_matrices = {matrices!r:.60}: some of q, k and v are needed")
-    if not isinstance(out, list) or any(whole(one, 0, DEEPEST - 1) is None for one in out):
+    if (
+        not isinstance(out, list)
+        or len(out) > DEEPEST
+        or any(whole(one, 0, DEEPEST - 1) is None for one in out)
+    ):
         problems.append(f"leave_out = {out!r:.60}: layer numbers are needed")
     return problems
 

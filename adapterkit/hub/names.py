@@ -70,7 +70,10 @@ def is_commit(text: str) -> bool:
 
 
 def _from_url(text: str, home: str) -> Reference:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise HubError(f"{visible(text)!r:.200}: is no address ({error})") from None
     origin = f"{parts.scheme}://{parts.netloc}"
     names = [unquote(part) for part in parts.path.split("/") if part]
     if origin not in (*_SITES, home):

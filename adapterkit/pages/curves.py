@@ -12,7 +12,7 @@ from adapterkit.pages.figures import draw_lines
 from adapterkit.pages.svg import Picture, file_name
 from adapterkit.pages.variants import SETTINGS
 from adapterkit.pages.words import metric_name, task_name, upper_first
-from adapterkit.table import Row
+from adapterkit.table import LARGEST, Row
 
 _SMALL = 240  # width of one of many small curves
 _AXES = {"text_bytes": "text bytes", "steps": "steps"}
@@ -88,7 +88,7 @@ def parse_looks(row: Row) -> list[tuple[float, float]]:
         found = [(float(step), float(loss)) for step, loss in pairs]
     except ValueError:
         found = [(math.nan, math.nan)]
-    if not all(math.isfinite(value) for look in found for value in look):
+    if not all(abs(value) <= LARGEST for look in found for value in look):
         raise ConfigError(
             f"cell {row.cell}: looks is {row.looks[:40]!r}; step:loss with spaces between was expected, "
             "both finite numbers"

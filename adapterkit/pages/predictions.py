@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from adapterkit.counting import sentence_counts
 from adapterkit.errors import ConfigError, CorpusError
+from adapterkit.files import from_json
 from adapterkit.metrics import Confusion, confusion
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def read_predictions(path: Path) -> Predictions:
         if not line:
             continue
         try:
-            record = json.loads(line)
+            record = from_json(line.encode())
             sides = _labels(record["gold"]), _labels(record["predicted"])
             text = record.get("text") or " ".join(record.get("tokens") or ())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

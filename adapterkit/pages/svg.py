@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
+from adapterkit.templating import printable
+
 STYLE = """
 text { font: 11px system-ui, "DejaVu Sans", "Noto Sans", sans-serif; fill: var(--soft); }
 .strong { fill: var(--ink); } .small { font-size: 9.5px; }
@@ -85,7 +87,7 @@ class Picture:
 
 def text(x: float, y: float, words: str, *, at: str = "start", kind: str = "") -> str:
     """Words whose baseline begins, ends (``end``) or is centred (``middle``) at ``(x, y)``."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{at}"{_class(kind)}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{at}"{_class(kind)}>{escape(printable(words))}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str, *, width: float = 0) -> str:

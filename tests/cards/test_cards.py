@@ -12,7 +12,7 @@ from jinja2 import UndefinedError
 from adapterkit.cards.answers import QUESTIONS, UNKNOWN, checked_answers, read_answers
 from adapterkit.cards.front import front_matter
 from adapterkit.cards.records import CardRecords
-from adapterkit.cards.rendering import render_card, templates
+from adapterkit.cards.rendering import coverage, heldout, merged_from, render_card, templates
 from adapterkit.cards.scores import (
     ScoreRecord,
     add_score,
@@ -436,3 +436,14 @@ def test_what_went_on_with_its_own_labels_says_that_nobody_labelled_them() -> No
     alone = render_card(replace(told, adapter={**told.adapter, "provenance": {**made, "over": []}}))
     assert "Use it as it was trained: without a language adapter." in alone
     assert "before it" not in alone
+
+
+def test_numbers_that_no_machine_counts_with_are_left_out_of_a_card() -> None:
+    huge = 10**400
+    assert coverage({"corpus": {"coverage": {"fertility": huge, "words": huge}}}) == []
+    assert (
+        coverage({"corpus": {"coverage": {"words": 1, "scripts": {"Latin": huge}}}})[-1][0]
+        == "Words"
+    )
+    assert heldout({"heldout_loss": {"backbone": huge, "adapter": 1}}) is None
+    assert merged_from({"merged": [{"weight": huge, "name": "a"}]}) == ""

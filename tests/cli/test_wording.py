@@ -113,3 +113,21 @@ def test_a_recipe_spells_columns_as_keys() -> None:
     said = 'Say which column holds the tag, for example column="4".'
     assert for_recipe(said) == 'Say which column holds the tag, for example column = "4".'
     assert for_recipe('my_column="4".tsv: it is empty') == 'my_column="4".tsv: it is empty'
+
+
+def test_what_a_stranger_wrote_does_not_steer_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('[grid]\n"\\u001b]0;x\\u0007" = 1\n"\\u009b2J" = 1\n')
+    for words in (
+        ["run", str(recipe), "--check"],
+        ["fill", "--stack", "a\x1b[2J", "<mask>"],
+        ["report", "a\x9b.csv", "--json"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["adapterkit", *words])
+        with pytest.raises(SystemExit):
+            main()
+        said = capfd.readouterr().err
+        assert "\\x1b" in said or "\\x9b" in said
+        assert not {"\x1b", "\x07", "\x9b"} & set(said)

@@ -279,6 +279,35 @@ MORE = [
         "read strictly; files must be those locked",
         _in(CONTENT, "test_a_lock_that_was_edited"),
     ),
+    (
+        "pickle that two readers read as two, that takes years to hash or to multiply, or whose tensors share a storage",
+        "what torch reads is what was checked; nothing of a stranger is hashed; axes, numbers and sharing have limits",
+        _in(
+            "test_pickled.py",
+            "test_a_file_that_two_readers_would_read_as_two_is_refused",
+            "test_no_tuple_of_a_stranger_is_hashed",
+            "test_a_shape_of_thousands_of_huge_numbers_is_refused_at_once",
+            "test_a_thousand_tensors_on_one_storage_are_refused",
+        ),
+    ),
+    (
+        "recipe that leads out of the data folder",
+        "what it names is a path inside",
+        _in(
+            "experiments/test_hostile_recipes.py",
+            "test_a_recipe_reads_nothing_outside_the_data_folder",
+        ),
+    ),
+    (
+        "table with HTML, links, control characters or absurd numbers",
+        "refused, or shown as text",
+        _in(
+            "pages/test_hostile_tables.py",
+            "test_html_and_links_of_a_table_do_not_reach_its_pages",
+            "test_a_table_holds_lines_without_control_characters",
+            "test_numbers_that_pages_break_on_are_refused",
+        ),
+    ),
 ]
 
 

@@ -314,6 +314,11 @@ def test_the_command_line_pulls(one: LocalHub, tmp_path: Path) -> None:
     assert told["commit"] in run.stdout
 
 
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(HubError, match="is no address"):
+        parse("https://[x/a/b")
+
+
 @pytest.mark.parametrize("name", ["me/name", "hub:me/name"])
 def test_a_plain_id_names_no_revision(name: str) -> None:
     assert parse(name).revision is None
