@@ -183,26 +183,32 @@ def _head_of(repository: str) -> tuple[str, str]:
 
 
 def _pinned(reference: str | Path) -> tuple[Adapter, Pin]:
-    text = str(reference)
+    text, local = str(reference), ""
     if text.startswith(STARTER):
         place, commit = text, ""
     elif is_folder(reference):
-        place, commit = _published(Path(text).expanduser())
+        place, commit, local = _published(Path(text).expanduser())
     else:
         place, commit = _head_of(text.removeprefix("hub:"))
     folder = folder_of(_as_hub(place), revision=commit or None)
     adapter = read_folder(folder)
+    if local not in ("", adapter.digest()):
+        raise ConfigError(
+            f"{text}: its {PUBLISHED} names {place}, and what lies there is another adapter; publish it again"
+        )
     return adapter, Pin(place, commit, adapter.name, adapter.kind, adapter.digest(), _sums(folder))
 
 
-def _published(folder: Path) -> tuple[str, str]:
+def _published(folder: Path) -> tuple[str, str, str]:
+    """Repository, commit and digest of a folder's adapter, as it was published."""
     if not (folder / PUBLISHED).is_file():
         raise ConfigError(
             f"{folder}: was never published, so a stack cannot pin it; publish it first (adapterkit push)"
         )
     record = read_json(folder / PUBLISHED)
-    if record.get("digest") != read_folder(folder).digest():
+    digest = read_folder(folder).digest()
+    if record.get("digest") != digest:
         raise ConfigError(
             f"{folder}: has changed since it was published as {record.get('repository')}; publish it again"
         )
-    return str(record.get("repository")), str(record.get("commit"))
+    return str(record.get("repository")), str(record.get("commit")), digest

@@ -71,6 +71,11 @@ def read_hub_lora(folder: Path, *, with_head: bool = True) -> Adapter:
         width=width,
         layers=max((*layers, *shape.leave_out)) + 1,
     )
+    if (backbone.model_type, backbone.width) != (record["model_type"], width):
+        raise FolderError(
+            f"{folder / OWN_FILE}: is of a {backbone.model_type:.40} of width {backbone.width}, the rest of the folder of "
+            f"a {record['model_type']} of width {width}"
+        )
     row = architecture(record["model_type"])
     config = _config(shape, modules, row.prefix)
     names = hub_keys(config, record["name"])

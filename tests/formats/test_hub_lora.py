@@ -194,3 +194,15 @@ def test_other_architectures_are_refused_by_name(tmp_path: Path) -> None:
     save_adapter(made, tmp_path / "peft")
     with pytest.raises(ConfigError, match="over 'modernbert' has no form"):
         convert(tmp_path / "peft", tmp_path / "hub", layout="adapterhub")
+
+
+@pytest.mark.parametrize(("key", "value"), [("width", 48), ("type", "bert")])
+def test_a_record_of_another_backbone_than_the_configurations_is_refused(
+    theirs: Path, key: str, value: object
+) -> None:
+    record = json.loads((theirs / "adapterkit.json").read_text())
+    assert key in record["backbone"] or "model_type" in record["backbone"]
+    record["backbone"][key if key in record["backbone"] else "model_type"] = value
+    (theirs / "adapterkit.json").write_text(json.dumps(record))
+    with pytest.raises(FolderError, match="the rest of the folder"):
+        load_adapter(theirs)

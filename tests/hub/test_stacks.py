@@ -10,9 +10,10 @@ import pytest
 from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import new_adapter
 from adapterkit.config import BottleneckConfig, HeadConfig
-from adapterkit.errors import HubError
+from adapterkit.errors import ConfigError, HubError
 from adapterkit.formats.adapterhub import save_adapter
 from adapterkit.formats.pins import STACK_FILE, read_pins
+from adapterkit.formats.places import PUBLISHED
 from adapterkit.publishing.push import Publication, push
 from adapterkit.stacks import load_stack, save_stack
 from tests.hub.hub import LocalHub
@@ -86,3 +87,23 @@ def test_a_stack_of_gated_parts_is_not_for_everybody(
     with pytest.raises(HubError, match=f"{name} at .*private or gated"):
         publish(place)
     assert publish(place, private=True)
+
+
+@pytest.mark.long
+def test_a_folder_that_names_the_place_of_another_adapter_is_not_pinned(
+    stocked: LocalHub, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """As a folder from a stranger might, so that a stack brings what nobody looked at."""
+    facts = load_backbone(tiny_folder, dtype="float32").facts
+    mine = new_adapter("cym", BottleneckConfig(4), kind="language", seed=8, backbone=facts)
+    folder = save_adapter(mine, tmp_path / "mine")
+    record = {"repository": "alice/cym", "commit": stocked.show("alice/cym")["branches"]["main"]}
+    (folder / PUBLISHED).write_text(json.dumps({**record, "digest": mine.digest()}))
+    with pytest.raises(ConfigError, match=r"published\.json names alice/cym, .* another adapter"):
+        save_stack([folder, "hub:alice/pos"], tmp_path / "stack", backbone="hub:alice/tiny")
+    (folder / PUBLISHED).unlink()
+    shutil.copytree(tmp_path / "parts" / "cym", folder, dirs_exist_ok=True)
+    digest = json.loads((folder / "adapterkit.json").read_text())["digest"]
+    (folder / PUBLISHED).write_text(json.dumps({**record, "digest": digest}))
+    stack = save_stack([folder, PARTS[1]], tmp_path / "stack", backbone="hub:alice/tiny")
+    assert read_pins(stack).parts[0].digest == digest
