@@ -147,8 +147,8 @@ def evaluation(
     progress: bool | None = False,
 ) -> Evaluation:
     """As `evaluate`, with the answers behind the scores; without a bar, if none is asked for."""
-    if seed < 0:
-        raise ConfigError(f"seed = {seed}: must be 0 or more")
+    if type(seed) is not int or seed < 0:
+        raise ConfigError(f"seed = {seed!r:.40}: must be 0 or more, and whole")
     check_scorable(model, task, split=split)
     examples = task.examples(split)
     gold = tuple(task.gold(example) for example in examples)

@@ -231,7 +231,8 @@ def _scores(
     repeats = np.array([n for _, n in rows], dtype=np.float64)
     drawn = np.concatenate(list(_resample(counts, repeats, seed=seed, resamples=resamples)))
     whole = repeats[None] @ counts
-    return {name: _score(metric(whole), metric(drawn)) for name, metric in metrics.items()}
+    several = repeats.sum() > 1  # of one sentence every resample is that sentence
+    return {name: _score(metric(whole), metric(drawn), several) for name, metric in metrics.items()}
 
 
 def _resample(counts: Array, repeats: Array, *, seed: int, resamples: int) -> Iterator[Array]:
@@ -248,8 +249,8 @@ def _resample(counts: Array, repeats: Array, *, seed: int, resamples: int) -> It
         yield weights.astype(np.float64) @ counts
 
 
-def _score(value: Array, resampled: Array) -> Score:
+def _score(value: Array, drawn: Array, resampled: bool) -> Score:
     import numpy as np
 
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Score(float(value[0]), float(low), float(high))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Score(float(value[0]), float(low), float(high), bool(resampled))

@@ -52,6 +52,10 @@ class AdapterPool:
         if max_bytes != math.inf and (number_of(max_bytes) or 0) <= 0:
             raise ConfigError(f"max_bytes = {max_bytes!r}: must be above 0, a number of bytes")
         self.backbone = backbone
+        if not isinstance(backbone, Backbone):
+            raise ConfigError(
+                f"a pool stands on a backbone, not {type(backbone).__name__} ({backbone!r:.60}): ak.load_backbone(...)"
+            )
         self.max_bytes = max_bytes
         self.allow_backbone = allow_backbone
         self._references: dict[str, str | Path] = {}
@@ -161,6 +165,10 @@ class AdapterPool:
         Raises:
             ConfigError: If texts and stacks do not pair up, or a stack ends without a head.
         """
+        if isinstance(stacks, str) or not isinstance(stacks, Sequence):
+            raise ConfigError(
+                f"stacks are a list of names for each text, such as [('cym', 'pos')], not {stacks!r:.60}"
+            )
         given, named = texts_of(texts), [_names(stack) for stack in stacks]
         if len(given) != len(named):
             raise ConfigError(f"{len(given)} texts need as many stacks, got {len(named)}")

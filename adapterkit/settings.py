@@ -212,6 +212,9 @@ _CAME_LATER = {"head_rate": 1.0, "keep_start": 0.0}
 """What a record without them means."""
 
 
+_LARGEST = {"rank": 65_536, "reduction_factor": 1_000_000}
+
+
 def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     problems = _of_another_kind(config)
@@ -219,7 +222,7 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
         raise ConfigError(f"{type(config).__name__} cannot be used:{found(problems)}")
     _make_plain(config)
     problems = [
-        f"{name} = {values[name]}: must be above 0"
+        f"{name} = {values[name]}: must be above 0, and finite"
         for name in positive.split()
         if values[name] is not None and not 0 < values[name] < inf  # nor nan
     ]
@@ -228,9 +231,14 @@ def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:
         for name in shares
         if values[name] is not None and not 0 <= values[name] <= 1
     ]
+    problems += [
+        f"{name} = {values[name]}: no folder holds one above {largest:,}"
+        for name, largest in _LARGEST.items()
+        if (values.get(name) or 0) > largest
+    ]
     decay = values.get("weight_decay", 0)
     if not 0 <= decay < inf:
-        problems.append(f"weight_decay = {decay}: must be 0 or more")
+        problems.append(f"weight_decay = {decay}: must be 0 or more, and finite")
     method = values.get("method", "pfeiffer")
     if method not in METHODS:
         problems.append(f"method = {method}: there are {', '.join(METHODS)}")

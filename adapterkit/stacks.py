@@ -132,6 +132,10 @@ def save_stack(
         AdapterMismatch: If a part does not fit.
         HubError: If the Hub does not give a part.
     """
+    if isinstance(parts, str | Path) or not all(isinstance(one, str | Path) for one in parts):
+        raise ConfigError(
+            f"a stack pins Hub ids, starters or published folders, as a list of their names, not {parts!r:.60}"
+        )
     place = Path(folder).expanduser()
     _require_free(place, overwrite=overwrite)
     loaded = [_pinned(one) for one in parts]

@@ -18,6 +18,7 @@ from adapterkit.metrics import (
     span_scores,
     tagging_scores,
 )
+from adapterkit.resampling import leaves_out_zero
 
 TAGS = st.sampled_from(["NOUN", "VERB", "ADJ", "X"])
 SPANS = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
@@ -94,7 +95,7 @@ def test_a_span_is_right_only_with_its_type_and_both_ends() -> None:
 
 
 def test_sentences_without_spans_score_zero_without_a_warning() -> None:
-    scores = span_scores([["O", "O"]], [["O", "O"]])
+    scores = span_scores([["O", "O"]] * 2, [["O", "O"]] * 2)
     assert scores["span_f1"] == Score(0.0, 0.0, 0.0)
     assert scores["accuracy"] == Score(1.0, 1.0, 1.0)
 
@@ -103,7 +104,7 @@ def test_sentences_without_spans_score_zero_without_a_warning() -> None:
 @given(pairs_of(TAGS))
 def test_gold_scores_one_against_itself(sentences: list[list[tuple[str, str]]]) -> None:
     gold, _ = split(sentences)
-    one = Score(1.0, 1.0, 1.0)
+    one = Score(1.0, 1.0, 1.0, resampled=len(gold) > 1)
     assert tagging_scores(gold, gold, resamples=20) == {"accuracy": one, "macro_f1": one}
 
 
@@ -271,3 +272,14 @@ def test_importing_the_module_imports_neither_numpy_nor_seqeval() -> None:
     code = "import sys, adapterkit.metrics; print({'numpy', 'seqeval'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_one_sentence_has_a_score_and_no_interval() -> None:
+    for count, several in ((1, False), (2, True)):
+        score = tagging_scores([["A", "B"]] * count, [["A", "A"]] * count)["accuracy"]
+        assert (score.value, score.resampled) == (0.5, several)
+        gain = paired_difference(
+            "accuracy", [["A", "B"]] * count, [["A", "B"]] * count, [["A", "A"]] * count
+        )
+        assert (gain.value, gain.resampled) == (0.5, several)
+        assert leaves_out_zero(gain) is several

@@ -169,3 +169,13 @@ def test_a_path_never_means_the_hub(
     pool.add("cym", Path("adapters/cym"))
     with pytest.raises(FolderError, match="adapters/cym: there is no such folder"):
         pool.get("cym")
+
+
+def test_what_is_no_backbone_and_what_are_no_stacks_are_refused_by_name(
+    folder: Path, backbone: Backbone
+) -> None:
+    with pytest.raises(ConfigError, match=r"a pool stands on a backbone, not str \('mini'\)"):
+        AdapterPool(cast(Any, "mini"))
+    for stacks in (None, "cym"):
+        with pytest.raises(ConfigError, match="stacks are a list of names for each text"):
+            pool_of(folder, backbone).predict(TEXTS, cast(Any, stacks))

@@ -110,3 +110,9 @@ def test_a_folder_at_home_is_meant_by_a_tilde(
     assert made == tmp_path / "home" / "stacks" / "a"
     assert (made / STACK_FILE).is_file()
     assert not (tmp_path / "~").exists()
+
+
+def test_a_name_alone_and_an_adapter_are_no_list_of_parts(tmp_path: Path) -> None:
+    for parts in ("mini:pos", [load_adapter("mini:pos")]):
+        with pytest.raises(ConfigError, match="a stack pins Hub ids, starters or published"):
+            save_stack(parts, tmp_path / "x")  # type: ignore[arg-type]

@@ -200,6 +200,12 @@ def _records(
 _NAMES = {"own": "this stack", "source": "source adapter kept", "none": "language adapter removed"}
 
 
+def _shown(score: "Score", *, signed: bool = False) -> str:
+    """With its interval, where there is one."""
+    shown = percent(score.value, score.low, score.high, signed=signed)
+    return shown if score.resampled else shown.split()[0]
+
+
 def print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]") -> None:
     """A row a score, the one that counts first, and what it gains, so that three conditions fit beside one another."""
     from adapterkit.resampling import leaves_out_zero
@@ -210,12 +216,12 @@ def print_scores(found: "Mapping[str, Evaluation]", gains: "Mapping[str, Score]"
     rows = [
         [
             name.replace("_", " "),
-            *(percent(s[name].value, s[name].low, s[name].high) for s in scores),
+            *(_shown(s[name]) for s in scores),
         ]
         for name in names
     ]
     if gains:
-        shown = (percent(g.value, g.low, g.high, signed=True) for g in gains.values())
+        shown = (_shown(gain, signed=True) for gain in gains.values())
         rows.insert(1, ["gain over", "", *shown])
     head = ["", *(_NAMES.get(name, name) for name in found)]
     if len(found) > 3:  # turned, and only the score that counts: more columns are folded

@@ -108,7 +108,7 @@ class Corpus:
             CorpusError: ``lines`` is one string, or can be iterated only once.
         """
         code = code_of(language)
-        if isinstance(lines, str) or iter(lines) is lines:
+        if isinstance(lines, str) or not isinstance(lines, Iterable) or iter(lines) is lines:
             raise CorpusError(
                 f"lines of text were expected, found {type(lines).__name__}; "
                 "give a list: a corpus is read more than once"

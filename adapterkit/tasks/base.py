@@ -115,7 +115,10 @@ def read_splits(
     if not given:
         raise ConfigError("no file was given; pass at least one of train=, dev=, test=")
     return {
-        split: [Path(value)] if isinstance(value, str | Path) else [Path(item) for item in value]
+        split: [
+            Path(item).expanduser()
+            for item in ([value] if isinstance(value, str | Path) else value)
+        ]
         for split, value in given.items()
     }
 

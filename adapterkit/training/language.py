@@ -15,7 +15,7 @@ from adapterkit.composition.kinds import require_no_task
 from adapterkit.composition.stack import Stack
 from adapterkit.data.blocks import Blocks, fingerprint, pack_corpus
 from adapterkit.data.corpus import Corpus, Profile
-from adapterkit.formats.adapterhub import save_adapter
+from adapterkit.formats.adapterhub import check_writable, save_adapter
 from adapterkit.formats.pins import require_free
 from adapterkit.formats.values import check_name
 from adapterkit.methods import shape_of_method
@@ -210,6 +210,7 @@ def _start(
         language=corpus.language,
         seed=derive(config.seed, "init"),
     )
+    check_writable(adapter)
     adapter = placed(adapter, backbone.device, backbone.adapter_dtype)
     if init is not None:
         left = (HEAD, ROWS)

@@ -218,11 +218,16 @@ def _left_out(config: TaskConfig, backbone: Backbone) -> tuple[int, ...]:
     if strange or (config.leave_out and len(left) == backbone.layers):
         raise ConfigError(
             f"leave_out {', '.join(map(str, config.leave_out))}: backbone {backbone.name!r} has layers 0 to "
-            f"{backbone.layers - 1}, and one of them must keep its bottleneck"
+            f"{backbone.layers - 1}, and one of them must keep its bottleneck{_already(without)}"
         )
     if config.leave_out and config.method in ("lora", "ia3"):
         raise ConfigError(f"leave_out: a {config.method} has no bottlenecks to leave out")
     return left
+
+
+def _already(without: Sequence[int]) -> str:
+    """What other settings leave out, such as the last layer."""
+    return f" (without one already: {', '.join(map(str, without))})" if without else ""
 
 
 def _source(

@@ -350,3 +350,37 @@ def test_predictions_and_scores_take_a_model_and_a_task(backbone: Backbone) -> N
     wrong = path
     with pytest.raises(ConfigError, match=r"a task is needed, not str \('cym.conllu'\)"):
         evaluate(model, wrong)
+
+
+def test_layers_that_another_setting_leaves_out_are_named(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    every = tuple(range(backbone.layers - 1))
+    with pytest.raises(
+        ConfigError, match=rf"keep its bottleneck \(without one already: {backbone.layers - 1}\)"
+    ):
+        train_task(
+            backbone, tagging(), over=None, out=tmp_path, config=replace(SHORT, leave_out=every)
+        )
+
+
+def test_what_no_folder_could_hold_is_refused_before_it_is_trained() -> None:
+    for setting in ({"rank": 100_000}, {"reduction_factor": 1e9}):
+        for config in (LanguageConfig, TaskConfig):
+            with pytest.raises(ConfigError, match="no folder holds one above"):
+                config(**setting)
+
+
+def test_a_seed_is_a_whole_number(backbone: Backbone) -> None:
+    model = AdaptedModel(backbone, Stack(task(backbone)))
+    for seed in (None, "1", 1.5, True):
+        with pytest.raises(ConfigError, match=r"seed = .*: must be 0 or more, and whole"):
+            evaluate(model, tagging(), split="dev", seed=seed)  # type: ignore[arg-type]
+
+
+def test_files_of_a_task_may_lie_in_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.txt").write_text("a\tX\n")
+    assert Tagging.from_files(test="~/x.txt").examples("test")[0].words == ("a",)
