@@ -125,15 +125,18 @@ def _modules(
     path: Path, model_type: str, shape: LoraShape, layers: list[int], facts: Mapping[str, Any]
 ) -> tuple[Linear, ...]:
     start, places = PLACES[model_type]
+    there: dict[str, dict[str, tuple[int, ...]]] = {}
+    for (
+        key,
+        fact,
+    ) in facts.items():  # "roberta.", the place, ".loras.", the adapter's name, the part
+        place = key.partition(".loras.")[0].partition(".")[2]
+        there.setdefault(place, {})[key.rpartition(".")[2]] = fact.shape
     modules = []
     for layer in layers:
         for word in shape.words:
             place = f"{start}.{layer}.{places[word]}"
-            sizes = {
-                key.rsplit(".", 1)[-1]: fact.shape
-                for key, fact in facts.items()
-                if f"{place}.loras." in key
-            }
+            sizes = there.get(place, {})
             into, out = sizes.get("lora_A", (0, 0)), sizes.get("lora_B", (0,))
             rank, scaling = (shape.rank, shape.scaling) if shape.method == "lora" else (0, 1.0)
             modules.append(
