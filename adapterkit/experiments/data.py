@@ -173,7 +173,7 @@ def _filled(pattern: str, place: Labelled | RawText, language: str) -> str:
     name = place.names.get(language, language)
     filled = pattern.replace("{language}", language).replace("{name}", name)
     if filled.startswith(("/", "~")) or ".." in Path(filled).parts or "\\" in filled:
-        raise ConfigError(f"{filled!r}: must be a path inside the data folder")
+        raise ConfigError(f"{filled!r}: is no path in the data folder")
     return filled
 
 

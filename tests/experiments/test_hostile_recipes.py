@@ -34,7 +34,7 @@ def test_a_recipe_reads_nothing_outside_the_data_folder(
     grid = f'[grid]\nlanguages = ["{language}"]\n'
     told = f'[text]\nfiles = "{files}"\nnames = {{"{language}" = "{name}"}}\n'
     read, _ = read_recipe(recipe(tmp_path, grid + told))
-    with pytest.raises(ConfigError, match="must be a path inside the data folder"):
+    with pytest.raises(ConfigError, match="is no path in the data folder"):
         DataFolder(tmp_path / "data").text(read.text, language)
 
 
