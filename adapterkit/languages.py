@@ -103,9 +103,8 @@ def code_of(language: str) -> str:
             f"a language is a code or a name such as 'cym' or 'Welsh', not {language!r:.60}"
         )
     wanted, known = language.strip().lower(), _known()
-    if (
-        wanted in known.names or wanted in known.aliases
-    ):  # before names: "Ga" is one, and Irish is ga
+    # A code goes first: "Ga" is a language's name, and Irish is ga.
+    if wanted in known.names or wanted in known.aliases:
         return normalise_code(wanted)
     return normalise_code(known.named.get(wanted, language))
 
