@@ -102,11 +102,7 @@ def code_of(language: str) -> str:
         raise ConfigError(
             f"a language is a code or a name such as 'cym' or 'Welsh', not {language!r:.60}"
         )
-    wanted, known = language.strip().lower(), _known()
-    # A code goes first: "Ga" is a language's name, and Irish is ga.
-    if wanted in known.names or wanted in known.aliases:
-        return normalise_code(wanted)
-    return normalise_code(known.named.get(wanted, language))
+    return normalise_code(_known().named.get(language.strip().lower(), language))
 
 
 def hub_code(code: str) -> str:
