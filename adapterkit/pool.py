@@ -51,11 +51,11 @@ class AdapterPool:
     ) -> None:
         if max_bytes != math.inf and (number_of(max_bytes) or 0) <= 0:
             raise ConfigError(f"max_bytes = {max_bytes!r}: must be above 0, a number of bytes")
-        self.backbone = backbone
         if not isinstance(backbone, Backbone):
             raise ConfigError(
                 f"a pool stands on a backbone, not {type(backbone).__name__} ({backbone!r:.60}): ak.load_backbone(...)"
             )
+        self.backbone = backbone
         self.max_bytes = max_bytes
         self.allow_backbone = allow_backbone
         self._references: dict[str, str | Path] = {}

@@ -213,6 +213,7 @@ _CAME_LATER = {"head_rate": 1.0, "keep_start": 0.0}
 
 
 _LARGEST = {"rank": 65_536, "reduction_factor": 1_000_000}
+"""What readers of folders take, so that nothing is trained that could not be read."""
 
 
 def _check(config: Any, *, positive: str, shares: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from adapterkit.config import PRESETS
 from adapterkit.languages import hub_code, language_name
 
 _LARGEST = 1e300
+"""No number of a card is larger: beyond it there are whole numbers that no float holds."""
 PIPELINES = {"tagging": "token-classification", "classification": "text-classification"}
 PIPELINES |= {"multilabel_classification": "text-classification"}
 _TYPES = dict.fromkeys(("upos", "xpos", "pos", "ner", "tags"), "token-classification")

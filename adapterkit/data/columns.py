@@ -12,7 +12,7 @@ from pathlib import Path
 
 from adapterkit.data.conllu import WIDTH as CONLLU_WIDTH
 from adapterkit.data.examples import TaggedSentence
-from adapterkit.data.lines import at, read_blocks
+from adapterkit.data.lines import Block, at, read_blocks
 from adapterkit.errors import CorpusError
 
 _USUAL = (None, "tags")
@@ -64,21 +64,25 @@ def read_columns(
             yield TaggedSentence(words, tags, language=language)
 
 
-def read_column_words(path: Path) -> list[tuple[str, ...]]:
+def words_in_columns(path: Path, blocks: Iterable[Block]) -> list[tuple[str, ...]]:
     """The words of each sentence of a file whose lines all are a word and, behind a tab, a label; of any other, nothing.
+
+    Args:
+        path: The file, for what is said of it.
+        blocks: Its lines, as `read_blocks` gives them.
 
     Raises:
         CorpusError: If it is CoNLL-U under another name.
     """
-    blocks = [
+    sentences = [
         [
             (number, line.split("\t"))
             for number, line in block
             if not line.startswith(("# ", "-DOCSTART-"))
         ]
-        for block in read_blocks(path)
+        for block in blocks
     ]
-    lines = [(number, fields) for block in blocks for number, fields in block]
+    lines = [line for sentence in sentences for line in sentence]
     if not all(
         len(fields) > 1 and _is_word(fields[0]) and _is_word(fields[-1]) for _, fields in lines
     ):
@@ -86,7 +90,7 @@ def read_column_words(path: Path) -> list[tuple[str, ...]]:
     for number, fields in lines:
         if _is_conllu(fields, "\t"):
             raise CorpusError(_misfit(at(path, number), fields, None))
-    return [tuple(fields[0] for _, fields in block) for block in blocks if block]
+    return [tuple(fields[0] for _, fields in sentence) for sentence in sentences if sentence]
 
 
 def _is_word(field: str) -> bool:

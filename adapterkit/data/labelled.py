@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from adapterkit.data.columns import read_column_words, read_columns
+from adapterkit.data.columns import read_columns, words_in_columns
 from adapterkit.data.conllu import read_conllu, read_forms
 from adapterkit.data.examples import LabelledText, TaggedSentence
-from adapterkit.data.lines import format_of, read_lines
+from adapterkit.data.lines import format_of, read_blocks
 from adapterkit.data.tables import (
     JSON_LINES,
     TABLES,
@@ -127,7 +127,9 @@ def read_words(
         rows = list(in_language(rows, language if told else None, source=str(path)))
         inputs = (_input(row, text_column) for row in rows)
     else:
-        inputs = read_column_words(path) or [line for _, line in read_lines(path) if line.strip()]
+        blocks = list(read_blocks(path))
+        lines = (line for block in blocks for _, line in block if line.strip())
+        inputs = words_in_columns(path, blocks) or lines
     return _some(inputs, source=str(path), what="text")
 
 

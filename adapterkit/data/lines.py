@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from adapterkit.errors import CorpusError
 
+Block = list[tuple[int, str]]
+"""Lines between blank ones, each with its number."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -48,9 +50,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise CorpusError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def read_blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+def read_blocks(path: Path) -> Iterator[Block]:
     """Yield the runs of numbered lines between blank lines, as :func:`read_lines` gives them."""
-    block: list[tuple[int, str]] = []
+    block: Block = []
     for number, line in read_lines(path):
         if line.strip(" \t"):
             block.append((number, line))

@@ -337,15 +337,14 @@ def _texts(value: Any, where: str, problems: Problems) -> tuple[str, ...]:
 
 
 def _wholes(value: Any, where: str, problems: Problems) -> tuple[int, ...]:
-    items = value if isinstance(value, list | tuple) else [value]
-    if any(type(one) is int and abs(one) >= 2**63 for one in items):  # more digits than are printed
-        problems.append(f"{where}: holds a number of more than 63 bits")
-        return ()
     return _list(value, int, "whole numbers", where, problems)
 
 
 def _list(value: Any, kind: type, words: Literal["texts", "whole numbers"], where: str, problems: Problems) -> tuple[Any, ...]:  # fmt: skip
     items = value if isinstance(value, list | tuple) else [value]
+    if any(type(one) is int and abs(one) >= 2**63 for one in items):  # more digits than are printed
+        problems.append(f"{where}: holds a number of more than 63 bits")
+        return ()
     if any(type(one) is not kind for one in items):
         problems.append(f"{where}: must be a list of {words}, not {value!r:.60}")
         return ()

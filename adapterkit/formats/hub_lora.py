@@ -126,12 +126,10 @@ def _modules(
 ) -> tuple[Linear, ...]:
     start, places = PLACES[model_type]
     there: dict[str, dict[str, tuple[int, ...]]] = {}
-    for (
-        key,
-        fact,
-    ) in facts.items():  # "roberta.", the place, ".loras.", the adapter's name, the part
-        place = key.partition(".loras.")[0].partition(".")[2]
-        there.setdefault(place, {})[key.rpartition(".")[2]] = fact.shape
+    for key, fact in facts.items():
+        # A key is "roberta.", the place, ".loras.", the adapter's name, "." and the part.
+        inside = key.partition(".loras.")[0].partition(".")[2]
+        there.setdefault(inside, {})[key.rpartition(".")[2]] = fact.shape
     modules = []
     for layer in layers:
         for word in shape.words:

@@ -15,7 +15,7 @@ from adapterkit.pages.results_page import provenance_of, title_of
 def text_of(report: Report, *, resamples: int = 1000) -> str:
     """Give the Markdown of a report."""
     parts = [
-        f"# {_plain(title_of(report))}",
+        f"# {title_of(report)}",
         f"Made by `adapterkit report {report.table} --markdown`. Scores are per cent, differences points. Brackets "
         f"are 95 % intervals from {resamples} resamples of "
         f"{words.drawn(len(report.study.rows), report.study.unsampled)}. A difference whose interval holds 0 is no reliable gain. "
@@ -29,7 +29,7 @@ def text_of(report: Report, *, resamples: int = 1000) -> str:
     if report.choices:
         parts += ["## What was chosen on dev sets", "Nothing here is a result."]
         for one in report.choices:
-            parts += [f"### {_plain(_title(one))}", _methods(one, report.rivals)]
+            parts += [f"### {_title(one)}", _methods(one, report.rivals)]
     if report.overlap:
         parts += ["## Test sentences in training text", *_overlap(report)]
     parts += [
@@ -37,11 +37,16 @@ def text_of(report: Report, *, resamples: int = 1000) -> str:
         _bullets([*report.notes, *(f"Left out: {why}" for why in report.left_out)]),
     ]
     parts += ["Made from:", _bullets(f"`{fact}`" for fact in provenance_of(report))]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return _plain("\n\n".join(part for part in parts if part) + "\n")
+
+
+def _plain(markdown: str) -> str:
+    """Without HTML and links: there are none in a report, but strangers may have named what is in its table."""
+    return markdown.replace("<", "&lt;").replace("](", "]\\(")
 
 
 def _panel(facts: PanelFacts, report: Report) -> list[str]:
-    parts = [f"## {_plain(_title(facts))}", _methods(facts, report.rivals)]
+    parts = [f"## {_title(facts)}", _methods(facts, report.rivals)]
     if not facts.languages:
         return parts
     if facts.worst is not None and len(facts.languages) > 1:
@@ -53,7 +58,7 @@ def _panel(facts: PanelFacts, report: Report) -> list[str]:
     for rival in report.rivals:
         lost = words.worst_named(facts.languages, rival)
         if lost:
-            parts.append(_plain(f"Reliably worse than {rival} in {words.listed(lost)}."))
+            parts.append(f"Reliably worse than {rival} in {words.listed(lost)}.")
     return [*parts, _languages(facts, report), _costs(facts.languages)]
 
 
@@ -165,13 +170,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(words_: str) -> str:
-    return _plain(words_).replace("|", "\\|")
-
-
-def _plain(words_: str) -> str:
-    """What a table calls its things, which strangers may have written: no HTML and no links."""
-    return words_.replace("<", "&lt;").replace("](", "]\\(")
+    return words_.replace("|", "\\|")
 
 
 def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {_plain(line)}" for line in lines)
+    return "\n".join(f"- {line}" for line in lines)

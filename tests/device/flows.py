@@ -89,12 +89,11 @@ def outputs(backbone: Backbone, *parts: Any, **more: Any) -> list[Tensor]:
     return found
 
 
-for shape in TYPES:
+def forward(backbone: Backbone, place: Path) -> Any:
+    return outputs(backbone, language(backbone), pos(backbone))
 
-    def _forward(backbone: Backbone, place: Path) -> Any:
-        return outputs(backbone, language(backbone), pos(backbone))
 
-    FLOWS[f"forward through {shape}"] = _forward, shape
+FLOWS |= {f"forward through {kind}": (forward, kind) for kind in TYPES}
 
 
 @flow()

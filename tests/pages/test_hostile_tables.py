@@ -75,9 +75,8 @@ def test_numbers_that_pages_break_on_are_refused(tmp_path: Path, column: str, va
 
 def test_other_ways_to_break_a_table_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path, {"task": "m" * 140_000})
-    before = csv.field_size_limit(
-        100_000
-    )  # of the whole process; whoever reads labelled tables lifts it
+    # The limit is the whole process's; whoever reads labelled tables lifts it.
+    before = csv.field_size_limit(100_000)
     with pytest.raises(ConfigError, match=r"no table of results .*field larger"):
         read_table(path)
     csv.field_size_limit(before)
