@@ -154,10 +154,12 @@ def _copy(
         merged = Adapter(
             name, _wider(adapters), backbone=first.backbone, kind=first.kind, head=merged.head
         )
+    kinds = {adapter.kind for adapter in adapters}
     languages = {adapter.language for adapter in adapters}
     allowed = {adapter.allowed for adapter in adapters}
     merged.allowed = allowed.pop() if len(allowed) == 1 else ""
     merged.name = name
+    merged.kind = kinds.pop() if len(kinds) == 1 else ""
     merged.language = languages.pop() if len(languages) == 1 else ""
     merged.provenance = {
         "merged": [

@@ -105,6 +105,17 @@ def test_merged_loras_change_what_their_sum_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [adapter, lora])
+def test_what_a_merge_is_for_is_said_where_its_parts_agree(make: Any, tmp_path: Path) -> None:
+    a, b = make(1), make(2)
+    assert merge([a, b], [0.5, 0.5]).kind == "language"
+    b.kind = "domain"
+    merged = merge([a, b], [0.5, 0.5])
+    assert merged.kind == ""
+    save_adapter(merged, tmp_path / "m")
+    assert load_adapter(tmp_path / "m").kind == ""
+
+
+@pytest.mark.parametrize("make", [adapter, lora])
 def test_a_derived_backbone_is_allowed_where_all_parts_were_allowed_on_it(make: Any) -> None:
     a, b = make(1), make(2)
     assert merge([a, b], [0.5, 0.5]).allowed == ""

@@ -18,6 +18,19 @@ from adapterkit.errors import CorpusError
 _USUAL = (None, "tags")
 """What is said of a column where there are two."""
 _SPAN_TAG = re.compile(r"O|[BIES]-\S+")
+_HEADER_WORDS = {"word", "words", "token", "tokens", "form", "text"}
+_HEADER_TAGS = {
+    "tag",
+    "tags",
+    "label",
+    "labels",
+    "pos",
+    "upos",
+    "xpos",
+    "ner",
+    "ner_tag",
+    "ner_tags",
+}
 
 
 def read_columns(
@@ -27,6 +40,7 @@ def read_columns(
 
     A line that begins with ``#`` is a comment unless it reads as a word and its tag: it has as many
     columns as a word needs, and, where spaces separate, a tag that other words have or a BIO tag.
+    The first line is passed over if it names the columns (``word`` and ``tag``, ``token`` and ``upos`` ...).
 
     Args:
         path: The file, plain or ``.gz``.
@@ -42,6 +56,7 @@ def read_columns(
     tag_column = _number(path, column)
     blocks = list(read_blocks(path))
     separator = separator or _separator(line for block in blocks for _, line in block)
+    blocks = _without_header(blocks, separator, tag_column)
     exact = column in _USUAL
     known = {
         fields[tag_column]
@@ -80,7 +95,7 @@ def words_in_columns(path: Path, blocks: Iterable[Block]) -> list[tuple[str, ...
             for number, line in block
             if not line.startswith(("# ", "-DOCSTART-"))
         ]
-        for block in blocks
+        for block in _without_header(blocks, "\t", -1)
     ]
     lines = [line for sentence in sentences for line in sentence]
     if not all(
@@ -91,6 +106,19 @@ def words_in_columns(path: Path, blocks: Iterable[Block]) -> list[tuple[str, ...
         if _is_conllu(fields, "\t"):
             raise CorpusError(_misfit(at(path, number), fields, None))
     return [tuple(fields[0] for _, fields in sentence) for sentence in sentences if sentence]
+
+
+def _without_header(blocks: Iterable[Block], separator: str, tag_column: int) -> list[Block]:
+    """The blocks, less a first line that says what the columns are called."""
+    first, *others = list(blocks) or [[]]
+    fields = [field.lower() for field in _fields(first[0][1], separator)] if first else []
+    if (
+        len(fields) > max(tag_column, 1)
+        and fields[0] in _HEADER_WORDS
+        and fields[tag_column] in _HEADER_TAGS
+    ):
+        first = first[1:]
+    return [block for block in (first, *others) if block]
 
 
 def _is_word(field: str) -> bool:

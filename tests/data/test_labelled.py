@@ -128,6 +128,23 @@ def test_words_and_tags_in_columns_are_read(tmp_path: Path, separator: str) -> N
     ]
 
 
+@pytest.mark.parametrize("header", ["Word\tTag\n", "token\tner_tag\n\n", "word upos\n"])
+def test_the_names_of_columns_are_no_word_and_its_tag(tmp_path: Path, header: str) -> None:
+    between = " " if " upos" in header else "\t"
+    path = put(tmp_path / "a.txt", header + f"word{between}NOUN\ntag{between}X\n")
+    assert read_tagged(path, column=None) == [TaggedSentence(("word", "tag"), ("NOUN", "X"))]
+    if between == "\t":
+        assert read_words(path) == [("word", "tag")]
+
+
+def test_names_of_columns_stand_in_the_first_line_only(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.tsv", "a\tDET\nword\tlabel\n")
+    assert read_tagged(path, column=None)[0].words == ("a", "word")
+    path = put(tmp_path / "b.tsv", "token\tpos\tner\nAda\tPROPN\tB-PER\n")
+    assert read_tagged(path, column="3")[0].tags == ("B-PER",)
+    assert read_tagged(path, column="2")[0].words == ("Ada",)
+
+
 def test_a_comment_of_two_words_is_no_word(tmp_path: Path) -> None:
     path = put(tmp_path / "a.txt", "# sentence\nAda NOUN\n#ada NOUN\n")
     assert read_tagged(path, column=None)[0].words == ("Ada", "#ada")
