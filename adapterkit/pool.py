@@ -77,6 +77,8 @@ class AdapterPool:
             raise ConfigError(
                 f"a pool is given a name, and a folder or Hub id to load from, not {name!r:.60} and {reference!r:.60}"
             )
+        if Path(reference).is_dir():  # loaded later, maybe from another working directory
+            reference = Path(reference).absolute()
         with self._lock:
             if str(self._references.setdefault(name, reference)) != str(reference):
                 raise ConfigError(f"the pool already has an adapter {name!r}; choose another name")

@@ -138,7 +138,9 @@ def contest(
             workers.append(stack.enter_context(Worker(one, threads)))
             records[one.name].ready_bytes = int(workers[-1].hear()["peak_bytes"])
         for number in range(rounds + 1):
-            for worker in workers:
+            # Another begins each round: whoever follows a hot or a lazy one, all follow all.
+            first = number % len(workers)
+            for worker in (*workers[first:], *workers[:first]):
                 answers = [numbers(worker.ask(message)) for message in messages]
                 records[worker.name].rounds += answers if number else []
                 tell(

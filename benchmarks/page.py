@@ -269,6 +269,8 @@ def _attach(result: Result) -> list[str]:
 
 def _pool(result: Result) -> list[str]:
     mib = {key: result[f"pool_{key}_bytes"] / 2**20 for key in ("bound", "held", "resident")}
+    first = result.get("pool_first_load_ms")
+    first = "" if first is None else f", {first:.1f} ms the first time, when its files are hashed"
     return [
         "## A pool of adapters",
         "",
@@ -276,7 +278,7 @@ def _pool(result: Result) -> list[str]:
         f"`{result['sizes']['backbone']}`, each asked for once a round, under a bound of {mib['bound']:,.0f} MiB: "
         f"{result['pool_in_memory']} are in memory at the end ({mib['held']:,.0f} MiB of weights); the process is "
         f"{mib['resident']:,.0f} MiB larger than before the first. Getting one that is not in memory takes "
-        f"{result['pool_load_ms']:.1f} ms (median), a batch of eight rows with eight of them "
+        f"{result['pool_load_ms']:.1f} ms (median){first}, a batch of eight rows with eight of them "
         f"{result['pool_encode_ms']:.0f} ms, loading included.",
     ]
 
@@ -291,11 +293,13 @@ def _linear(result: Result) -> list[str]:
         )
         for p in result["series"][name]
     ]
+    taken = result.get("turns")
+    turns = "two of them took turns" if taken is None else f"they take turns, {taken} in a round"
     return [
         "## Cost against tokens and against adapters loaded",
         "",
         f"Backbone `{result['sizes']['backbone']}`, a language and a task adapter, float32, no gradient. Where many adapters are "
-        "loaded, they take turns.",
+        f"loaded, {turns}.",
         "",
         *_figures(result, LINEAR),
         "",

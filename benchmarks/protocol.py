@@ -115,7 +115,10 @@ class Turnstile:
 
 
 def peak_bytes() -> int:
-    """The most memory this process ever held, as the kernel counts it."""
+    """The most memory this process ever held: of a GPU where it computes on one, else as the kernel counts it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_reserved())
     for text in _status_lines():
         if text.startswith("VmHWM:"):
             return int(text.split()[1]) * 1024

@@ -49,6 +49,7 @@ HELDOUT: tuple[Figure, ...] = (
 INFERENCE: tuple[Figure, ...] = (
     ("overhead_fp32", "time, stack over bare backbone, float32", "at most 1.13"),
     ("overhead_bf16", "time, stack over bare backbone, bfloat16", "at most 1.13"),
+    ("overhead_over_transformers", "time, stack over transformers' backbone, float32", ""),
     ("bare_over_transformers", "tokens/s, bare backbone over transformers", "1"),
     ("lora_over_peft", "tokens/s, LoRA over peft", "at least 1"),
 )
@@ -64,6 +65,7 @@ ROWS: tuple[Figure, ...] = (
 )
 ATTACH: tuple[Figure, ...] = (
     ("attach_ms", "in all, milliseconds", "at most 20"),
+    ("first_ms", "the same of a folder that this process never loaded (its files are hashed)", ""),
     ("read_ms", "opening the file and mapping its tensors", ""),
     ("build_ms", "checking it, reading its values and building the adapter", ""),
     ("hook_ms", "hooking it onto the backbone", ""),

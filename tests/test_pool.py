@@ -179,3 +179,14 @@ def test_what_is_no_backbone_and_what_are_no_stacks_are_refused_by_name(
     for stacks in (None, "cym"):
         with pytest.raises(ConfigError, match="stacks are a list of names for each text"):
             pool_of(folder, backbone).predict(TEXTS, cast(Any, stacks))
+
+
+def test_a_folder_is_found_from_another_working_directory(
+    folder: Path, backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pool = AdapterPool(backbone)
+    monkeypatch.chdir(folder)
+    pool.add("cym", "cym")
+    pool.add("cym", Path("cym"))
+    monkeypatch.chdir(tmp_path)
+    assert pool.get("cym").language == "cym"

@@ -108,9 +108,8 @@ def choose_precision(
         held: Precision = "bfloat16" if weights == torch.bfloat16 else "float32"
         if asked not in (None, held):
             logger.warning(
-                "the backbone is loaded in %s, so this runs in %s and not in %s as asked for; load it in float32",
+                "the backbone is loaded in %s, so this runs in that and not in %s as asked for; load it in float32",
                 str(weights).removeprefix("torch."),
-                held,
                 asked,
             )
         return held

@@ -67,7 +67,9 @@ def frozen_cross_entropy(
     ids, deltas = (None, None) if rows is None or not len(rows.ids) else rows
     if not len(features):  # nothing to learn from, and still a loss with a gradient: of zeros
         return _wide(features).sum() + (0 if deltas is None else 0 * _wide(deltas).sum())
-    loss: Tensor = _FrozenCrossEntropy.apply(features, weight, bias, targets, ids, deltas)  # type: ignore[no-untyped-call]
+    with torch.autocast(features.device.type, enabled=False):  # it chooses dtypes itself
+        features = features.to(weight.dtype)
+        loss: Tensor = _FrozenCrossEntropy.apply(features, weight, bias, targets, ids, deltas)  # type: ignore[no-untyped-call]
     return loss
 
 

@@ -91,6 +91,7 @@ def surroundings(backbone: Backbone) -> dict[str, Any]:
     return {
         "backbone": backbone.facts.digest,
         "device": backbone.device.type,
+        "dtype": str(backbone.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

@@ -27,6 +27,9 @@ def measure(options: Options) -> dict[str, Any]:
         f"overhead_{short}": time_ratio(records, f"stack {dtype}", f"bare {dtype}")
         for short, dtype in DTYPES.items()
     }
+    found["overhead_over_transformers"] = time_ratio(
+        records, "stack float32", "transformers float32"
+    )
     found["bare_over_transformers"] = speed_ratio(records, "bare float32", "transformers float32")
     found["lora_over_peft"] = speed_ratio(records, "lora float32", "peft lora float32")
     return {

@@ -36,6 +36,7 @@ def measure(options: Options) -> dict[str, Any]:
         "pool_in_memory": int(found.median("loaded")),
         "pool_held_bytes": int(found.median("held")),
         "pool_resident_bytes": int(found.median("resident") - found.median("before")),
+        "pool_first_load_ms": 1000 * found.median("first"),
         "pool_load_ms": 1000 * found.median("seconds"),
         "pool_encode_ms": 1000 * found.median("encode"),
         "rounds": rounds,

@@ -1,8 +1,10 @@
 """adapterkit at inference: stacks, rows, many lengths, many adapters alive, attaching a saved adapter."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -43,6 +45,7 @@ def series(line: Line, spec: Message) -> None:
     prepare()
     backbone = _backbone(spec)
     alive: list[AdaptedModel] = []
+    turns = count()
     wait = waiting(spec["device"])
 
     def work(message: Message) -> Message:
@@ -52,7 +55,6 @@ def series(line: Line, spec: Message) -> None:
             )
         del alive[int(message["alive"]) :]
         ids = random_ids({**spec, **message}, backbone.vocabulary)
-        turns = iter(range(10**9))
 
         def step() -> int:
             # Another of the loaded adapters each time, as when requests come in many languages.
@@ -71,9 +73,14 @@ def attach(line: Line, spec: Message) -> None:
     backbone = _backbone(spec)
     with tempfile.TemporaryDirectory() as name:
         folder = save_adapter(_language(backbone, 0), Path(name) / "language")
-        time.sleep(SETTLED_SECONDS)  # a file this young is read and hashed anew each time
+        numbers = count()
 
         def work(message: Message) -> Message:
+            never = shutil.copytree(folder, Path(name) / f"never-loaded{next(numbers)}")
+            time.sleep(SETTLED_SECONDS)  # a file this young is read and hashed anew each time
+            began = time.perf_counter()
+            AdaptedModel(backbone, Stack(load_adapter(never)), frozen=True)
+            first = time.perf_counter() - began
             began = time.perf_counter()
             adapter = load_adapter(folder)
             loaded = time.perf_counter()
@@ -83,6 +90,7 @@ def attach(line: Line, spec: Message) -> None:
             read = time.perf_counter() - hooked
             return {
                 "seconds": hooked - began,
+                "first": first,
                 "read": read,
                 "build": max(0.0, loaded - began - read),
                 "hook": hooked - loaded,

@@ -166,9 +166,9 @@ def _loss(model: Any, ids: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]) 
     total, count = 0.0, 0
     with torch.no_grad():
         for one, wanted in zip(ids, targets, strict=True):
-            labels = torch.from_numpy(wanted.astype(np.int64))
+            labels = torch.from_numpy(wanted.astype(np.int64)).to(model.device)
             asked = int((labels != -100).sum())
-            inputs = torch.from_numpy(one.astype(np.int64))
+            inputs = torch.from_numpy(one.astype(np.int64)).to(model.device)
             total += float(model(input_ids=inputs, labels=labels).loss) * asked
             count += asked
     return total / count

@@ -138,7 +138,10 @@ def test_bfloat16_that_is_asked_of_a_processor_without_it_is_taken_with_a_warnin
         assert choose_precision(cpu, "bfloat16", torch.bfloat16) == "bfloat16"
         assert not caplog.text
         assert choose_precision(cpu, "float32", torch.bfloat16) == "bfloat16"
-        assert "runs in bfloat16 and not in float32 as asked for; load it in float32" in caplog.text
+        assert (
+            "loaded in bfloat16, so this runs in that and not in float32 as asked for"
+            in caplog.text
+        )
 
 
 def test_plain_attention_is_torchs_with_masks_and_shared_keys() -> None:

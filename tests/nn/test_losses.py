@@ -40,6 +40,23 @@ def test_loss_and_gradient_equal_those_of_the_full_logits(
     assert (found - gradient).abs().max() < 1e-12
 
 
+def test_autocast_around_it_changes_nothing() -> None:
+    features, weight, bias, targets = problem()
+    features, weight, bias = features.float().requires_grad_(), weight.float(), bias.float()
+    table = RowTable(torch.tensor([3, 8]), torch.ones(2, 12, requires_grad=True))
+    for rows in (None, table):
+        expected = frozen_cross_entropy(features, weight, bias, targets, rows)
+        (gradient,) = torch.autograd.grad(expected, features)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = frozen_cross_entropy(features, weight, bias, targets, rows)
+            (same,) = torch.autograd.grad(found, features)
+        assert torch.equal(found, expected)
+        assert torch.equal(same, gradient)
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            low = frozen_cross_entropy(features.bfloat16(), weight, bias, targets, rows)
+        torch.testing.assert_close(low, expected, rtol=0.02, atol=0)
+
+
 def test_huge_logits_do_not_overflow() -> None:
     features, weight, bias, targets = problem(4)
     loss = frozen_cross_entropy(features.float() * 1e4, weight.float(), bias.float(), targets)
