@@ -4,6 +4,8 @@ Own language adapter / source adapter kept / language adapter removed at test ti
 trained without a language adapter is the fairer third rival; recipes train it.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -25,6 +27,7 @@ from adapterkit.model import AdaptedModel
 from adapterkit.prediction import answers, require_head, require_model
 from adapterkit.tasks.base import Answer, Task, require_task
 
+logger = logging.getLogger("adapterkit")
 CONDITIONS = ("own", "source", "none")
 _Named: TypeAlias = tuple[str, str]  # digest and name
 
@@ -135,7 +138,9 @@ def evaluate(
         ConfigError: If the stack's head does not fit the task or knows none of its labels, or the seed is below 0.
         CorpusError: If the task has no examples of this split.
     """
-    return evaluation(model, task, split=split, seed=seed, progress=progress).scores
+    found = evaluation(model, task, split=split, seed=seed, progress=progress)
+    warn_of_unknown(model, found.gold)
+    return found.scores
 
 
 def evaluation(
@@ -179,6 +184,23 @@ def _check_labels(
         )
 
 
+def warn_of_unknown(model: AdaptedModel, gold: Sequence[Sequence[str]]) -> None:
+    """Log which gold labels the model's head cannot give: they count as wrong, whatever it says."""
+    head = model.stack.head
+    known = set(head.config.labels) if head is not None else set()
+    counts = Counter(label for labels in gold for label in labels if label not in known)
+    if counts:
+        logger.warning(
+            "warning: the task adapter does not know %s: %d of %d labels of the examples count as wrong, whatever it says; "
+            "it knows: %s",
+            ", ".join(repr(label) for label, _ in counts.most_common(5))
+            + (f" and {len(counts) - 5} more" if len(counts) > 5 else ""),
+            counts.total(),
+            sum(map(len, gold)),
+            ", ".join(sorted(known)[:20]),
+        )
+
+
 def compare(
     backbone: Backbone,
     stack: Stack,
@@ -208,12 +230,14 @@ def compare(
     Raises:
         ConfigError: If the stack is shorter than two adapters.
     """
-    return {
+    found = {
         name: evaluation(
             AdaptedModel(backbone, made), task, split=split, seed=seed, progress=progress
         )
         for name, made in conditions_of(stack, source=source).items()
     }
+    warn_of_unknown(AdaptedModel(backbone, stack), found["own"].gold)
+    return found
 
 
 def conditions_of(stack: Stack, *, source: Composition | None) -> dict[str, Stack]:

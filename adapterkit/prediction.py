@@ -175,7 +175,7 @@ def predict(
 
 
 def _warn_of_empty(texts: Sequence[str | tuple[str, ...]]) -> None:
-    empty = [n for n, text in enumerate(texts, start=1) if not "".join(text).strip()]
+    empty = [n for n, text in enumerate(texts, start=1) if not _shows(text)]
     if empty:
         many = f"{len(empty)} texts are" if len(empty) > 1 else "a text is"
         logger.warning(
@@ -183,6 +183,11 @@ def _warn_of_empty(texts: Sequence[str | tuple[str, ...]]) -> None:
             many,
             ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else ""),
         )
+
+
+def _shows(text: str | tuple[str, ...]) -> bool:
+    """Whether anything in it can be seen: no space, nothing of no width."""
+    return any(sign.isprintable() and not sign.isspace() for sign in "".join(text))
 
 
 def require_model(model: object) -> None:

@@ -88,8 +88,8 @@ def test_a_label_of_nothing_is_warned_of(
     predict(tagger, ["", "ab"])
     predict(classifier, ["ab", "cd"])
     assert not caplog.text
-    assert len(predict(classifier, ["ab", "", " "])) == 3
-    assert "2 texts are empty (number 2, 3): what is predicted of nothing" in caplog.text
+    assert len(predict(classifier, ["ab", "", " ", "\u200b"])) == 4
+    assert "3 texts are empty (number 2, 3, 4): what is predicted of nothing" in caplog.text
 
 
 def test_parts_whose_heads_differ_are_said_to_have_none_in_common(backbone: Backbone) -> None:

@@ -87,7 +87,13 @@ def evaluate(
 
     Example: adapterkit evaluate --stack adapters/cym,mini:pos --test cym.conllu --baselines
     """
-    from adapterkit.evaluation import CONDITIONS, check_scorable, evaluation, gains_of
+    from adapterkit.evaluation import (
+        CONDITIONS,
+        check_scorable,
+        evaluation,
+        gains_of,
+        warn_of_unknown,
+    )
     from adapterkit.model import AdaptedModel
     from adapterkit.publishing.record import check_measured, language_of_scores, record_scores
 
@@ -116,6 +122,7 @@ def evaluate(
         name: evaluation(model, examples, seed=seed, progress=None)
         for name, model in models.items()
     }
+    warn_of_unknown(models["own"], found["own"].gold)
     gains = gains_of(found, seed=seed)
     if predictions:
         found["own"].write(predictions)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import refuse
+from adapterkit.cli.options import refuse, say
 from adapterkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,13 +54,20 @@ def make_task(
     refuse({"--text-field": text}, "is of texts with a label each, for --task classification")
     for path in [*(train or ()), *(dev or ()), *(test or ())]:
         _check_no_table(path, column or "label")
-    return Tagging.from_files(
+    made = Tagging.from_files(
         files["train"],
         dev=files["dev"],
         test=files["test"],
         column=column or (COLUMNS["ner"] if name == "ner" else None),
         language=language,
     )
+    if name == "ner" and not made.has_spans():
+        labels = sorted({tag for split in made.splits.values() for s in split for tag in s.tags})
+        say(
+            f"warning: --task ner, and no label marks a name as B-PER does, only {', '.join(labels[:10])}: "
+            "they are scored word by word, not by names"
+        )
+    return made
 
 
 def takes_language(task: str, path: Path) -> bool:

@@ -116,6 +116,12 @@ def load_stack(names: str) -> "Stack":
 
     parts = [adapter for name in split_names(names) for adapter in load_parts(name)]
     require_no_task(parts[:-1], but=f"in a stack there is one at most, and it stands last: {names}")
+    for adapter in parts[1:]:
+        if adapter.invertible is not None:
+            say(
+                f"warning: {adapter.name!r} has a coupling on the embeddings, and of a stack only the first adapter's is used; "
+                "if it is the language adapter, put it first"
+            )
     return Stack(*parts)
 
 

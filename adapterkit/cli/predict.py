@@ -18,6 +18,7 @@ from adapterkit.cli.options import (
     load,
     load_stack,
     refuse,
+    say,
 )
 from adapterkit.errors import ConfigError
 
@@ -67,20 +68,32 @@ def predict(
     _check_format(format, out, json=json)
     out = check_can_write(out, "--out")
     _check_are_texts(texts or ())
+    parts = load_stack(stack)
+    whole = parts.head is not None and parts.head.config.head_type != "tagging"
     words = (
-        read_words(input, text_column=text_field or "text", language=language)
+        read_words(input, text_column=text_field, language=language, whole=whole)
         if input
         else list(texts or ())
     )
-    model = AdaptedModel(load(backbone, device=device, dtype=dtype), load_stack(stack))
+    model = AdaptedModel(load(backbone, device=device, dtype=dtype), parts)
     found = label(model, words, language=language)
     kind = _format_of(out, classified=bool(found) and found[0].is_classified)
     kind = "jsonl" if json else format or kind
+    if kind != "jsonl":
+        _warn_of_left_out([n for n, one in enumerate(found, 1) if not (one.tokens or one.labels)])
     written = write_predictions(
         out, found, format=kind, column=_column_of(model.stack), source=input
     )
     if written is not None:
         typer.echo(written, nl=False)
+
+
+def _warn_of_left_out(empty: Sequence[int]) -> None:
+    if empty:
+        numbers = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+        say(
+            f"warning: {len(empty)} without a word left out (number {numbers}); --format jsonl has a line for each"
+        )
 
 
 def _check_format(format: str | None, out: Path | None, *, json: bool) -> None:

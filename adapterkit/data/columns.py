@@ -7,7 +7,7 @@ Source: the files of the CoNLL-2003 shared task and their many two-column descen
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from adapterkit.data.conllu import WIDTH as CONLLU_WIDTH
@@ -18,6 +18,28 @@ from adapterkit.errors import CorpusError
 _USUAL = (None, "tags")
 """What is said of a column where there are two."""
 _SPAN_TAG = re.compile(r"O|[BIES]-\S+")
+UNIVERSAL_TAGS = frozenset(
+    [
+        "ADJ",
+        "ADP",
+        "ADV",
+        "AUX",
+        "CCONJ",
+        "DET",
+        "INTJ",
+        "NOUN",
+        "NUM",
+        "PART",
+        "PRON",
+        "PROPN",
+        "PUNCT",
+        "SCONJ",
+        "SYM",
+        "VERB",
+        "X",
+    ]
+)
+"""The parts of speech of Universal Dependencies."""
 _HEADER_WORDS = {"word", "words", "token", "tokens", "form", "text"}
 _HEADER_TAGS = {
     "tag",
@@ -53,8 +75,13 @@ def read_columns(
     Raises:
         CorpusError: If a line does not have its word and its tag, or ``column`` is not a number.
     """
+    return _sentences(path, list(read_blocks(path)), column, separator, language)
+
+
+def _sentences(
+    path: Path, blocks: list[Block], column: str | None, separator: str | None, language: str = ""
+) -> Iterator[TaggedSentence]:
     tag_column = _number(path, column)
-    blocks = list(read_blocks(path))
     separator = separator or _separator(line for block in blocks for _, line in block)
     blocks = _without_header(blocks, separator, tag_column)
     exact = column in _USUAL
@@ -79,33 +106,42 @@ def read_columns(
             yield TaggedSentence(words, tags, language=language)
 
 
-def words_in_columns(path: Path, blocks: Iterable[Block]) -> list[tuple[str, ...]]:
-    """The words of each sentence of a file whose lines all are a word and, behind a tab, a label; of any other, nothing.
+def words_in_columns(path: Path, blocks: Sequence[Block]) -> list[tuple[str, ...]]:
+    """The words of each sentence of a file whose lines all are a word and, last, a label; of any other, nothing.
+
+    Between tabs a label is one word, and most words are. Between spaces, as many in every line, a text would look the same:
+    there the labels have to be spans or universal parts of speech, in three lines or more.
 
     Args:
         path: The file, for what is said of it.
         blocks: Its lines, as `read_blocks` gives them.
 
     Raises:
-        CorpusError: If it is CoNLL-U under another name.
+        CorpusError: If it is CoNLL-U under another name, or a line is not as the others.
     """
-    sentences = [
-        [
-            (number, line.split("\t"))
-            for number, line in block
-            if not line.startswith(("# ", "-DOCSTART-"))
-        ]
-        for block in _without_header(blocks, "\t", -1)
+    lines = [
+        line
+        for block in _without_header(blocks, _separator(line for b in blocks for _, line in b), -1)
+        for _, line in block
+        if not line.startswith(("# ", "-DOCSTART-"))
     ]
-    lines = [line for sentence in sentences for line in sentence]
-    if not all(
-        len(fields) > 1 and _is_word(fields[0]) and _is_word(fields[-1]) for _, fields in lines
-    ):
+    separator = _separator(lines)
+    rows = [_fields(line, separator) for line in lines]
+    if not rows or not (_in_tabs(rows) if separator == "\t" else _in_spaces(rows)):
         return []
-    for number, fields in lines:
-        if _is_conllu(fields, "\t"):
-            raise CorpusError(_misfit(at(path, number), fields, None))
-    return [tuple(fields[0] for _, fields in sentence) for sentence in sentences if sentence]
+    last = str(min(map(len, rows)))
+    return [one.words for one in _sentences(path, list(blocks), last, separator)]
+
+
+def _in_tabs(rows: Sequence[Sequence[str]]) -> bool:
+    labels = all(len(fields) > 1 and _is_word(fields[-1]) for fields in rows)
+    return labels and sum(_is_word(fields[0]) for fields in rows) > len(rows) / 2
+
+
+def _in_spaces(rows: Sequence[Sequence[str]]) -> bool:
+    labels = {fields[-1] for fields in rows}
+    known = labels <= UNIVERSAL_TAGS or all(map(_SPAN_TAG.fullmatch, labels))
+    return known and len(rows) > 2 and {len(fields) for fields in rows} == {max(2, len(rows[0]))}
 
 
 def _without_header(blocks: Iterable[Block], separator: str, tag_column: int) -> list[Block]:

@@ -100,16 +100,21 @@ def read_labelled(
 
 
 def read_words(
-    path: Path | str, *, text_column: str = "text", language: str | None = None
+    path: Path | str,
+    *,
+    text_column: str | None = None,
+    language: str | None = None,
+    whole: bool = False,
 ) -> list[str | tuple[str, ...]]:
     """Read what is to be predicted; labels may be there and are not looked at.
 
     Args:
         path: ``.conllu`` (words); ``.jsonl`` (``tokens`` where there are any, else a text);
             ``.tsv`` or ``.csv`` with a header (a text a row); any other a text a line, or words where
-            every line is a word and, behind a tab, a label. Blank lines are left out.
-        text_column: The column, or key, of the text.
+            every line is a word and, behind a tab or space, a label (see `words_in_columns`). Blank lines are left out.
+        text_column: The column, or key, of the text, also where there are tokens; by default ``text``.
         language: Keep the rows whose ``lang`` it is, of a table that tells languages apart.
+        whole: Of a row that has both, take the text and not the tokens: for labels of whole texts.
 
     Returns:
         For each text the string, or its words as a tuple where the file has words.
@@ -125,7 +130,7 @@ def read_words(
         rows = list(read_rows(path))
         told = any("lang" in row.values for row in rows)
         rows = list(in_language(rows, language if told else None, source=str(path)))
-        inputs = (_input(row, text_column) for row in rows)
+        inputs = (_input(row, text_column, whole=whole) for row in rows)
     else:
         blocks = list(read_blocks(path))
         lines = (line for block in blocks for _, line in block if line.strip())
@@ -182,7 +187,7 @@ def _tagged(
 ) -> Iterator[TaggedSentence]:
     for row in rows:
         words = row.words(tokens)
-        labels = tuple(row.label(value, names=names) for value in row.items(tags))
+        labels = tuple(row.tag(value, names=names) for value in row.items(tags))
         if len(words) != len(labels):
             raise CorpusError(
                 f"{row.place}: {tokens!r} has {len(words)} words and {tags!r} has {len(labels)} "
@@ -204,8 +209,10 @@ def _labelled(
         )
 
 
-def _input(row: Row, text_column: str) -> str | tuple[str, ...]:
-    return row.words("tokens") if "tokens" in row.values else row.text(text_column)
+def _input(row: Row, text_column: str | None, *, whole: bool) -> str | tuple[str, ...]:
+    if text_column is None and "tokens" in row.values and not (whole and "text" in row.values):
+        return row.words("tokens")
+    return row.text(text_column or "text")
 
 
 def _some(examples: Iterable[_Example], *, source: str, what: str) -> list[_Example]:

@@ -7,8 +7,13 @@ mean is not known here, except ``lang``, by which a file of many languages is fi
 import csv
 import itertools
 import json
+import logging
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral
 from pathlib import Path
 
@@ -22,6 +27,7 @@ JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 TABLES = JSON_LINES | {".tsv", ".csv"}
 """Suffixes of every file that :func:`read_rows` reads."""
 
+logger = logging.getLogger("adapterkit")
 _LONGEST_FIELD = 2**31 - 1
 
 
@@ -86,6 +92,15 @@ class Row:
             )
         return names[int(value)]
 
+    def tag(self, value: object, *, names: Sequence[str] | None = None) -> str:
+        """A word's label, as `label`; numbers below 0, which mark what is not to be learned, are none."""
+        if names is None and isinstance(value, Integral) and int(value) < 0:
+            raise CorpusError(
+                f"{self.place}: {value} is no word's label; it marks what is not to be learned, such as the later pieces "
+                "of a word. Give every word its label"
+            )
+        return self.label(value, names=names)
+
     def note(self, column: str) -> str:
         """Give the value of a column that may be missing, as a string."""
         value = self.values.get(column)
@@ -95,8 +110,8 @@ class Row:
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a JSON-lines, TSV or CSV file, plain or ``.gz``; blank lines are skipped.
 
-    TSV has a header line; a quote in it is a character like any other. CSV has a header line and
-    quotes as RFC 4180 has them.
+    TSV has a header line; a quote in it is a character like any other, but for a field in quotes whose own are
+    doubled, as pandas writes them. CSV has a header line and quotes as RFC 4180 has them.
 
     Raises:
         CorpusError: If the file's name ends in none of these, or a line is not what the name says.
@@ -124,26 +139,39 @@ def in_language(rows: Iterable[Row], language: str | None, *, source: str) -> It
     Raises:
         CorpusError: If a row has no ``lang``, or none is in ``language``.
     """
-    others = set()
+    others: Counter[str] = Counter()
     kept = False
     for row in rows:
         if language is not None and not _is_same(found := _language(row, language), language):
-            others.add(found)
+            others[found] += 1
             continue
         kept = True
         yield row
     if others and not kept:
         there = ", ".join(sorted(others))
         raise CorpusError(f"{source}: nothing in the language {language!r}; there are: {there}")
+    unread = {code: count for code, count in others.items() if not _code(code)}
+    if unread:
+        logger.warning(
+            "warning: %s: left out %d rows whose 'lang' is no language's code or name: %s",
+            source,
+            sum(unread.values()),
+            ", ".join(map(repr, list(unread)[:5])),
+        )
 
 
 def _is_same(code: str, language: str) -> bool:
-    if code == language:
-        return True
-    try:
-        return code_of(code) == code_of(language)
-    except ConfigError:  # whatever else a file calls its languages
-        return False
+    """Whether ``code``, or the language that it is a region's or script's form of, is the one asked for."""
+    return code == language or (_code(code) != "" and _code(code) == _code(language, part=False))
+
+
+@lru_cache(maxsize=1024)
+def _code(said: str, *, part: bool = True) -> str:
+    """Of ``en``, ``English`` and, with ``part``, ``en-GB`` the code; nothing of whatever else a file calls its languages."""
+    for name in (said, re.split("[-_]", said)[0]) if part else (said,):
+        with suppress(ConfigError):
+            return code_of(name)
+    return ""
 
 
 def _language(row: Row, language: str) -> str:
@@ -153,7 +181,7 @@ def _language(row: Row, language: str) -> str:
             f"tell it by; there are: {', '.join(map(str, row.values))}. "
             "If everything is in one language, leave the language out."
         )
-    return str(row.values["lang"])
+    return row.note("lang")
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -186,7 +214,14 @@ def _header_rows(path: Path, records: Iterator[tuple[int, list[str]]]) -> Iterat
 def _tsv(path: Path) -> Iterator[tuple[int, list[str]]]:
     for number, line in read_lines(path):
         if line:
-            yield number, line.split("\t")
+            yield number, [_unquoted(field) for field in line.split("\t")]
+
+
+def _unquoted(field: str) -> str:
+    """A field that a program put in quotes because it holds some, ``"He said ""goal""."``, as it was; any other as it is."""
+    inside = field[1:-1]
+    quoted = field.startswith('"') and field.endswith('"') and '"' in inside
+    return inside.replace('""', '"') if quoted and '"' not in inside.replace('""', "") else field
 
 
 def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:

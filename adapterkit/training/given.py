@@ -135,6 +135,23 @@ def warn_of_labels(labels: Sequence[str]) -> None:
             )
 
 
+def warn_of_dev_labels(tasks: Sequence[Task[Any]], labels: Sequence[str]) -> None:
+    """Log which labels of the dev sets no training example has: no adapter can learn them, and the best weights are chosen by them."""
+    dev = {
+        label
+        for one in tasks
+        if one.has("dev")
+        for example in one.examples("dev")
+        for label in one.gold(example)
+    }
+    unknown = sorted(dev - set(labels))
+    if unknown:
+        logger.warning(
+            "warning: labels of the dev set that no training example has: %s; they count as wrong",
+            ", ".join(map(repr, unknown[:10])),
+        )
+
+
 def lowers_of(over: object, count: int) -> list[tuple[Composition, ...]]:
     """What lies under the task adapter, for each of ``count`` tasks: frozen parts, first to last.
 

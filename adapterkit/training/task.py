@@ -35,6 +35,7 @@ from adapterkit.training.given import (
     require_backbone,
     require_config,
     tasks_of,
+    warn_of_dev_labels,
     warn_of_labels,
 )
 from adapterkit.training.loop import settings_of, train
@@ -114,6 +115,7 @@ def train_task(
     folder = Path(out).expanduser()
     labels = tuple(sorted({label for one in tasks for label in one.labels()}))
     warn_of_labels(labels)
+    warn_of_dev_labels(tasks, labels)
     adapter = _start(backbone, config, tasks[0].head(labels), init, name or name_of(folder))
     with work_folder(folder, fresh=fresh, overwrite=overwrite) as work:
         precision = choose_precision(

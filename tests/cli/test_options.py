@@ -199,6 +199,43 @@ def test_a_stack_that_cannot_be_compared_is_refused_before_anything_is_scored(
     assert reason in err
 
 
+def test_names_that_no_label_marks_and_couplings_that_do_nothing_are_warned_of(
+    run: Run, tmp_path: Path, labelled: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"tokens": ["Ann", "runs"], "tags": [1, 0]}\n')
+    _, _, err = run("evaluate", "--task", "ner", "--test", path, "--stack", "mini:eng,mini:ner")
+    assert "no label marks a name as B-PER does, only 0, 1: they are scored word by word" in err
+    stack = "mini:eng,mini:eng,mini:pos"
+    code, _, err = run("evaluate", "--test", labelled, "--stack", stack, "--against", "nowhere")
+    assert code == 1
+    assert err.count("has a coupling on the embeddings, and of a stack only the first") == 1
+
+
+def test_lines_without_a_word_are_said_to_be_left_out(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("a b\n\u200b\nc\n", encoding="utf-8")
+    ask = ("predict", "--stack", "mini:pos", "--input", path)
+    _, out, err = run(*ask, "--format", "tsv")
+    assert out.count("\n\n") == 1
+    assert "warning: 1 without a word left out (number 2); --format jsonl has a line" in err
+    _, out, err = run(*ask, "--json")
+    assert (out.count("\n"), "left out" in err) == (3, False)
+
+
+def test_of_words_and_a_text_what_the_stack_labels_is_read(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"tokens": ["a", "b"], "text": "c d", "body": "e"}\n')
+    for stack, option, read in (
+        ("mini:pos", (), "a b"),
+        ("mini:topic", (), "c d"),
+        ("mini:topic", ("--text-field", "body"), "e"),
+    ):
+        code, out, err = run("predict", "--stack", stack, "--input", path, "--json", *option)
+        assert code == 0, err
+        assert json.loads(out)["text"] == read
+
+
 @pytest.mark.parametrize("stack", ["", "mini:pos"])
 def test_baselines_without_a_language_adapter_are_one_error(
     run: Run, labelled: Path, stack: str

@@ -331,6 +331,39 @@ def test_words_for_prediction_come_from_every_format(tmp_path: Path) -> None:
     assert "nothing in the language 'bre'" in refusal(lambda: read_words(short, language="bre"))
 
 
+def test_of_a_row_with_words_and_texts_the_one_is_read_that_is_asked_for(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", lines({"tokens": ["a", "b"], "text": "c d", "body": "e"}))
+    assert read_words(path) == [("a", "b")]
+    assert read_words(path, whole=True) == ["c d"]
+    assert read_words(path, text_column="body") == ["e"]
+    words = put(tmp_path / "b.jsonl", lines({"tokens": ["a", "b"]}))
+    assert read_words(words, whole=True) == [("a", "b")]
+
+
+def test_a_form_of_a_language_is_that_language_and_what_cannot_be_read_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("en", "en-GB", "en_US", "English (UK)", "", None, "fr", "eng")
+    path = put(tmp_path / "a.jsonl", lines(*({"text": str(n), "lang": n} for n in names)))
+    assert read_words(path, language="eng") == ["en", "en-GB", "en_US", "eng"]
+    assert "left out 3 rows whose 'lang' is no language's code or name: " in caplog.text
+    assert "'English (UK)', ''" in caplog.text
+    assert read_words(path, language="en-GB") == ["en-GB"]
+    caplog.clear()
+    assert read_words(path, language="fra") == ["fr"]
+
+
+def test_a_number_that_marks_what_is_not_learned_is_no_tag(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", lines({"tokens": ["a", "b"], "tags": [1, -100]}))
+    assert "line 1: -100 is no word's label" in refusal(lambda: read_tagged(path, column=None))
+
+
+def test_quotes_that_a_program_put_into_a_tsv_are_taken_off(tmp_path: Path) -> None:
+    content = 'text\tlabel\n"He said ""goal""."\tx\n"a" and "b"\ty\n"c"\tz\n"\t"\n"""\tw\n'
+    read = read_labelled(put(tmp_path / "a.tsv", content))
+    assert [one.text for one in read] == ['He said "goal".', '"a" and "b"', '"c"', '"', '"""']
+
+
 def test_tags_of_named_entities_are_found_under_either_name(tmp_path: Path) -> None:
     line = "1\tAda" + "\t_" * 7 + "\t"
     for number, misc in enumerate(("NER=B-PER", "TAGS=B-PER", "NER=O|TAGS=B-PER")):

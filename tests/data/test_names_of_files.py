@@ -65,6 +65,47 @@ def test_of_words_with_labels_the_words_are_predicted_for(tmp_path: Path) -> Non
     assert read_words(path) == [("Ann", "runs"), ("He",)]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Ann B-PER\nruns O\n\n. O\n", [("Ann", "runs"), (".",)]),
+        (
+            "-DOCSTART- -X- -X- O\n\nEU NNP I-NP B-ORG\nis VBZ I-VP O\n. . O O\n",
+            [("EU", "is", ".")],
+        ),
+        ("# a b\nAnn PROPN\nruns VERB\n. PUNCT\n", [("Ann", "runs", ".")]),
+        ("token pos\nAnn PROPN\nruns VERB\n. PUNCT\n", [("Ann", "runs", ".")]),
+        ("10 000\tNUM\na\tDET\nb\tX\n", [("10 000", "a", "b")]),
+    ],
+)
+def test_words_with_labels_are_the_words_that_a_scoring_reads(
+    tmp_path: Path, text: str, words: list[tuple[str, ...]]
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    assert read_words(path) == words
+    column = str(len(text.splitlines()[-1].split())) if "\t" not in text else None
+    scored = ak.Tagging.from_files(test=path, column=column).examples("test")
+    assert [one.words for one in scored] == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Type O\nGroup B\nGroup O\n",
+        "Ann O\nruns O\n",
+        "a b O\nc O\nd O\n",
+        "O\nO\nO\n",
+        "A long text\tgood\nand another\tbad\n",
+        "it is an X\nit is a X\nit is an ADV\nmore\n",
+    ],
+)
+def test_lines_that_only_look_like_words_with_labels_are_texts(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    assert read_words(path) == text.splitlines()
+
+
 @pytest.mark.parametrize("text", ["1\tAnn runs\n2\tHe runs\n", "Ann runs\n\nHe\truns\n"])
 def test_lines_of_text_may_hold_tabs(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.txt"

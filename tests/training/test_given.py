@@ -27,7 +27,7 @@ from adapterkit.prediction import fill, predict
 from adapterkit.settings import LanguageConfig, TaskConfig
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
-from adapterkit.training.given import tasks_of, warn_of_labels
+from adapterkit.training.given import tasks_of, warn_of_dev_labels, warn_of_labels
 from adapterkit.training.language import train_language
 from adapterkit.training.shape import other_shape, with_shape
 from adapterkit.training.task import train_task
@@ -138,6 +138,18 @@ def test_labels_that_are_probably_a_slip_are_warned_of(
     warn_of_labels(labels)
     assert len(caplog.records) == len(says)
     assert all(one in caplog.text for one in says)
+
+
+def test_labels_that_only_the_dev_set_has_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    def one(*tags: str) -> tuple[TaggedSentence, ...]:
+        return (TaggedSentence(("a",) * len(tags), tags),)
+
+    tasks = [Tagging({"train": one("A", "B"), "dev": one("A")}), Tagging({"train": one("A")})]
+    warn_of_dev_labels(tasks, ["A", "B"])
+    assert not caplog.records
+    tasks.append(Tagging({"train": one("A"), "dev": one("C", "A", "B")}))
+    warn_of_dev_labels(tasks, ["A", "B"])
+    assert "labels of the dev set that no training example has: 'C'; they" in caplog.text
 
 
 def test_a_folder_that_is_a_file_or_lies_under_one_is_refused(
@@ -318,7 +330,7 @@ def test_a_folder_in_the_home_is_written_where_it_is_read(
 
 
 def test_examples_are_refused_before_they_are_read_if_no_label_or_only_o_is_shared(
-    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = HeadConfig("tagging", ("B-PER", "I-PER", "O"))
     shape = BottleneckConfig(4)
@@ -329,7 +341,10 @@ def test_examples_are_refused_before_they_are_read_if_no_label_or_only_o_is_shar
         return Tagging({"test": (TaggedSentence(("a",) * len(tags), tags),)}, "ner")
 
     assert evaluate(model, named("O", "O")).examples == 1
-    assert evaluate(model, named("O", "B-PER", "B-MISC")).main == "span_f1"
+    assert not caplog.text
+    assert evaluate(model, named("O", "B-PER", "B-MISC", "B-MISC")).main == "span_f1"
+    assert "does not know 'B-MISC': 2 of 4 labels of the examples count as wrong" in caplog.text
+    assert "it knows: B-PER, I-PER, O" in caplog.text
     monkeypatch.setattr("adapterkit.evaluation.answers", None)
     for tags in (("B-PERSON", "I-PERSON", "O"), ("NOUN",)):
         with pytest.raises(ConfigError, match="share no label") as caught:
