@@ -30,7 +30,7 @@ FLOORS = (
     ("methods", "generation", "passes"),
     ("model", "formats"),
     ("tasks", "bridge"),
-    ("evaluation", "prediction", "pages", "cards", "stacks"),
+    ("evaluation", "prediction", "sources", "pages", "cards", "stacks"),
     ("training", "pool", "publishing", "pulling", "searching"),
     ("demo", "experiments"),
     ("cli",),

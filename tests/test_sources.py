@@ -13,9 +13,10 @@ from adapterkit.composition.stack import Stack
 from adapterkit.config import BottleneckConfig, HeadConfig
 from adapterkit.data.examples import TaggedSentence
 from adapterkit.errors import ConfigError
-from adapterkit.evaluation import compare, evaluate, find_source, find_sources
+from adapterkit.evaluation import compare, evaluate
 from adapterkit.formats.adapterhub import load_adapter, save_adapter
 from adapterkit.model import AdaptedModel
+from adapterkit.sources import find_source, find_sources
 from adapterkit.tasks.tagging import Tagging
 
 LANGUAGES, DOMAINS = ("aaa", "eng", "cym"), ("bio", "law")

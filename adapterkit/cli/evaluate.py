@@ -178,7 +178,7 @@ def _rival(stack: "Stack", source: str | None, beside: list[Path]) -> "Stack | A
     """What was under the task adapter in its training; None if that is this stack's own."""
     from adapterkit.composition.kinds import require_no_task
     from adapterkit.composition.stack import Stack
-    from adapterkit.evaluation import find_sources
+    from adapterkit.sources import find_sources
 
     if source:
         kept = load_stack(source).adapters

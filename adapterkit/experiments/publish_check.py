@@ -15,7 +15,6 @@ from adapterkit.backbone.load import load_backbone
 from adapterkit.composition.adapter import Adapter
 from adapterkit.data.corpus import Corpus, Profile
 from adapterkit.errors import AdapterkitError, ConfigError, CorpusError, found
-from adapterkit.evaluation import find_source
 from adapterkit.experiments.data import DataFolder, made
 from adapterkit.experiments.publish_recipe import (
     PublishRecipe,
@@ -28,6 +27,7 @@ from adapterkit.experiments.recipe import Labelled
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.places import folder_of
 from adapterkit.publishing.staging import base_model_of, is_hub_id
+from adapterkit.sources import find_source
 from adapterkit.tasks.base import Task
 from adapterkit.training.language import require_possible
 

@@ -17,12 +17,13 @@ from adapterkit.data.blocks import Vocabulary, mask_tokens
 from adapterkit.data.corpus import Corpus
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.errors import AdapterMismatch, ConfigError, CorpusError
-from adapterkit.evaluation import compare, evaluate, find_source
+from adapterkit.evaluation import compare, evaluate
 from adapterkit.formats.adapterhub import load_adapter
 from adapterkit.formats.compositions import load_composition
 from adapterkit.model import AdaptedModel
 from adapterkit.prediction import fill, predict
 from adapterkit.settings import LanguageConfig, TaskConfig
+from adapterkit.sources import find_source
 from adapterkit.tasks.classification import Classification
 from adapterkit.tasks.tagging import Tagging
 from adapterkit.training.fusion import train_fusion
