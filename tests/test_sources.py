@@ -102,7 +102,7 @@ def test_a_seed_that_no_bootstrap_takes_is_refused_before_predicting(
 
 
 def test_a_language_and_a_domain_adapter_take_the_place_of_all_under_the_task_adapter(
-    backbone: Backbone, place: Path
+    backbone: Backbone, place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cym, eng, bio = (load_adapter(place / name) for name in ("cym", "eng", "bio"))
     pos = task(backbone, place, "eng", "bio")
@@ -114,3 +114,7 @@ def test_a_language_and_a_domain_adapter_take_the_place_of_all_under_the_task_ad
     assert kept.answers != compare(backbone, Stack(eng, pos), examples, source=None)["own"].answers
     alone = compare(backbone, Stack(cym, bio, pos), examples, source=eng)["source"]
     assert alone.answers == own.answers
+    assert not caplog.text
+    more = Tagging({"test": (TaggedSentence(("a", "b"), ("NOUN", "X")),)})
+    compare(backbone, Stack(cym, bio, pos), more, source=eng)
+    assert caplog.text.count("does not know 'X': 1 of 2 labels") == 1, "not for each condition"

@@ -150,7 +150,7 @@ def test_predict_says_that_its_json_is_lines_and_prints_them(run: Run) -> None:
 
 
 def test_another_stack_is_scored_on_the_same_examples_and_the_gain_over_it_shown(
-    run: Run, labelled: Path
+    run: Run, labelled: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     both = ("--test", labelled, "--against", "mini:pos")
     code, out, err = run("evaluate", *both, "--against", "mini:eng, mini:pos", "--json")
@@ -160,10 +160,12 @@ def test_another_stack_is_scored_on_the_same_examples_and_the_gain_over_it_shown
     assert found["mini:eng, mini:pos"]["gain"] == {"value": 0.0, "interval": [0.0, 0.0]}
     bare = found["mini:pos"]
     assert bare["gain"]["value"] == pytest.approx(found["own"]["accuracy"] - bare["accuracy"])
-    code, out, _ = run("evaluate", *both)
+    labelled.write_text(labelled.read_text() + "1\ta\t_\tFOO" + "\t_" * 6 + "\n\n")
+    code, out, err = run("evaluate", *both)
     assert code == 0
     assert "mini:pos" in out
     assert "gain over" in out
+    assert caplog.text.count("does not know 'FOO': 1 of") == 1, err
 
 
 def test_many_stacks_stand_below_each_other_so_that_no_cell_is_folded(

@@ -140,6 +140,8 @@ def test_the_names_of_columns_are_no_word_and_its_tag(tmp_path: Path, header: st
 def test_names_of_columns_stand_in_the_first_line_only(tmp_path: Path) -> None:
     path = put(tmp_path / "a.tsv", "a\tDET\nword\tlabel\n")
     assert read_tagged(path, column=None)[0].words == ("a", "word")
+    path = put(tmp_path / "c.tsv", "Ann\tlabel\nruns\tlabel\n")
+    assert read_tagged(path, column=None)[0].words == ("Ann", "runs")
     path = put(tmp_path / "b.tsv", "token\tpos\tner\nAda\tPROPN\tB-PER\n")
     assert read_tagged(path, column="3")[0].tags == ("B-PER",)
     assert read_tagged(path, column="2")[0].words == ("Ada",)

@@ -152,6 +152,17 @@ def test_labels_that_only_the_dev_set_has_are_warned_of(caplog: pytest.LogCaptur
     assert "labels of the dev set that no training example has: 'C'; they" in caplog.text
 
 
+def test_a_training_warns_of_its_dev_set_before_it_begins(
+    backbone: Backbone, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train, dev = (TaggedSentence(("a", "b"), ("A", "B")),), (TaggedSentence(("a",), ("C",)),)
+    examples = Tagging({"train": train, "dev": dev})
+    (tmp_path / "file").write_text("a note")
+    with pytest.raises(ConfigError, match="is a file"):
+        train_task(backbone, examples, over=None, out=tmp_path / "file" / "pos")
+    assert "labels of the dev set that no training example has: 'C'" in caplog.text
+
+
 def test_a_folder_that_is_a_file_or_lies_under_one_is_refused(
     backbone: Backbone, tmp_path: Path
 ) -> None:

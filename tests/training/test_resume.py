@@ -19,7 +19,7 @@ from adapterkit.formats.guard import WORK
 from adapterkit.settings import LanguageConfig
 from adapterkit.training.language import train_language
 from adapterkit.training.masked_lm import MaskedLanguageModelling
-from adapterkit.training.runs import work_folder
+from adapterkit.training.runs import surroundings, work_folder
 from tests.tiny import lines
 from tests.training.stopping import stopped_before
 
@@ -122,6 +122,14 @@ def test_a_folder_has_one_training_at_a_time(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with work_folder(tmp_path / "out", fresh=False, overwrite=False) as work:
         assert work.is_dir(), "who was stopped has let go"
+
+
+def test_a_training_in_another_precision_is_another_run(
+    backbone: Backbone, tiny_folder: Path
+) -> None:
+    double = load_backbone(tiny_folder, dtype="float64")
+    here, there = surroundings(backbone), surroundings(double)
+    assert {key for key in here if here[key] != there[key]} == {"dtype"}
 
 
 @pytest.mark.long
