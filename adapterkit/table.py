@@ -7,6 +7,7 @@ apply to a row is None, an empty cell in CSV and a null in Parquet.
 
 import csv
 import io
+import logging
 import os
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,6 +67,7 @@ class Row:
         learning_rate: Peak of the training for this language.
         epochs: Passes over the labelled examples, where these were set and not steps.
         reduction_factor: Of the language adapter.
+        precision: What was trained for this cell, or the task adapter, multiplied in: ``float32`` or ``bfloat16``.
         looks: Held-out loss at each look, ``step:value`` with spaces between: the learning curve.
         cell: Digest of the cell's settings.
         recipe: Name of the recipe.
@@ -104,6 +106,7 @@ class Row:
     learning_rate: float | None = None
     epochs: float | None = None
     reduction_factor: float | None = None
+    precision: str = ""
     looks: str = ""
     cell: str = ""
     recipe: str = ""
@@ -114,6 +117,7 @@ class Row:
     started: str = ""
 
 
+logger = logging.getLogger("adapterkit")
 COLUMNS = tuple(field.name for field in fields(Row))
 REQUIRED = ("task", "language", "method", "seed", "metric", "value")
 
@@ -151,7 +155,8 @@ def read_table(path: str | Path) -> list[Row]:
 def read_tables(paths: Sequence[Path]) -> tuple[list[Row], Path]:
     """Read several tables as one: the rows, and the folder that their predictions are named relative to.
 
-    A cell that stands in several tables (they share a folder, or one is a copy) counts once; under two methods' names,
+    A cell that stands in several tables (they share a folder, or one is a copy) counts once, with a warning if its values
+    differ (another processor or version made one of them); under two methods' names,
     which come to the same in a recipe, it counts for each.
 
     Raises:
@@ -162,6 +167,7 @@ def read_tables(paths: Sequence[Path]) -> tuple[list[Row], Path]:
     parents = [path.resolve().parent for path in paths]
     folder = Path(os.path.commonpath(parents))
     rows: dict[object, Row] = {}
+    others: list[Row] = []
     for path, parent in zip(paths, parents, strict=True):
         for number, row in enumerate(read_table(path)):
             if row.predictions:
@@ -170,7 +176,17 @@ def read_tables(paths: Sequence[Path]) -> tuple[list[Row], Path]:
                     raise ConfigError(f"{path}: predictions {row.predictions!r} are not beside it")
                 place = (parent / place).relative_to(folder)
                 row = replace(row, predictions=place.as_posix())
-            rows.setdefault((row.cell, row.method) if row.cell else (path, number), row)
+            key = (row.cell, row.method) if row.cell else (path, number)
+            first = rows.setdefault(key, row)
+            if (first.value, first.examples) != (row.value, row.examples):
+                others.append(row)
+    if others:
+        one = others[0]
+        logger.warning(
+            "warning: %d cells stand in several tables with another value (the first: %s in %s, seed %d); "
+            "that of the table which is named first is taken",
+            *(len(others), one.method, one.language, one.seed),
+        )
     return list(rows.values()), folder
 
 

@@ -181,6 +181,20 @@ def test_several_tables_are_one_and_a_cell_of_both_counts_once(tmp_path: Path) -
     assert (rows, folder) == (ordered(first), here.parent.resolve())
 
 
+def test_a_cell_with_another_value_in_another_table_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = tmp_path / "a.csv", tmp_path / "b.csv"
+    write_table(here, [OWN])
+    write_table(there, [replace(OWN, minutes=9.0)])
+    read_tables([here, there])
+    assert not caplog.text, "how long it took is another matter"
+    write_table(there, [replace(OWN, value=OWN.value - 0.1)])
+    rows, _ = read_tables([here, there])
+    assert [row.value for row in rows] == [OWN.value]
+    assert "1 cells stand in several tables with another value (the first: own in" in caplog.text
+
+
 @pytest.mark.parametrize("place", ["../1.jsonl", "a/../../1.jsonl", "/tmp/1.jsonl"])
 def test_predictions_outside_the_folder_are_refused(tmp_path: Path, place: str) -> None:
     write_table(tmp_path / "t.csv", [replace(OWN, predictions=place)])

@@ -30,6 +30,11 @@ def costs_of(store: Store, cell: Node) -> dict[str, Any]:
         "trained_parameters": sum(_parameters(store, one) for one in own),
         "bytes": sum(_bytes(store, one) for one in carried.values()),
     }
+    settled = {
+        str(record["provenance"]["config"]["precision"])
+        for record in (store.record(one) for one in cell.needs.values() if one.kind != "given")
+    }
+    costs["precision"] = "+".join(sorted(settled))
     texts = [
         record["provenance"] for record in records if record["kind"] in ("language", "continued")
     ]

@@ -80,8 +80,12 @@ class DataFolder:
         return {"file": str(found[0].relative_to(self.root)), "sha256": sha256_of(found[0])}
 
     def _path(self, reference: Reference) -> Path:
+        """Where a file lies that is still the one that the grid was made of; ConfigError if not."""
         assert self.root is not None
-        return self.root / str(reference["file"])
+        path = self.root / str(reference["file"])
+        if not path.is_file() or sha256_of(path) != reference["sha256"]:
+            raise ConfigError(f"{path}: is not what it was when the grid was made; start again")
+        return path
 
     def text_bytes(self, reference: Reference) -> int | None:
         """Size of a text, unpacked; None for a data set."""

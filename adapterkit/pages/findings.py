@@ -57,12 +57,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """One line of the table of methods. ``gains`` has None for a rival that shares no cell with it."""
+    """One line of the table of methods. ``gains`` has None for a rival that shares no cell with it.
+
+    ``seeds`` are those of any of its test sets, ``fewest`` those of the one that has the fewest.
+    """
 
     method: str
     languages: int
     sets: int
     seeds: int
+    fewest: int
     mean: Score
     gains: dict[str, Gain | None]
     cost: Cost
@@ -223,6 +227,7 @@ def _method(panel: Panel, name: str, rivals: Sequence[str], seed: int) -> Method
         languages=_languages(grid),
         sets=len(grid),
         seeds=len({s for seeds in grid.values() for s in seeds}),
+        fewest=min(map(len, grid.values())),
         mean=mean(grid, seed=seed),
         gains={
             rival: gain(grid, panel.grids[rival], seed=seed)

@@ -19,6 +19,7 @@ def panel_record(facts: PanelFacts) -> dict[str, Any]:
                 "languages": m.languages,
                 "test_sets": m.sets,
                 "seeds": m.seeds,
+                "fewest_seeds": m.fewest,
                 "gains": _gain_records(m.gains),
                 "minutes": m.cost.minutes,
                 "trained_parameters": m.cost.parameters,

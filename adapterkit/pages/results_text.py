@@ -19,7 +19,7 @@ def text_of(report: Report, *, resamples: int = 1000) -> str:
         f"Made by `adapterkit report {report.table} --markdown`. Scores are per cent, differences points. Brackets "
         f"are 95 % intervals from {resamples} resamples of "
         f"{words.drawn(len(report.study.rows), report.study.unsampled)}. A difference whose interval holds 0 is no reliable gain. "
-        "Differences are over the languages and seeds that both methods have.",
+        "Differences are over the languages and seeds that both methods have. " + words.CAUTION,
         _bullets(" ".join(sentences) for sentences in report.summary()),
     ]
     for one in report.facts:
@@ -84,7 +84,7 @@ def _methods(facts: PanelFacts, rivals: Sequence[str]) -> str:
                 words.scored(m.mean),
                 *(words.gained(m.gains[rival], m.sets) for rival in rivals),
                 words.languages_of(m),
-                str(m.seeds),
+                words.seeds_of(m),
                 words.minutes(m.cost.minutes),
                 words.amount(m.cost.parameters),
                 words.sized(m.cost.bytes),

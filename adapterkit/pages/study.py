@@ -132,6 +132,7 @@ def _order(key: Key) -> tuple[object, ...]:
 def _panel(
     key: Key, rows: list[Row], *, folder: Path, seed: int, resamples: int, missing: list[str]
 ) -> Panel:
+    _check_same(key, rows)
     named = name_methods(rows)
     by_target: dict[Target, dict[tuple[str, int], Row]] = defaultdict(dict)
     for one in named:
@@ -163,6 +164,25 @@ def _panel(
         {one.name: tuple(kin[one.kin]) for one in named},
         frozenset(exact),
     )
+
+
+def _check_same(key: Key, rows: Sequence[Row]) -> None:
+    """Refuse rows that only seem to be of one backbone or one test set."""
+    digests = {row.backbone_digest[:12] for row in rows} - {""}
+    if len(digests) > 1:
+        raise ConfigError(
+            f"the table has {key.task} of several backbones that are called {key.backbone!r} "
+            f"(sha256 {', '.join(sorted(digests))}); report them apart"
+        )
+    sizes: dict[Target, set[int]] = defaultdict(set)
+    for row in rows:
+        sizes[Target(row.language, row.dataset)] |= {row.examples} if row.examples else set()
+    for target, found in sorted(sizes.items()):
+        if len(found) > 1:
+            raise ConfigError(
+                f"the table has {key.task} in {target.language} on test sets of {' and '.join(map(str, sorted(found)))} "
+                "examples, which cannot be compared; leave one out"
+            )
 
 
 def _measure(

@@ -163,6 +163,18 @@ def languages_of(method: MethodFacts) -> str:
     return str(method.languages) if few else f"{method.languages} ({method.sets} sets)"
 
 
+CAUTION = (
+    "With few languages or seeds such intervals are too narrow (nine languages with three seeds, simulated: nine in ten hold the truth, not 95 in a "
+    "hundred), and those of one seed do not know how seeds differ. Each is of one comparison: where there is no difference, one in twenty is called reliable."
+)
+
+
+def seeds_of(method: MethodFacts) -> str:
+    """``3``; ``1 to 3`` where some languages have fewer seeds than others."""
+    few = method.fewest == method.seeds
+    return str(method.seeds) if few else f"{method.fewest} to {method.seeds}"
+
+
 def drawn(cells: int, unsampled: int) -> str:
     """Say what a resample draws, where the sentences of ``unsampled`` of the cells are not known."""
     if unsampled == cells:

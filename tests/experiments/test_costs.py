@@ -19,7 +19,10 @@ def scored(store: Store, config: TaskConfig) -> Node:
     task = Node("task", {"config": as_record(config)})
     store.part(task).mkdir(parents=True)
     run = {"steps": 6, "tokens": 60}
-    provenance: dict[str, Any] = {"run": run, "config": {"learning_rate": 1e-3}}
+    provenance: dict[str, Any] = {
+        "run": run,
+        "config": {"learning_rate": 1e-3, "precision": "bfloat16"},
+    }
     store.finish_part(task, {"minutes": 1.0, "provenance": provenance})
     return Node("score", {"own": ["task"]}, {"task": task})
 
@@ -31,6 +34,7 @@ def test_epochs_are_noted_only_where_they_were_run(
     costs = costs_of(Store(tmp_path), scored(Store(tmp_path), replace(TaskConfig(), steps=steps)))
     assert costs["epochs"] == epochs
     assert costs["steps"] == 6
+    assert costs["precision"] == "bfloat16"
 
 
 def test_token_ids_are_no_trained_parameters(tmp_path: Path) -> None:

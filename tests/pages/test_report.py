@@ -348,3 +348,24 @@ def test_a_gain_over_a_rival_that_lacks_test_sets_says_on_how_many_it_is(tmp_pat
     kept = [row(language=c, dataset=name, method="source-kept", value=0.4) for c, name in places]
     said = made_of(tmp_path, [*own, *kept[:3]]).summary()[0][0]
     assert "10.0 points more than source-kept on 3 test sets [" in said
+
+
+def test_what_only_seems_to_be_the_same_backbone_or_test_set_is_refused(tmp_path: Path) -> None:
+    one = row(backbone="b", backbone_digest="a" * 64, examples=100)
+    for other, says in (
+        (row(method="none", backbone="b", backbone_digest="c" * 64), "several backbones that are"),
+        (row(method="none", backbone="b", examples=57), "on test sets of 57 and 100 examples"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            made_of(tmp_path, [one, other])
+    assert made_of(tmp_path, [one, row(method="none", backbone="b")]).facts
+
+
+def test_seeds_that_some_languages_lack_are_said(tmp_path: Path) -> None:
+    rows = [row(seed=seed) for seed in range(3)] + [row(language="cym")]
+    rows += [row(method="none", language=code) for code in ("glv", "cym")]
+    text = text_of(made_of(tmp_path, rows))
+    line = next(line for line in text.splitlines() if line.startswith("| `own`"))
+    assert "| 1 to 3 |" in line
+    assert "nine in ten hold the truth" in text
+    assert "one in twenty is called reliable" in page_of(made_of(tmp_path, rows))
