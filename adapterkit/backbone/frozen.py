@@ -14,6 +14,7 @@ from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors
+from adapterkit.text.cleaning import visible
 from adapterkit.text.words import whole
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ class Backbone:
         """Token ids of each line, without special tokens."""
         if not lines:
             return []
-        encoded = self.tokenizer([*map(whole, lines)], add_special_tokens=False, verbose=False)
+        shown = [visible(whole(line)) for line in lines]
+        encoded = self.tokenizer(shown, add_special_tokens=False, verbose=False)
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 

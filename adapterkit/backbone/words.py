@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from adapterkit.text.cleaning import visible
 from adapterkit.text.words import whole
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _of(
 ) -> Iterator[list[int]]:
     if not sentence:
         return
-    first, *others = map(whole, sentence)
+    first, *others = (visible(whole(word)) for word in sentence)
     encoded = tokenizer(
         [first, *(space + word if word else word for word in others)],
         is_split_into_words=True,

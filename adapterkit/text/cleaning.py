@@ -8,14 +8,16 @@ import re
 import unicodedata
 from typing import Literal, get_args
 
-from adapterkit.text.scripts import UNSPACED, classes, main_script
+from adapterkit.text.scripts import DENSE, classes, main_script
 
 Reason = Literal["empty", "not text", "too short", "duplicate"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 MIN_WORDS = 3
 MIN_LETTERS = 12
-MIN_LETTERS_UNSPACED = 6  # where words are not spaced out: six Han characters are a sentence
+MIN_LETTERS_DENSE = (
+    6  # of scripts whose letters are syllables or words: six Han characters are a sentence
+)
 MIN_TEXT = 0.5  # of the characters that are not spaces
 MAX_MARKUP = 0.5  # of the characters that are not spaces
 
@@ -23,13 +25,13 @@ MAX_MARKUP = 0.5  # of the characters that are not spaces
 # surrogates. The joiners U+200C and U+200D stay, since Persian and the scripts of India spell
 # with them; so does the zero-width space, which parts words in Khmer, Thai and Burmese.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200e\u200f\u202a-\u202e"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200e\u200f\u202a-\u202e"
     "\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-# Runs are bounded, or a line of 100,000 characters without spaces (Thai, Chinese) takes minutes: mail addresses
+# Addresses are of ASCII, for text without spaces goes on right behind them. Runs are bounded, or a line of 100,000 characters without spaces (Thai, Chinese) takes minutes: mail addresses
 # have at most 64 characters before the sign and 255 after it.
 _MARKUP = re.compile(
-    r"(?:https?://|www\.)\S+|<[^<>]{1,500}>|[^\s@]{1,64}@[^\s@]{1,255}\.\w+|[{}\[\]|\\=_#*~^]+"
+    r"(?:https?://|www\.)[!-~]+|<[^<>]{1,500}>|[!-?A-~]{1,64}@[!-?A-~]{1,255}\.[A-Za-z]+|[{}\[\]|\\=_#*~^]+"
 )
 
 
@@ -44,6 +46,14 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", visible).split())
 
 
+def visible(text: str) -> str:
+    """``text`` without the invisible characters that `clean` drops, else as it is: what a tokenizer is given.
+
+    Adapters are trained on text without them, and many vocabularies know none of them.
+    """
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
 def drop_reason(line: str) -> Reason | None:
     """Say why a line should not be trained on, judged by itself.
 
@@ -54,7 +64,7 @@ def drop_reason(line: str) -> Reason | None:
         None for a line to keep, else the first that holds of: ``"empty"``; ``"not text"``, when
         under half of its characters are letters, marks and digits, or digits outnumber letters,
         or over half is addresses and markup; ``"too short"``, when it has fewer than 3 words and
-        fewer than 12 letters (fewer than 6 letters in a script without spaces).
+        fewer than 12 letters (fewer than 6 letters in a script of syllables or words).
     """
     if not line:
         return "empty"
@@ -74,4 +84,4 @@ def _is_markup(line: str, visible: int) -> bool:
 def _is_short(line: str, letters: int) -> bool:
     if letters >= MIN_LETTERS or line.count(" ") + 1 >= MIN_WORDS:
         return False
-    return letters < MIN_LETTERS_UNSPACED or main_script(line) not in UNSPACED
+    return letters < MIN_LETTERS_DENSE or main_script(line) not in DENSE

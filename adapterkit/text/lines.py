@@ -44,6 +44,7 @@ class Counts:
         characters: Code points in the kept lines.
         bytes: The kept lines' size in UTF-8, line ends left out.
         fingerprint: SHA-256 (hex) over the set of kept lines, whatever their order.
+        heldout_characters: Code points in the held-out lines.
         heldout_below: A line is held out if its key (64 bits) is below this.
     """
 
@@ -54,6 +55,7 @@ class Counts:
     characters: int
     bytes: int
     fingerprint: str
+    heldout_characters: int
     heldout_below: int
 
 
@@ -152,19 +154,21 @@ def count_lines(raw: Iterable[str], *, remembered: int = REMEMBERED) -> Counts:
     none holds out the one with the lowest key; one that holds out all, all but the highest.
     """
     threshold = int(HELDOUT_SHARE * _KEYS)
-    tally, low, high = Tally(), _KEYS, 0
-    kept = heldout = characters = size = total = 0
+    tally, low, high = Tally(), (_KEYS, 0), (0, 0)  # a line's key and its length
+    kept = heldout = characters = size = total = held = 0
     for line in kept_lines(raw, tally, remembered=remembered):
         kept += 1
-        heldout += line.key < threshold
-        low, high = min(low, line.key), max(high, line.key)
-        characters += len(line.text)
+        length = len(line.text)
+        if line.key < threshold:
+            heldout, held = heldout + 1, held + length
+        low, high = min(low, (line.key, length)), max(high, (line.key, length))
+        characters += length
         size += len(line.text.encode())
         total = (total + line.digest) % _SUMS
     if kept > 1 and heldout == 0:
-        threshold, heldout = low + 1, 1
+        threshold, heldout, held = low[0] + 1, 1, low[1]
     elif kept > 1 and heldout == kept:
-        threshold, heldout = high, kept - 1
+        threshold, heldout, held = high[0], kept - 1, characters - high[1]
     return Counts(
         read=tally.read,
         kept=kept,
@@ -173,5 +177,6 @@ def count_lines(raw: Iterable[str], *, remembered: int = REMEMBERED) -> Counts:
         characters=characters,
         bytes=size,
         fingerprint=hashlib.sha256(f"{kept} lines, {total:064x}".encode()).hexdigest(),
+        heldout_characters=held,
         heldout_below=threshold,
     )

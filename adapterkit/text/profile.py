@@ -23,6 +23,7 @@ LITTLE_TEXT = SMALL_CORPUS_BYTES
 TOO_LITTLE_TEXT = 100_000  # bytes
 UNREADABLE = 0.01
 MOSTLY = 0.5  # above this share of unreadable characters a loss is mostly that of guessing UNK, which says nothing
+MUCH_HELD_OUT = 0.2  # of the characters
 MANY_DUPLICATES = 0.2
 MANY_DROPPED = 0.5
 SECOND_SCRIPT = 0.1
@@ -87,7 +88,10 @@ class Profile:
     def as_dict(self) -> dict[str, object]:
         """Return everything as plain values for JSON; shares are rounded to six digits."""
         record: dict[str, object] = {"language": self.language, **asdict(self.counts)}
-        del record["heldout_below"]  # how the split was made, of no use to a reader
+        del (
+            record["heldout_below"],
+            record["heldout_characters"],
+        )  # how the split was made, of no use to a reader
         record["words"] = self.words
         record["scripts"] = {name: round(share, 6) for name, share in self.scripts.items()}
         if self.every > 1:
@@ -133,6 +137,11 @@ def _amount_warnings(counts: Counts) -> Iterator[str]:
         )
     elif counts.bytes < LITTLE_TEXT:
         yield (f"{counts.bytes / 1e6:.2f} MB of text is little: expect weaker results; {_NARROW}")
+    if counts.heldout_characters > MUCH_HELD_OUT * counts.characters:
+        yield (
+            f"{_percent(counts.heldout_characters / counts.characters)} of the text is held out to judge by, because its "
+            "lines are few and long; put a sentence or a paragraph on a line"
+        )
     if counts.dropped["duplicate"] > MANY_DUPLICATES * counts.read:
         share = counts.dropped["duplicate"] / counts.read
         yield f"{_percent(share)} of the lines are duplicates of others and were dropped"

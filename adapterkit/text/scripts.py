@@ -15,6 +15,9 @@ UNSPACED = frozenset(
     {"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Yi"}
 )
 
+DENSE = UNSPACED | {"Hangul", "Ethiopic", "Cherokee"}
+"""Scripts of which six letters, mostly syllables, make a sentence."""
+
 # Scripts that one language mixes within a sentence, counted as one system by the warnings.
 _TOGETHER = {"Hiragana": "Han", "Katakana": "Han", "Bopomofo": "Han"}
 

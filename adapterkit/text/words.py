@@ -2,13 +2,24 @@
 
 ICU follows Unicode's word boundaries (UAX 29), and dictionaries for the scripts that are written
 without spaces: Thai, Lao, Khmer, Burmese, Chinese, Japanese. It does not split a word further
-(clitics, compounds), and knows nothing of sentences.
+(clitics, compounds), and knows nothing of sentences. Where the treebanks of Universal Dependencies
+do otherwise throughout, so do we: `l'` `homme`, Afrikaans `'n`, `...`.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import accumulate
 
+from adapterkit.errors import ConfigError
+from adapterkit.languages import normalise_code
+
+ELIDING = frozenset({"bam", "bar", "cat", "fra", "gle", "ita", "lij", "oci"})
+"""Languages in which an apostrophe inside a word ends one: ``l'homme``, ``d'ith``."""
+_APOSTROPHES = "'\u2019"
+_WHOLE = frozenset({"aujourd'hui", "aujourd\u2019hui"})
+_Span = tuple[int, int]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -37,7 +48,42 @@ def split_words(text: str, language: str | None = None) -> list[tuple[int, int]]
     if max(text, default="") > "\uffff":  # ICU counts in UTF-16 units, two to such a character
         points = _points(text)
         spans = ((points[start], points[end]) for start, end in spans)
-    return [(start, end) for start, end in spans if _is_visible(text[start:end])]
+    visible = ((start, end) for start, end in spans if _is_visible(text[start:end]))
+    code = _code(language)
+    found: list[_Span] = []
+    for start, end in visible:
+        if (
+            found
+            and found[-1][1] == start
+            and _is_one(text[found[-1][0] : start], text[start:end], code)
+        ):
+            found[-1] = (found[-1][0], end)
+        else:
+            found += _elided(text, start, end) if code in ELIDING else [(start, end)]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _code(language: str | None) -> str:
+    try:
+        return normalise_code(language) if language else ""
+    except ConfigError:
+        return ""
+
+
+def _is_one(before: str, behind: str, code: str) -> bool:
+    """Whether two spans without a space between are one word: dots in a row, and the article ``'n`` of Afrikaans."""
+    return (behind == "." and set(before) == {"."}) or (
+        code == "afr" and before in _APOSTROPHES and behind in "nN"
+    )
+
+
+def _elided(text: str, start: int, end: int) -> Iterable[_Span]:
+    """The span of a word, parted behind each apostrophe inside it."""
+    cuts = [at + 1 for at in range(start + 1, end - 1) if text[at] in _APOSTROPHES]
+    if not cuts or text[start:end].lower() in _WHOLE:
+        return [(start, end)]
+    return zip([start, *cuts], [*cuts, end], strict=True)
 
 
 def words_of(text: str, language: str | None = None) -> tuple[str, ...]:

@@ -146,5 +146,14 @@ def test_words_of_mini_have_the_pieces_they_always_had() -> None:
         assert backbone.word_pieces([words]) == [before]
 
 
+def test_what_cannot_be_seen_is_not_read() -> None:
+    mini = load_backbone("mini")
+    assert mini.token_ids(["\u200fdo\u00adbry den\ufeff"]) == mini.token_ids(["dobry den"])
+    words = [["\u200fdo\u00adbry", "\u200f", "den"]]
+    (seen,) = mini.word_pieces(words)
+    assert [seen[0], seen[2]] == mini.word_pieces([["dobry", "den"]])[0]
+    assert seen[1] == [mini.tokenizer.unk_token_id]
+
+
 def test_no_lines_have_no_token_ids() -> None:
     assert load_backbone("mini", device="cpu").token_ids([]) == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapterkit.text.cleaning import clean, drop_reason
+from adapterkit.text.cleaning import clean, drop_reason, visible
 
 ANY_TEXT = st.text(st.characters(), max_size=60)  # surrogates and unassigned characters too
 
@@ -57,6 +57,9 @@ def test_joiners_and_zero_width_spaces_are_spelling_and_stay(word: str) -> None:
         "祖父桂玄荣去世",
         "สวัสดีครับ",
         "किताब अच्छी है",
+        "학교에 갔습니다.",
+        "请看https://example.org/a祖父桂玄荣去世了以后他们都去了那里再也没有回来过这个地方",
+        "写信给an@example.org祖父桂玄荣去世了以后他们都去了那里再也没有回来过这个地方",
     ],
 )
 def test_a_line_of_language_is_kept(line: str) -> None:
@@ -79,6 +82,12 @@ def test_a_line_of_language_is_kept(line: str) -> None:
 )
 def test_a_line_that_teaches_nothing_is_dropped_with_its_reason(line: str, reason: str) -> None:
     assert drop_reason(line) == reason
+
+
+def test_what_a_tokenizer_is_given_has_nothing_invisible_and_every_joiner() -> None:
+    assert visible("\u200fa\u00adb\u061c \u202bc\u202c\ufeff") == "ab c"
+    assert visible("می\u200cخواهم") == "می\u200cخواهم"
+    assert visible("plain \x07") == "plain \x07"
 
 
 def test_a_long_line_without_spaces_takes_no_longer_than_one_with_them() -> None:

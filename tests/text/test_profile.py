@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapterkit.text.lines import count_lines
+from adapterkit.text.lines import content_hash, count_lines
 from adapterkit.text.profile import Profile, batches, measure
 
 UNK = 0
@@ -151,6 +151,21 @@ def test_little_text_is_warned_of_by_degrees() -> None:
     assert "probably too little" in warned(profile(BASE))
     lines = [f"{text} {index}" for index in range(100) for text in BASE]
     assert "is little: expect weaker results; by default an adapter that" in warned(profile(lines))
+
+
+def test_lines_so_few_and_long_that_much_is_held_out_are_warned_of() -> None:
+    long = " ".join(BASE * 20)
+    lower = [text for text in BASE if content_hash(text) < content_hash(long)]
+    higher = [text for text in BASE if text not in lower]
+    report = profile([long, higher[0]])
+    assert report.counts.heldout_characters == len(long)
+    assert "100 % of the text is held out to judge by, because its lines are few" in warned(report)
+    report = profile([long, lower[0]])
+    assert report.counts.heldout_characters == len(lower[0])
+    assert "held out" not in warned(report)
+    counts = count_lines(BASE)
+    kept = [text for text in BASE if content_hash(text) < counts.heldout_below]
+    assert (counts.heldout, counts.heldout_characters) == (len(kept), sum(map(len, kept)))
 
 
 def test_duplicates_and_dropped_lines_are_warned_of() -> None:

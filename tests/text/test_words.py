@@ -35,6 +35,24 @@ def test_scripts_without_spaces_are_split_by_a_dictionary(
     assert words(text, language) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("L'homme qu'il aime aujourd'hui...", "fra", "L' homme qu' il aime aujourd'hui ..."),
+        ("L\u2019eau d'en haut", "fr", "L\u2019 eau d' en haut"),
+        ("dell'acqua, l'", "it", "dell' acqua , l '"),
+        ("ar c'hoar, don't", "bre", "ar c'hoar , don't"),
+        ("Dit is 'n huis", "af", "Dit is 'n huis"),
+        ("'n", "nob", "' n"),
+        ("wait ... so.. no. x .", "eng", "wait ... so .. no . x ."),
+    ],
+)
+def test_words_end_where_treebanks_of_the_language_have_it(
+    text: str, language: str, expected: str
+) -> None:
+    assert words(text, language) == expected.split()
+
+
 def test_an_unknown_language_is_split_by_the_common_rules() -> None:
     assert words("one two", "qqqq") == words("one two") == ["one", "two"]
 
