@@ -153,7 +153,9 @@ def test_little_text_is_warned_of_by_degrees() -> None:
     assert "is little: expect weaker results; by default an adapter that" in warned(profile(lines))
 
 
-def test_lines_so_few_and_long_that_much_is_held_out_are_warned_of() -> None:
+def test_lines_so_few_and_long_that_much_is_held_out_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     long = " ".join(BASE * 20)
     lower = [text for text in BASE if content_hash(text) < content_hash(long)]
     higher = [text for text in BASE if text not in lower]
@@ -163,6 +165,10 @@ def test_lines_so_few_and_long_that_much_is_held_out_are_warned_of() -> None:
     report = profile([long, lower[0]])
     assert report.counts.heldout_characters == len(lower[0])
     assert "held out" not in warned(report)
+    counts = count_lines(BASE)
+    kept = [text for text in BASE if content_hash(text) < counts.heldout_below]
+    assert (counts.heldout, counts.heldout_characters) == (len(kept), sum(map(len, kept)))
+    monkeypatch.setattr("adapterkit.text.lines.HELDOUT_SHARE", 1)
     counts = count_lines(BASE)
     kept = [text for text in BASE if content_hash(text) < counts.heldout_below]
     assert (counts.heldout, counts.heldout_characters) == (len(kept), sum(map(len, kept)))

@@ -44,7 +44,7 @@ def test_scripts_without_spaces_are_split_by_a_dictionary(
         ("ar c'hoar, don't", "bre", "ar c'hoar , don't"),
         ("Dit is 'n huis", "af", "Dit is 'n huis"),
         ("'n", "nob", "' n"),
-        ("wait ... so.. no. x .", "eng", "wait ... so .. no . x ."),
+        ("wait ... so.. no. x . .", "eng", "wait ... so .. no . x . ."),
     ],
 )
 def test_words_end_where_treebanks_of_the_language_have_it(
