@@ -52,11 +52,7 @@ def split_words(text: str, language: str | None = None) -> list[tuple[int, int]]
     code = _code(language)
     found: list[_Span] = []
     for start, end in visible:
-        if (
-            found
-            and found[-1][1] == start
-            and _is_one(text[found[-1][0] : start], text[start:end], code)
-        ):
+        if found and _is_one(text[found[-1][0] : start], text[start:end], code):
             found[-1] = (found[-1][0], end)
         else:
             found += _elided(text, start, end) if code in ELIDING else [(start, end)]
@@ -72,7 +68,9 @@ def _code(language: str | None) -> str:
 
 
 def _is_one(before: str, behind: str, code: str) -> bool:
-    """Whether two spans without a space between are one word: dots in a row, and the article ``'n`` of Afrikaans."""
+    """Whether a span and what stands before it, up to the last span's beginning, are one word: dots in a row, and the
+    article ``'n`` of Afrikaans.
+    """
     return (behind == "." and set(before) == {"."}) or (
         code == "afr" and before in _APOSTROPHES and behind in "nN"
     )
