@@ -68,9 +68,7 @@ def _code(language: str | None) -> str:
 
 
 def _is_one(before: str, behind: str, code: str) -> bool:
-    """Whether a span and what stands before it, up to the last span's beginning, are one word: dots in a row, and the
-    article ``'n`` of Afrikaans.
-    """
+    """Whether a span and what is before it, from the last span on, are one word: dots in a row, Afrikaans ``'n``."""
     return (behind == "." and set(before) == {"."}) or (
         code == "afr" and before in _APOSTROPHES and behind in "nN"
     )
