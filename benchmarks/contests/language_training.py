@@ -107,7 +107,7 @@ def machine(options: Options, called: str, of: tuple[Shape, cost.Step]) -> Conte
         "kind": "rates",
         "sizes": cost.matrices(*of),
         "weights": cost.weights(*of),
-        "repeats": 1 if options.quick else 5,
+        "repeats": 50 if options.quick else 5,  # of tiny products one and all may fall into a pause
         "dtypes": options.dtypes,
         "device": options.device,
     }

@@ -100,6 +100,7 @@ def test_on_a_processor_without_bfloat16_all_is_float32() -> None:
 def test_inference_compares_the_stack_with_the_bare_backbone() -> None:
     found = result("inference")
     wanted = {"overhead_fp32", "overhead_bf16", "bare_over_transformers", "lora_over_peft"}
+    wanted |= {"overhead_over_transformers"}
     assert wanted <= set(found)
     assert set(found["ranges"]) == wanted
 
@@ -107,7 +108,8 @@ def test_inference_compares_the_stack_with_the_bare_backbone() -> None:
 @pytest.mark.slow
 def test_all_the_others_run_too() -> None:
     assert result("rows", "--without-adapters")["rows_over_one"] > 0
-    assert result("attach")["attach_ms"] > 0
+    attached = result("attach")
+    assert attached["first_ms"] > attached["attach_ms"] > 0
     assert len(result("task-training")["ranges"]) == 6
     assert result("linear")["flatness"] >= 1
     assert 1 < result("heldout", "--without-adapters")["loss_fp32"] < 12
