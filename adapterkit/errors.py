@@ -10,7 +10,7 @@
 A message says what was asked, all that was found, and what to do next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -41,6 +41,11 @@ class HubError(AdapterkitError):
 def found(problems: list[str]) -> str:
     """Indent ``problems`` one a line, as they stand under an error's first line."""
     return "".join(f"\n  {visible(problem)}" for problem in problems)
+
+
+def first_of(numbers: Sequence[int]) -> str:
+    """The first five of ``numbers``, and dots for the others."""
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 
 
 def visible(text: str) -> str:

@@ -132,7 +132,7 @@ def evaluate(
         CorpusError: If the task has no examples of this split.
     """
     found = evaluation(model, task, split=split, seed=seed, progress=progress)
-    warn_of_unknown(model, found.gold)
+    warn_of_unknown(model.stack, found.gold)
     return found.scores
 
 
@@ -177,10 +177,9 @@ def _check_labels(
         )
 
 
-def warn_of_unknown(model: AdaptedModel, gold: Sequence[Sequence[str]]) -> None:
-    """Log which gold labels the model's head cannot give: they count as wrong, whatever it says."""
-    head = model.stack.head
-    known = set(head.config.labels) if head is not None else set()
+def warn_of_unknown(stack: Composition, gold: Sequence[Sequence[str]]) -> None:
+    """Log which gold labels the stack's head cannot give: they count as wrong, whatever it says."""
+    known = set(stack.head.config.labels) if stack.head is not None else set()
     counts = Counter(label for labels in gold for label in labels if label not in known)
     if counts:
         logger.warning(
@@ -229,7 +228,7 @@ def compare(
         )
         for name, made in conditions_of(stack, source=source).items()
     }
-    warn_of_unknown(AdaptedModel(backbone, stack), found["own"].gold)
+    warn_of_unknown(stack, found["own"].gold)
     return found
 
 

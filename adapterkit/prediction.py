@@ -21,7 +21,7 @@ from adapterkit.config import HeadConfig
 from adapterkit.data.batches import Window, by_length, pad, text_windows
 from adapterkit.data.examples import LabelledText, TaggedSentence
 from adapterkit.data.writing import PredictedText
-from adapterkit.errors import ConfigError
+from adapterkit.errors import ConfigError, first_of
 from adapterkit.model import AdaptedModel
 from adapterkit.tasks.base import Answer, Task, special_of
 from adapterkit.tasks.classification import Classification
@@ -181,7 +181,7 @@ def _warn_of_empty(texts: Sequence[str | tuple[str, ...]]) -> None:
         logger.warning(
             "warning: %s empty (number %s): what is predicted of nothing means nothing",
             many,
-            ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else ""),
+            first_of(empty),
         )
 
 

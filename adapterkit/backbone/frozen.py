@@ -14,7 +14,7 @@ from adapterkit.config import BackboneFacts
 from adapterkit.errors import ConfigError
 from adapterkit.nn.twin import twin
 from adapterkit.tensorfile import digest_of_tensors
-from adapterkit.text.cleaning import visible
+from adapterkit.text.cleaning import as_read
 from adapterkit.text.words import whole
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ class Backbone:
         """Token ids of each line, without special tokens."""
         if not lines:
             return []
-        shown = [visible(whole(line)) for line in lines]
-        encoded = self.tokenizer(shown, add_special_tokens=False, verbose=False)
+        encoded = self.tokenizer([*map(as_read, lines)], add_special_tokens=False, verbose=False)
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 

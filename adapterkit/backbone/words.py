@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from adapterkit.text.cleaning import visible
-from adapterkit.text.words import whole
+from adapterkit.text.cleaning import as_read
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -43,7 +42,7 @@ def _of(
 ) -> Iterator[list[int]]:
     if not sentence:
         return
-    first, *others = (visible(whole(word)) for word in sentence)
+    first, *others = map(as_read, sentence)
     encoded = tokenizer(
         [first, *(space + word if word else word for word in others)],
         is_split_into_words=True,

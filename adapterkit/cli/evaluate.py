@@ -122,7 +122,7 @@ def evaluate(
         name: evaluation(model, examples, seed=seed, progress=None)
         for name, model in models.items()
     }
-    warn_of_unknown(models["own"], found["own"].gold)
+    warn_of_unknown(adapters, found["own"].gold)
     gains = gains_of(found, seed=seed)
     if predictions:
         found["own"].write(predictions)

@@ -20,7 +20,7 @@ from adapterkit.cli.options import (
     refuse,
     say,
 )
-from adapterkit.errors import ConfigError
+from adapterkit.errors import ConfigError, first_of
 
 if TYPE_CHECKING:
     from adapterkit.composition.base import Composition
@@ -90,9 +90,8 @@ def predict(
 
 def _warn_of_left_out(empty: Sequence[int]) -> None:
     if empty:
-        numbers = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
         say(
-            f"warning: {len(empty)} without a word left out (number {numbers}); --format jsonl has a line for each"
+            f"warning: {len(empty)} without a word left out (number {first_of(empty)}); --format jsonl has a line for each"
         )
 
 

@@ -119,14 +119,15 @@ def words_in_columns(path: Path, blocks: Sequence[Block]) -> list[tuple[str, ...
     Raises:
         CorpusError: If it is CoNLL-U under another name, or a line is not as the others.
     """
-    lines = [
-        line
-        for block in _without_header(blocks, _separator(line for b in blocks for _, line in b), -1)
+    separator = _separator(
+        line for block in blocks for _, line in block if not line.startswith("-DOCSTART-")
+    )
+    rows = [
+        _fields(line, separator)
+        for block in _without_header(blocks, separator, -1)
         for _, line in block
         if not line.startswith(("# ", "-DOCSTART-"))
     ]
-    separator = _separator(lines)
-    rows = [_fields(line, separator) for line in lines]
     if not rows or not (_in_tabs(rows) if separator == "\t" else _in_spaces(rows)):
         return []
     last = str(min(map(len, rows)))

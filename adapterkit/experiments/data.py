@@ -119,8 +119,8 @@ class DataFolder:
             )
             return tuple(tagging.examples(split))
         # Two columns have no names, and CoNLL-U's own is the reader's default.
-        named = column if task.column or format_of(self._path(reference)) in JSON_LINES else None
         path = self._path(reference)
+        named = column if task.column or format_of(path) in JSON_LINES else None
         found = read_tagged(path, column=named, language=_filter(path, language))
         return _noted(tuple(found), language)
 

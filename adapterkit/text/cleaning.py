@@ -9,15 +9,14 @@ import unicodedata
 from typing import Literal, get_args
 
 from adapterkit.text.scripts import DENSE, classes, main_script
+from adapterkit.text.words import whole
 
 Reason = Literal["empty", "not text", "too short", "duplicate"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 MIN_WORDS = 3
 MIN_LETTERS = 12
-MIN_LETTERS_DENSE = (
-    6  # of scripts whose letters are syllables or words: six Han characters are a sentence
-)
+MIN_LETTERS_DENSE = 6  # where letters are syllables or words: six Han characters are a sentence
 MIN_TEXT = 0.5  # of the characters that are not spaces
 MAX_MARKUP = 0.5  # of the characters that are not spaces
 
@@ -28,8 +27,9 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200e\u200f\u202a-\u202e"
     "\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-# Addresses are of ASCII, for text without spaces goes on right behind them. Runs are bounded, or a line of 100,000 characters without spaces (Thai, Chinese) takes minutes: mail addresses
-# have at most 64 characters before the sign and 255 after it.
+# Addresses are of ASCII, for text without spaces goes on right behind them. Runs are bounded, or a line of 100,000
+# characters without spaces (Thai, Chinese) takes minutes: mail addresses have at most 64 characters before the sign
+# and 255 after it.
 _MARKUP = re.compile(
     r"(?:https?://|www\.)[!-~]+|<[^<>]{1,500}>|[!-?A-~]{1,64}@[!-?A-~]{1,255}\.[A-Za-z]+|[{}\[\]|\\=_#*~^]+"
 )
@@ -46,12 +46,12 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", visible).split())
 
 
-def visible(text: str) -> str:
-    """``text`` without the invisible characters that `clean` drops, else as it is: what a tokenizer is given.
+def as_read(text: str) -> str:
+    """``text`` as a tokenizer is given it: `whole`, and without the invisible characters that `clean` drops.
 
     Adapters are trained on text without them, and many vocabularies know none of them.
     """
-    return text if text.isascii() else _INVISIBLE.sub("", text)
+    return text if text.isascii() else _INVISIBLE.sub("", whole(text))
 
 
 def drop_reason(line: str) -> Reason | None:

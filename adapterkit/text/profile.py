@@ -88,10 +88,11 @@ class Profile:
     def as_dict(self) -> dict[str, object]:
         """Return everything as plain values for JSON; shares are rounded to six digits."""
         record: dict[str, object] = {"language": self.language, **asdict(self.counts)}
-        del (
-            record["heldout_below"],
-            record["heldout_characters"],
-        )  # how the split was made, of no use to a reader
+        for name in (
+            "heldout_below",
+            "heldout_characters",
+        ):  # how the split was made, of no use to a reader
+            del record[name]
         record["words"] = self.words
         record["scripts"] = {name: round(share, 6) for name, share in self.scripts.items()}
         if self.every > 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapterkit.data.columns import UNIVERSAL_TAGS
 from adapterkit.demo.creole_phrases import article
 from adapterkit.demo.english_forms import conjugate, number
 from adapterkit.demo.grammar import (
@@ -22,25 +23,7 @@ from adapterkit.demo.grammar import (
 from adapterkit.demo.phrases import Phrase, lexicon
 from adapterkit.errors import ConfigError
 
-UPOS = set(
-    [
-        "ADJ",
-        "ADP",
-        "ADV",
-        "AUX",
-        "CCONJ",
-        "DET",
-        "INTJ",
-        "NOUN",
-        "NUM",
-        "PART",
-        "PRON",
-        "PROPN",
-        "PUNCT",
-        "SCONJ",
-        "VERB",
-    ]
-)
+UPOS = UNIVERSAL_TAGS - {"SYM", "X"}
 MANY = 3000
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapterkit.text.cleaning import clean, drop_reason, visible
+from adapterkit.text.cleaning import as_read, clean, drop_reason
 
 ANY_TEXT = st.text(st.characters(), max_size=60)  # surrogates and unassigned characters too
 
@@ -85,9 +85,9 @@ def test_a_line_that_teaches_nothing_is_dropped_with_its_reason(line: str, reaso
 
 
 def test_what_a_tokenizer_is_given_has_nothing_invisible_and_every_joiner() -> None:
-    assert visible("\u200fa\u00adb\u061c \u202bc\u202c\ufeff") == "ab c"
-    assert visible("می\u200cخواهم") == "می\u200cخواهم"
-    assert visible("plain \x07") == "plain \x07"
+    assert as_read("\u200fa\u00adb\u061c \u202bc\u202c\ufeff") == "ab c"
+    assert as_read("می\u200cخواهم") == "می\u200cخواهم"
+    assert as_read("plain \x07") == "plain \x07"
 
 
 def test_a_long_line_without_spaces_takes_no_longer_than_one_with_them() -> None:
