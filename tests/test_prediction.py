@@ -89,6 +89,8 @@ def test_a_label_of_nothing_is_warned_of(
     predict(classifier, ["ab", "cd"])
     assert not caplog.text
     assert len(predict(classifier, ["ab", "", " ", "\u200b"])) == 4
+    predict(classifier, [""] * 6)
+    assert "6 texts are empty (number 1, 2, 3, 4, 5, ...)" in caplog.text
     assert "3 texts are empty (number 2, 3, 4): what is predicted of nothing" in caplog.text
 
 

@@ -89,6 +89,12 @@ def test_words_with_labels_are_the_words_that_a_scoring_reads(
     assert [one.words for one in scored] == words
 
 
+def test_a_tab_in_the_head_of_a_document_separates_no_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("-DOCSTART-\tO\n\nAnn B-PER\nruns O\n. O\n")
+    assert read_words(path) == [("Ann", "runs", ".")]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -88,6 +88,7 @@ def test_what_a_tokenizer_is_given_has_nothing_invisible_and_every_joiner() -> N
     assert as_read("\u200fa\u00adb\u061c \u202bc\u202c\ufeff") == "ab c"
     assert as_read("می\u200cخواهم") == "می\u200cخواهم"
     assert as_read("plain \x07") == "plain \x07"
+    assert as_read("a\ud800b") == "a\ufffdb"
 
 
 def test_a_long_line_without_spaces_takes_no_longer_than_one_with_them() -> None:
