@@ -89,10 +89,11 @@ def test_words_with_labels_are_the_words_that_a_scoring_reads(
     assert [one.words for one in scored] == words
 
 
-def test_a_tab_in_the_head_of_a_document_separates_no_words(tmp_path: Path) -> None:
+def test_words_are_no_texts_because_a_document_begins_with_a_tab(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("-DOCSTART-\tO\n\nAnn B-PER\nruns O\n. O\n")
-    assert read_words(path) == [("Ann", "runs", ".")]
+    with pytest.raises(CorpusError, match=r"line 1: a word and a tag .* were expected"):
+        read_words(path)
 
 
 @pytest.mark.parametrize(
